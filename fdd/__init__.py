@@ -1,0 +1,19 @@
+"""The Fractal Dream Dataset: images of strange attractors whose true latent vectors are known."""
+
+from fdd.dataset import load
+from fdd.errors import FddError
+from fdd.families import FAMILIES as families
+from fdd.params import canonical_params, scale_params
+from fdd.render import render
+from fdd.sampling import sample_params
+
+__version__ = "0.1.0"
+__all__ = [
+    "FddError",
+    "canonical_params",
+    "families",
+    "load",
+    "render",
+    "sample_params",
+    "scale_params",
+]

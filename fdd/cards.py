@@ -1,0 +1,53 @@
+"""The releases of the data set, as data: sizes, splits, the rule of acceptance, checksums."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from fdd.errors import FddError
+
+
+@dataclass(frozen=True)
+class Release:
+    """One named version. Anything that changes a byte of it makes a new version."""
+
+    name: str
+    splits: dict[str, int]
+    size: int = 128
+    points: int = 60000
+    occupied_percent: int = 15
+    """An image is kept when at least this share of its pixels is occupied."""
+    shard_rows: int = 1000
+    licence: str = "CC BY 4.0"
+
+    def rows(self, split: str) -> int:
+        """Number of images of a split."""
+        if split not in self.splits:
+            raise FddError(f"split={split!r} is not known; choose from {', '.join(self.splits)}")
+        return self.splits[split]
+
+
+RELEASES: dict[str, Release] = {
+    "fdd-1": Release("fdd-1", splits={"train": 40000, "val": 5000, "test": 5000}),
+}
+DEFAULT_VERSION = "fdd-1"
+
+
+def release(version: str) -> Release:
+    """The release of that name."""
+    if version not in RELEASES:
+        raise FddError(f"version={version!r} is not known; choose from {', '.join(RELEASES)}")
+    return RELEASES[version]
+
+
+def published_checksums(version: str) -> dict[str, str]:
+    """SHA-256 of each shard's data by `split/shard name`; empty for a version without a list.
+
+    The list makes "the same bytes everywhere" something that each machine checks for itself.
+    """
+    listing = files("fdd").joinpath("checksums", f"{version}.sha256")
+    if not listing.is_file():
+        return {}
+    lines = listing.read_text(encoding="ascii").split("\n")
+    return {name: digest for digest, name in (line.split("  ") for line in lines if line)}

@@ -1,0 +1,150 @@
+"""The command line: `fdd info | preview | generate | verify`, also `python -m fdd`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from fdd.cards import DEFAULT_VERSION
+from fdd.errors import FddError
+from fdd.palettes import PALETTES
+
+
+def _image_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--palette", choices=list(PALETTES), default="kbc", help="colours")
+    parser.add_argument("--size", type=int, default=128, help="width and height (128)")
+    parser.add_argument("--points", type=int, default=60000, help="points of an orbit (60000)")
+
+
+def _rows_options(parser: argparse.ArgumentParser, count: int) -> None:
+    parser.add_argument("--version", default=DEFAULT_VERSION, help="release to draw from")
+    parser.add_argument("--split", default="train", help="train, val or test")
+    parser.add_argument("--start", type=int, default=0, help="first image of the split (0)")
+    parser.add_argument("--count", type=int, default=count, help=f"number of images ({count})")
+
+
+def parser() -> argparse.ArgumentParser:
+    """The parser of all commands."""
+    main_parser = argparse.ArgumentParser(
+        prog="fdd", description="The Fractal Dream Dataset: images with known latent vectors."
+    )
+    commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    info = commands.add_parser("info", help="say what is there: releases, splits, cache")
+    info.add_argument("--cache", help="cache folder (default: $FDD_DATA, else the user's cache)")
+    info.add_argument("--json", action="store_true", help="as JSON")
+
+    preview = commands.add_parser(
+        "preview", help="draw a contact sheet, a PNG, of a split or of given parameters"
+    )
+    _rows_options(preview, count=24)
+    preview.add_argument(
+        "--params",
+        nargs=6,
+        type=float,
+        action="append",
+        metavar=("X0", "Y0", "A", "B", "C", "D"),
+        help="draw this vector instead of a split; can be given several times",
+    )
+    preview.add_argument("--columns", type=int, default=8, help="images in a row (8)")
+    preview.add_argument("--out", type=Path, default=Path("preview.png"), help="PNG to write")
+    _image_options(preview)
+
+    generate = commands.add_parser(
+        "generate", help="render images of a split to a folder, one PNG each, and params.csv"
+    )
+    generate.add_argument("folder", type=Path, help="folder to write; run again to resume")
+    _rows_options(generate, count=1000)
+    generate.add_argument("--palette", choices=list(PALETTES), default="kbc", help="colours")
+
+    verify = commands.add_parser(
+        "verify", help="render each picture of a published folder from its name and compare"
+    )
+    verify.add_argument("folder", type=Path, help="folder that holds kbc/, inferno/ or viridis/")
+    _image_options(verify)
+    verify.set_defaults(palette=None)
+    verify.add_argument("--json", action="store_true", help="as JSON")
+    return main_parser
+
+
+def _info(arguments: argparse.Namespace) -> int:
+    from fdd.info import describe, summary
+
+    facts = describe(arguments.cache)
+    print(json.dumps(facts, indent=2) if arguments.json else summary(facts))
+    return 0
+
+
+def _preview(arguments: argparse.Namespace) -> int:
+    from fdd.folders import contact_sheet
+    from fdd.sampling import sample_params
+
+    params = arguments.params or sample_params(
+        arguments.count, arguments.split, arguments.start, arguments.version
+    )
+    contact_sheet(
+        params,
+        arguments.out,
+        columns=arguments.columns,
+        palette=arguments.palette,
+        size=arguments.size,
+        points=arguments.points,
+    )
+    print(f"{len(params)} images in {arguments.out}")
+    return 0
+
+
+def _generate(arguments: argparse.Namespace) -> int:
+    from fdd.folders import generate
+
+    written, total = generate(
+        arguments.folder,
+        split=arguments.split,
+        start=arguments.start,
+        count=arguments.count,
+        version=arguments.version,
+        palette=arguments.palette,
+    )
+    print(f"{total} images in {arguments.folder / arguments.palette}, {written} of them new")
+    return 0
+
+
+def _verify(arguments: argparse.Namespace) -> int:
+    from fdd.folders import verify
+
+    reports = verify(
+        arguments.folder,
+        palette=arguments.palette,
+        size=arguments.size,
+        points=arguments.points,
+    )
+    if arguments.json:
+        print(json.dumps(reports, indent=2))
+    else:
+        for report in reports:
+            print(
+                f"{report['folder']}: {report['equal']} of {report['images']} images equal byte "
+                f"for byte ({report['palette']})"
+            )
+            for difference in report["different"]:
+                print(f"  {difference['file']}: {difference['reason']}")
+    return 0 if all(not report["different"] for report in reports) else 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Runs a command; returns 0, 1 if `verify` found a difference, 2 for a mistake."""
+    arguments = parser().parse_args(argv)
+    commands = {"info": _info, "preview": _preview, "generate": _generate, "verify": _verify}
+    try:
+        return commands[arguments.command](arguments)
+    except FddError as error:
+        print(f"fdd: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("fdd: interrupted; run the same command again to go on", file=sys.stderr)
+        return 130
+
+

@@ -1,0 +1,232 @@
+"""`load`: the data set as a map from an index to an image and its latent vector."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from fdd import published, store
+from fdd.cards import DEFAULT_VERSION, Release, release
+from fdd.errors import FddError
+from fdd.palettes import PALETTES
+from fdd.params import FORMS, NAMES
+from fdd.render import OUTPUTS, known, shaded
+
+Transform = Callable[[Any], Any]
+
+
+class Dataset:
+    """A map data set in torch's style: `ds[i]` is an image, or (image, vector) with parameters.
+
+    Works in a `torch.utils.data.DataLoader` with any number of workers, and needs no torch.
+    Subclasses give `read`.
+    """
+
+    def __init__(
+        self,
+        vectors: np.ndarray,
+        form: str | None,
+        transform: Transform | None,
+        target_transform: Transform | None,
+    ) -> None:
+        self._vectors = FORMS[form or "raw"](vectors)
+        self._with_params = form is not None
+        self._images: np.ndarray | None = None
+        self.transform = transform
+        self.target_transform = target_transform
+
+    def read(self, indices: ArrayLike) -> np.ndarray:
+        """The images at these indices, untransformed: uint8 [k, H, W, 3] for the output "rgb"."""
+        raise NotImplementedError
+
+    @property
+    def images(self) -> np.ndarray:
+        """All images, untransformed, uint8 [n, H, W, 3]; read into memory at the first use."""
+        if self._images is None:
+            self._images = self.read(np.arange(len(self)))
+        return self._images
+
+    @property
+    def params(self) -> pd.DataFrame:
+        """The parameters in the form asked for (raw by default): columns x0, y0, a, b, c, d."""
+        return pd.DataFrame(self._vectors.copy(), columns=list(NAMES))
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __getitem__(self, index: int) -> Any:
+        row = operator.index(index)
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"index {row} is out of range for {len(self)} images")
+        image = self.read([row % len(self)])[0]
+        if self.transform is not None:
+            image = self.transform(image)
+        if not self._with_params:
+            return image
+        vector = self._vectors[row].copy()
+        return image, vector if self.target_transform is None else self.target_transform(vector)
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
+
+    def _rows(self, indices: ArrayLike) -> np.ndarray:
+        rows = np.atleast_1d(np.asarray(indices))
+        if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+            raise FddError(f"indices must be whole numbers in one dimension, not {indices!r:.80}")
+        if rows.size and not (0 <= rows.min() and rows.max() < len(self)):
+            raise IndexError(f"indices must be from 0 to {len(self) - 1}")
+        return rows.astype(np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_images": None}  # a worker process reads its own
+
+
+class RenderedDataset(Dataset):
+    """A split of a release, rendered into the cache once."""
+
+    def __init__(
+        self,
+        card: Release,
+        split: str,
+        paths: list[Path],
+        output: str,
+        palette: str,
+        form: str | None,
+        transform: Transform | None,
+        target_transform: Transform | None,
+    ) -> None:
+        self.version, self.split = card.name, split
+        self.output, self.palette = output, palette
+        self._card, self._paths = card, paths
+        self._shards: dict[int, np.ndarray] = {}
+        vectors = np.concatenate([store.open_shard(path)["params"] for path in paths])
+        super().__init__(vectors, form, transform, target_transform)
+
+    def _shard(self, number: int) -> np.ndarray:
+        if number not in self._shards:
+            self._shards[number] = store.open_shard(self._paths[number])
+        return self._shards[number]
+
+    def read(self, indices: ArrayLike) -> np.ndarray:
+        """The images at these indices, untransformed.
+
+        uint8 [k, 128, 128, 3] for the output "rgb", uint8 [k, 128, 128] for "gray", uint32 for
+        "counts".
+        """
+        rows = self._rows(indices)
+        size = self._card.size
+        kind = np.uint32 if self.output == "counts" else np.uint8
+        images = np.empty((len(rows), size, size, *(3,) * (self.output == "rgb")), kind)
+        numbers = rows // self._card.shard_rows
+        for number in np.unique(numbers):
+            places = np.flatnonzero(numbers == number)
+            counts = self._shard(number)["counts"]
+            for start in range(0, len(places), 256):  # memory for a block, not for the whole shard
+                part = places[start : start + 256]
+                found = counts[rows[part] % self._card.shard_rows]
+                images[part] = shaded(found, self.output, self.palette)
+        return images
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_shards": {}}  # a memory map would travel as a full copy
+
+
+class PublishedDataset(Dataset):
+    """The pictures of a published folder; parameters are read from the file names."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        palette: str,
+        size: int,
+        form: str | None,
+        transform: Transform | None,
+        target_transform: Transform | None,
+    ) -> None:
+        self.palette, self.size = palette, size
+        self.paths = published.list_images(published.image_folder(root, palette))
+        vectors = np.array([published.parse_name(path) for path in self.paths])
+        for path in self.paths:
+            published.check_image(path, size)
+        super().__init__(vectors, form, transform, target_transform)
+
+    def read(self, indices: ArrayLike) -> np.ndarray:
+        """The images at these indices, untransformed: uint8 [k, H, W, 3]."""
+        rows = self._rows(indices)
+        images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            images[place] = published.read_image(self.paths[row], self.size)
+        return images
+
+
+def load(
+    split: str = "train",
+    params: bool | str = False,
+    *,
+    version: str = DEFAULT_VERSION,
+    output: str = "rgb",
+    palette: str = "kbc",
+    root: str | os.PathLike[str] | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    transform: Transform | None = None,
+    target_transform: Transform | None = None,
+) -> Dataset:
+    """Opens a split of the data set, or a published folder.
+
+    The first use of a split renders it into the cache, with a progress bar; interrupted, it goes
+    on where it stopped.
+
+    Parameters
+    ----------
+    split : "train", "val" or "test"
+        A published folder has no splits: with `root`, "train" is all of it.
+    params : False, True, "raw", "scaled" or "canonical"
+        False: `ds[i]` is the image. Otherwise (image, vector), the vector float64 [6] raw (as is
+        True), scaled to [-1, 1] (x0, y0, a/3, b/3, c/3, d/3), or canonical (x0, y0, |a|,
+        sign(a) b, c, d).
+    version : str
+        Name of the release.
+    output : "rgb", "gray" or "counts"
+        uint8 [128, 128, 3], uint8 [128, 128], or uint32 [128, 128], as in `fdd.render`.
+    palette : "kbc", "inferno" or "viridis"
+        Colours, and the class of a published folder.
+    root : path, optional
+        A published folder: ROOT/<palette>/x0_y0_a_b_c_d.png, or the pictures themselves.
+    cache : path, optional
+        Where rendered images are kept; by default $FDD_DATA, else the user's cache folder.
+    transform, target_transform : callable, optional
+        Applied to the image and to the vector, as in torchvision.
+
+    Raises
+    ------
+    FddError
+        An unknown name, a cache folder that cannot be written or is too full, a file that is not
+        a picture of the right size or whose name is not six finite numbers.
+    """
+    form = {False: None, True: "raw"}[params] if isinstance(params, bool) else params
+    if form is not None:
+        known("params", form, FORMS)
+    known("output", output, OUTPUTS)
+    known("palette", palette, PALETTES)
+    for name, function in (("transform", transform), ("target_transform", target_transform)):
+        if function is not None and not callable(function):
+            raise FddError(f"{name}={function!r} must be a function of one argument")
+    card = release(version)
+    card.rows(split)
+    if root is None:
+        paths = store.ensure_split(card, split, store.cache_folder(cache))
+        return RenderedDataset(
+            card, split, paths, output, palette, form, transform, target_transform
+        )
+    if split != "train":
+        raise FddError(f"split={split!r}: a published folder has no splits; leave split out")
+    if output != "rgb":
+        raise FddError(f"output={output!r}: a published folder holds pictures; use output='rgb'")
+    return PublishedDataset(root, palette, card.size, form, transform, target_transform)

@@ -1,0 +1,190 @@
+"""Rendered shards on disk: checksummed, written under a temporary name, safe to share.
+
+A shard is one `.npy` file of records (params, counts), so one rename publishes both, beside a
+`.json` with the SHA-256 of its data and the size and time of the file that was last verified. A
+file that has not changed since is not hashed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+from tqdm import tqdm
+
+from fdd.cards import Release, published_checksums
+from fdd.errors import FddError
+from fdd.sampling import draw
+
+ENVIRONMENT = "FDD_DATA"
+
+
+def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
+    """Where shards are kept: `cache`, else $FDD_DATA, else the user's cache folder. Not made."""
+    chosen = cache or os.environ.get(ENVIRONMENT)
+    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fdd")
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turns the system's complaints about a folder into one FddError that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = "the disk is full"
+        else:
+            reason = f"it cannot be written ({error.strerror or error})"
+        raise FddError(f"folder {str(folder)!r}: {reason}; choose another one") from error
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path in the same folder that becomes `path` when the block succeeds."""
+    final = Path(path)
+    temporary = final.with_name(f".{final.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def record_type(card: Release) -> np.dtype:
+    """One image of a shard: its parameters and its counts."""
+    return np.dtype([("params", "<f8", (6,)), ("counts", "<u2", (card.size, card.size))])
+
+
+def shards(card: Release, split: str) -> list[tuple[str, int, int]]:
+    """(file name, first row, number of rows) of each shard of a split."""
+    total = card.rows(split)
+    return [
+        (f"shard-{start // card.shard_rows:05d}.npy", start, min(card.shard_rows, total - start))
+        for start in range(0, total, card.shard_rows)
+    ]
+
+
+def open_shard(path: Path) -> np.ndarray:
+    """A shard's records, memory-mapped."""
+    return np.load(path, mmap_mode="r", allow_pickle=False)
+
+
+def _sha256(records: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(records).view(np.uint8)).hexdigest()
+
+
+def _stamp(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _write_note(path: Path, digest: str) -> None:
+    with atomic_write(_note(path)) as temporary:
+        temporary.write_text(json.dumps({"sha256": digest, **_stamp(path)}) + "\n")
+
+
+def check_shard(path: Path, card: Release, rows: int, published: str | None) -> str | None:
+    """What is wrong with a shard, or None if it is what it should be."""
+    if not path.is_file():
+        return "missing"
+    try:
+        note = json.loads(_note(path).read_text())
+        digest = published or note["sha256"]
+        if note == {"sha256": digest, **_stamp(path)}:
+            return None
+    except (OSError, ValueError, KeyError, TypeError):
+        digest = published
+    if digest is None:
+        return "without its checksum"
+    try:
+        records = open_shard(path)
+    except (OSError, ValueError, EOFError):
+        return "truncated or unreadable"
+    if records.dtype != record_type(card) or records.shape != (rows,):
+        return "not of the right shape"
+    if _sha256(records) != digest:
+        return "not what its checksum says"
+    with contextlib.suppress(OSError):  # a shared folder may be read-only
+        _write_note(path, digest)
+    return None
+
+
+def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -> str:
+    """Renders a shard and returns the SHA-256 of its data."""
+    records = np.empty(rows, record_type(card))
+    records["params"] = draw(card, split, start, rows, counts=records["counts"])
+    digest = _sha256(records)
+    published = published_checksums(card.name).get(f"{split}/{path.name}")
+    if published not in (None, digest):
+        raise FddError(
+            f"this machine renders {card.name}/{split}/{path.name} with other bytes than those "
+            f"published (SHA-256 {digest}, expected {published}); please report its processor"
+        )
+    with atomic_write(path) as temporary:
+        with temporary.open("wb") as file:
+            np.save(file, records)
+    _write_note(path, digest)
+    return digest
+
+
+def _wrong_shards(
+    folder: Path, card: Release, split: str
+) -> tuple[list[tuple[str, int, int]], list[str]]:
+    published = published_checksums(card.name)
+    wrong, complaints = [], []
+    for name, start, rows in shards(card, split):
+        problem = check_shard(folder / name, card, rows, published.get(f"{split}/{name}"))
+        if problem:
+            wrong.append((name, start, rows))
+            if problem != "missing":
+                complaints.append(f"{folder / name} is {problem}; it is rendered again")
+    return wrong, complaints
+
+
+def ensure_split(card: Release, split: str, cache: Path) -> list[Path]:
+    """Paths of a split's shards, each verified; those missing or damaged are rendered first.
+
+    Safe to interrupt (complete shards stay) and to run twice at once (the second waits).
+    """
+    folder = cache / card.name / split
+    paths = [folder / name for name, _, _ in shards(card, split)]
+    wrong, _ = _wrong_shards(folder, card, split)
+    if not wrong:
+        return paths
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        with FileLock(folder / ".lock"):
+            wrong, complaints = _wrong_shards(folder, card, split)
+            for complaint in complaints:
+                warnings.warn(complaint, stacklevel=4)
+            for leftover in folder.glob(".*.tmp"):
+                leftover.unlink()
+            images = sum(rows for _, _, rows in wrong)
+            needed = images * record_type(card).itemsize
+            free = shutil.disk_usage(folder).free
+            if needed > free:
+                raise FddError(
+                    f"folder {str(folder)!r} has {free / 1e9:.2f} GB free and {card.name}/{split} "
+                    f"needs {needed / 1e9:.2f} GB; choose another one with cache= or ${ENVIRONMENT}"
+                )
+            with tqdm(
+                total=images, unit="image", desc=f"rendering {card.name}/{split}", disable=None
+            ) as progress:
+                for name, start, rows in wrong:
+                    _write_shard(folder / name, card, split, start, rows)
+                    progress.update(rows)
+    return paths
