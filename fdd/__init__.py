@@ -2,7 +2,7 @@
 
 from fdd.dataset import load
 from fdd.errors import FddError
-from fdd.families import FAMILIES as families
+from fdd.families import FAMILIES as families  # noqa: N811  the public name
 from fdd.params import canonical_params, scale_params
 from fdd.render import render
 from fdd.sampling import sample_params

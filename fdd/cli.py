@@ -146,5 +146,3 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("fdd: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
-
-

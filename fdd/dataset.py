@@ -6,10 +6,9 @@ import operator
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from fdd import published, store
@@ -18,6 +17,9 @@ from fdd.errors import FddError
 from fdd.palettes import PALETTES
 from fdd.params import FORMS, NAMES
 from fdd.render import OUTPUTS, known, shaded
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Transform = Callable[[Any], Any]
 
@@ -56,6 +58,8 @@ class Dataset:
     @property
     def params(self) -> pd.DataFrame:
         """The parameters in the form asked for (raw by default): columns x0, y0, a, b, c, d."""
+        import pandas as pd  # slow to import, and rendering does not need it
+
         return pd.DataFrame(self._vectors.copy(), columns=list(NAMES))
 
     def __len__(self) -> int:

@@ -2,7 +2,7 @@
 
 
 class FddError(ValueError):
-    """A mistake in what was asked for; its message names the argument, the value and what is right."""
+    """A mistake in what was asked for: names the argument, the value and what would be right."""
 
 
 def missing_extra(extra: str, error: ImportError) -> FddError:

@@ -97,7 +97,7 @@ _E_NODE = 2.0**-90
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _candidates(x: Any, s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any, e_node: Any) -> Any:
+def _candidates(s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any, e_node: Any) -> Any:
     p = c * r
     pe = fma(c, r, p * -1.0)
     h = s + p
@@ -119,7 +119,7 @@ def sin_lanes(x: Any) -> Any:
     key = fma(x, 64.0, _MAGIC)
     r = fma(key - _MAGIC, -1.0 / 64.0, x)
     s, c, s_tail, c_tail = lookup(_table(), key)
-    upper, lower = _candidates(x, s, c, s_tail, c_tail, r, absolute(s) * _E_NODE)
+    upper, lower = _candidates(s, c, s_tail, c_tail, r, absolute(s) * _E_NODE)
     return agreed(upper, lower)
 
 
@@ -160,7 +160,7 @@ def _dd_sum(x: float, x_tail: float, y: float, y_tail: float) -> Any:
 
 
 @numba.njit(error_model="numpy")
-def _second_try(x: float, k: int, r: float, s: float, c: float, s_tail: float, c_tail: float) -> Any:
+def _second_try(k: int, r: float, s: float, c: float, s_tail: float, c_tail: float) -> float:
     q, q_tail = _product(r, r)
     high = fma(fma(fma(q, _T11, _T9), q, _T7), q, 0.0)  # sin r = r + r^3 (T3 + q (T5 + high))
     a, a_tail = _dd_sum(_T5, _T5_TAIL, high, 0.0)
@@ -197,7 +197,7 @@ def sin_one(x: float) -> float:
     row = 4 * (k & (_ROWS - 1))
     s, c = load_one(_table(), row), load_one(_table(), row + 1)
     s_tail, c_tail = load_one(_table(), row + 2), load_one(_table(), row + 3)
-    upper, lower = _candidates(x, s, c, s_tail, c_tail, r, abs(s) * _E_NODE)
+    upper, lower = _candidates(s, c, s_tail, c_tail, r, abs(s) * _E_NODE)
     if upper == lower:
         return upper
-    return _second_try(x, k, r, s, c, s_tail, c_tail)
+    return _second_try(k, r, s, c, s_tail, c_tail)

@@ -17,7 +17,16 @@ from fdd.errors import FddError
 from fdd.palettes import PALETTES
 from fdd.params import NAMES
 from fdd.published import format_name, image_folder, list_images, parse_name, read_image
-from fdd.render import FAMILY, checked_params, known, render, shaded, whole_number
+from fdd.render import (
+    MAX_POINTS,
+    MAX_SIZE,
+    checked_params,
+    count_groups,
+    known,
+    render,
+    shaded,
+    whole_number,
+)
 from fdd.sampling import draw
 from fdd.store import atomic_write, writing_to
 
@@ -35,9 +44,7 @@ def grid(images: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
     columns = min(whole_number("columns", columns, 1), len(images))
     rows = -(-len(images) // columns)
     height, width = images.shape[1:3]
-    sheet = np.full(
-        (rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8
-    )
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
     for number, image in enumerate(images):
         top = gap + number // columns * (height + gap)
         left = gap + number % columns * (width + gap)
@@ -107,6 +114,7 @@ def generate(
         (root / palette).mkdir(parents=True, exist_ok=True)
         table = _written(listing, keys)
         missing = sorted(set(range(start, start + count)) - set(table["index"]))
+        new = len(missing)
         with tqdm(total=len(missing), unit="image", desc="generating", disable=None) as progress:
             while missing:
                 first = missing[0]
@@ -129,18 +137,46 @@ def generate(
                     table.to_csv(temporary, index=False)
                 missing = missing[rows:]
                 progress.update(rows)
-    return count - 0, len(table)
+    return new, len(table)
 
 
-def _difference(path: Path, params: np.ndarray, palette: str, size: int, points: int) -> str | None:
-    """Why a picture is not the one that its name gives, or None."""
-    try:
-        published = read_image(path, size)
-        rendered = render(params, size=size, points=points, palette=palette)
-    except FddError as error:
-        return str(error)
-    pixels = int((published != rendered).any(axis=-1).sum())
-    return f"{pixels} of {size * size} pixels differ" if pixels else None
+def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[str, Any]:
+    paths = list_images(folder)
+    reasons: dict[int, str] = {}
+    vectors = []
+    for row, path in enumerate(paths):
+        try:
+            vectors.append((row, checked_params(parse_name(path))))
+        except FddError as error:
+            reasons[row] = str(error)
+    rows = np.array([row for row, _ in vectors], np.int64)
+    params = np.array([vector for _, vector in vectors]).reshape(-1, len(NAMES))
+
+    with tqdm(total=len(rows), unit="image", desc=f"verifying {palette}", disable=None) as progress:
+
+        def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
+            images = shaded(counts, "rgb", palette)
+            for row, image, has_none in zip(rows[group], images, degenerate, strict=True):
+                try:
+                    pixels = int((read_image(paths[row], size) != image).any(axis=-1).sum())
+                    if has_none:
+                        reasons[row] = "its parameters are degenerate and have no image"
+                    elif pixels:
+                        reasons[row] = f"{pixels} of {size * size} pixels differ"
+                except FddError as error:
+                    reasons[row] = str(error)
+            progress.update(len(counts))
+
+        count_groups(params, size, points, None, finish)
+    return {
+        "folder": str(folder),
+        "palette": palette,
+        "images": len(paths),
+        "equal": len(paths) - len(reasons),
+        "different": [
+            {"file": paths[row].name, "reason": reason} for row, reason in sorted(reasons.items())
+        ],
+    }
 
 
 def verify(
@@ -151,37 +187,18 @@ def verify(
 ) -> list[dict[str, Any]]:
     """Renders every picture of a published folder from its name and compares the bytes.
 
-    All palettes whose folder is there, or the one given. Returns one report each: `folder`,
-    `palette`, `images`, `equal`, and `different`, a list of `file` and `reason`.
+    The palette given, else all whose folder is there, else the one that the folder is named after,
+    else kbc. Returns one report each: `folder`, `palette`, `images`, `equal`, and `different`, a
+    list of `file` and `reason`.
     """
-    whole_number("size", size, 2)
-    whole_number("points", points, 1)
-    root = Path(folder).expanduser()
+    size = whole_number("size", size, 2, MAX_SIZE)
+    points = whole_number("points", points, 1, MAX_POINTS)
+    root = Path(folder).expanduser().resolve()
     if palette is None:
-        palettes = [name for name in PALETTES if (root / name).is_dir()] or ["kbc"]
+        palettes = [name for name in PALETTES if (root / name).is_dir()]
+        palettes = palettes or [root.name if root.name in PALETTES else "kbc"]
     else:
         known("palette", palette, PALETTES)
         palettes = [palette]
-    reports = []
-    for name in palettes:
-        pictures = image_folder(root, name)
-        paths = list_images(pictures)
-        different = []
-        for path in tqdm(paths, unit="image", desc=f"verifying {name}", disable=None):
-            try:
-                params = checked_params(parse_name(path), FAMILY)
-                reason = _difference(path, params, name, size, points)
-            except FddError as error:
-                reason = str(error)
-            if reason:
-                different.append({"file": path.name, "reason": reason})
-        reports.append(
-            {
-                "folder": str(pictures),
-                "palette": name,
-                "images": len(paths),
-                "equal": len(paths) - len(different),
-                "different": different,
-            }
-        )
-    return reports
+    folders = [(image_folder(root, name), name) for name in palettes]
+    return [_verify_palette(pictures, name, size, points) for pictures, name in folders]

@@ -101,7 +101,7 @@ def _count_group(params: np.ndarray, points: int, scratch: _Scratch) -> tuple[np
     return counts, status == DEGENERATE
 
 
-def count(
+def count_groups(
     params: np.ndarray,
     size: int,
     points: int,
@@ -207,5 +207,5 @@ def render(
             )
         images[group] = shaded(counts, output, palette)
 
-    count(rows, size, points, threads, finish)
+    count_groups(rows, size, points, threads, finish)
     return images if array.ndim == 2 else images[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from fdd.cards import DEFAULT_VERSION, Release, release
 from fdd.families import FAMILIES
-from fdd.render import count, whole_number
+from fdd.render import count_groups, whole_number
 
 _LOW, _HIGH = np.array(FAMILIES["fractal_dream"].ranges).T
 
@@ -54,7 +54,7 @@ def draw(
             if counts is not None:
                 counts[open_rows[group][kept]] = found[kept]  # noqa: B023
 
-        count(candidates, card.size, card.points, None, finish)
+        count_groups(candidates, card.size, card.points, None, finish)
         params[open_rows[accepted]] = candidates[accepted]
         open_rows = open_rows[~accepted]
     return params

@@ -287,9 +287,7 @@ def lookup(typing_context, table, key):
 
     def codegen(context, builder, signature, arguments):
         def shuffle(x, y, mask):
-            return builder.shuffle_vector(
-                x, y, ir.Constant(ir.VectorType(_INT32, len(mask)), mask)
-            )
+            return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(mask)), mask))
 
         base = builder.inttoptr(arguments[0], _DOUBLE.as_pointer())
         row_type = ir.VectorType(_DOUBLE, 4)
@@ -315,7 +313,9 @@ def lookup(typing_context, table, key):
             rows.append(builder.load(row, align=32))
         # rows l and l + 4 side by side, then a 4x4 transposition in each half
         wide = [shuffle(rows[i], rows[i + 4], list(range(8))) for i in range(4)]
-        even01, even23 = (shuffle(wide[i], wide[i + 1], [0, 8, 2, 10, 4, 12, 6, 14]) for i in (0, 2))
+        even01, even23 = (
+            shuffle(wide[i], wide[i + 1], [0, 8, 2, 10, 4, 12, 6, 14]) for i in (0, 2)
+        )
         odd01, odd23 = (shuffle(wide[i], wide[i + 1], [1, 9, 3, 11, 5, 13, 7, 15]) for i in (0, 2))
         low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
         columns = [

@@ -80,7 +80,7 @@ def open_shard(path: Path) -> np.ndarray:
 
 
 def _sha256(records: np.ndarray) -> str:
-    return hashlib.sha256(np.ascontiguousarray(records).view(np.uint8)).hexdigest()
+    return hashlib.sha256(np.ascontiguousarray(records).view(np.uint8).data).hexdigest()
 
 
 def _stamp(path: Path) -> dict[str, int]:
@@ -134,9 +134,8 @@ def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -
             f"this machine renders {card.name}/{split}/{path.name} with other bytes than those "
             f"published (SHA-256 {digest}, expected {published}); please report its processor"
         )
-    with atomic_write(path) as temporary:
-        with temporary.open("wb") as file:
-            np.save(file, records)
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        np.save(file, records)
     _write_note(path, digest)
     return digest
 
