@@ -1,4 +1,4 @@
-"""Correctly rounded sine for |x| <= 16: eight lanes at a time, and one at a time.
+"""Correctly rounded sine for |x| <= 15: eight lanes at a time, and one at a time.
 
 With t = k/64 the multiple of 1/64 nearest to x, r = x - t is exact and |r| <= 1/128, and
 
@@ -11,12 +11,12 @@ Bound of the first try, with q = r^2 and u = 2^-53, in units of u q:
 - h + l = S + C r up to the product's error pe, which one fused multiply-add gives. S is rounded to
   a multiple of 2^-58, so that Fast2Sum is exact also where |S| < |C r| (Boldo, Graillat and Muller
   2017).
-- B is off by 0.25 (rounding at 1/2) and 0.05 (series cut after q^2); v = S B + p A, |v| <= 0.502,
+- B is off by 0.25 (rounding at 1/2) and 0.06 (series cut after q^2); v = S B + p A, |v| <= 0.502,
   rounds by 0.5; q v takes 0.51 from the rounding of q, lo another 0.51; the omitted S' B q is at
   most 0.25; the rest of the sum is below 0.02. Together at most 2.1.
 - adding +-e to lo rounds once more: 0.51. In all less than 2.7, which is 1.35 * 2^-52 q.
 - the tails l + pe, C' r + S' and their sum round at 2^-54: less than 2^-104, whatever q is.
-So the true sine lies within e = 1.35 * 2^-52 q + 2^-90 |S| of h + lo: |S| > 2^-10 in each row but
+So the true sine lies within e = 1.35 * 2^-52 q + 2^-90 |S| of h + lo: |S| > 2^-11 in each row but
 the one of t = 0, where S = S' = C' = 0, the sum is r + r^3 A and 1.35 * 2^-52 q covers it alone.
 If h + (lo + e) and h + (lo - e) round to one float64, that is the answer. In about 1 of 3000 sines
 they do not, and the second try repeats the sum in double-double arithmetic, good to 2^-98. What it
@@ -31,13 +31,29 @@ from math import factorial
 from typing import Any
 
 import numba
+import numpy as np
+from numpy.typing import ArrayLike
 
-from fdd.simd import absolute, agreed, constant_table, fma, load_one, lookup
+from fdd import reference
+from fdd.errors import FddError
+from fdd.jit import jit, source_digest
+from fdd.simd import (
+    LANES,
+    absolute,
+    address,
+    agreed,
+    constant_table,
+    fma,
+    load,
+    load_one,
+    lookup,
+    store,
+)
 
-LIMIT = 16.0  # largest |x| that the table covers
+LIMIT = 15.0  # largest |x| taken; the table goes a little further
 
 _STEPS = 64  # nodes to the unit
-_ROWS = 2048  # power of two above 2 * LIMIT * _STEPS
+_ROWS = 2048  # a power of two above 2 * LIMIT * _STEPS
 _MAGIC = 1.5 * 2.0**52  # adding it rounds to an integer, which lands in the low bits
 _WORKING_BITS = 400
 
@@ -201,3 +217,38 @@ def sin_one(x: float) -> float:
     if upper == lower:
         return upper
     return _second_try(k, r, s, c, s_tail, c_tail)
+
+
+def _make_sin_array(sources: str) -> Any:
+    @jit
+    def sin_array(x: Any, sines: Any) -> None:
+        """Fills sines [n] from x [n], n a multiple of LANES; NaN where neither try decides."""
+        sources  # noqa: B018  a key of the compiled code's cache
+        for i in range(0, x.size, LANES):
+            store(address(sines), i, sin_lanes(load(address(x), i)))
+        for i in range(x.size):
+            if math.isnan(sines[i]):
+                sines[i] = sin_one(x[i])
+
+    return sin_array
+
+
+_sin_array = _make_sin_array(source_digest("exact", "jit", "simd"))
+
+
+def sin(x: ArrayLike) -> np.ndarray:
+    """The float64 nearest to the true sine, elementwise: float64 [...] to float64 [...].
+
+    The rounding is IEEE's to nearest even; a zero keeps its value, not its sign. Raises FddError
+    unless every |x| <= 15.
+    """
+    values = np.asarray(x, np.float64)
+    if not np.all(np.abs(values) <= LIMIT):
+        raise FddError(f"x must be finite numbers from -{LIMIT:g} to {LIMIT:g}")
+    padded = np.zeros(-(-values.size // LANES) * LANES)
+    padded[: values.size] = values.ravel()
+    sines = np.empty_like(padded)
+    _sin_array(padded, sines)
+    for i in np.flatnonzero(np.isnan(sines[: values.size])):
+        sines[i] = reference.sin(float(padded[i]))
+    return sines[: values.size].reshape(values.shape)

@@ -1,0 +1,38 @@
+# make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
+# make test   all tests        make lint    format, lint and types
+# make bench  speed beside the peers, as ratios
+# Each sets up its own virtual environment in .venv first. FDD_DATA chooses where images are cached.
+
+PYTHON ?= python3
+VENV ?= .venv
+RUN = $(VENV)/bin/python
+
+.PHONY: setup demo test lint format bench
+
+setup: $(VENV)/.installed
+
+$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	touch $@
+
+demo: setup
+	$(VENV)/bin/fdd preview --split test --out runs/demo-preview.png
+	rm -rf runs/demo
+	$(RUN) -m baselines.aae --preset small --out runs/demo
+	$(RUN) -m benchmarks.correspondence runs/demo
+
+test: setup
+	$(RUN) -m pytest
+
+lint: setup
+	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+
+format: setup
+	$(VENV)/bin/ruff format .
+	$(VENV)/bin/ruff check --fix .
+
+bench: setup
+	$(RUN) -m pytest benchmarks/speed/bench_*.py --benchmark-columns=min,median,rounds

@@ -1,0 +1,167 @@
+"""The sine is correctly rounded: MPFR, through gmpy2, is the judge."""
+
+import math
+import random
+import re
+
+import gmpy2
+import numba
+import numpy as np
+import pytest
+
+from fdd import FddError, exact, reference
+from fdd.families import FAMILIES, bind
+
+DOUBLE = gmpy2.context(precision=53, emin=-1073, emax=1024, subnormalize=True)
+HALF_PI = gmpy2.const_pi(400) / 2
+
+
+def mpfr_sin(values):
+    """Correctly rounded sines of float64 values, by MPFR."""
+    with gmpy2.context(DOUBLE):
+        return np.array([float(gmpy2.sin(gmpy2.mpfr(x))) for x in values.tolist()])
+
+
+def near(centres, ulps):
+    """Each centre and its neighbours up to `ulps` units in the last place away."""
+    offsets = np.arange(-ulps, ulps + 1)
+    bits = np.asarray(centres, np.float64).view(np.int64)[:, None] + offsets
+    return bits.view(np.float64).ravel()
+
+
+def hardest_small(count):
+    """Small x whose sine, about x - x^3/6, lies very near the middle of two float64."""
+    found = []
+    for exponent in range(-25, -6):
+        # x = 2^e (1 + m 2^-k): scan for x^3/6 near half-way in units of the last place of x
+        m = np.random.default_rng(exponent + 100).integers(0, 2**26, 4000)
+        x = np.ldexp(1.0 + m * 2.0**-26, exponent)
+        unit = np.spacing(x)
+        distance = np.abs((x * x * x / 6 / unit) % 1.0 - 0.5)
+        found.append(x[np.argsort(distance)[:count]])
+    return np.concatenate(found)
+
+
+HARD = {
+    "multiples of pi/2": near([float(k * HALF_PI) for k in range(-9, 10) if k], 500),
+    "nodes of the table": near(np.array([k / 64 for k in range(1, 961, 7)]), 12).clip(-15, 15),
+    "between the nodes": near(np.array([(k + 0.5) / 64 for k in range(0, 959, 7)]), 12),
+    "the largest arguments": near(np.array([12.0]), 2000),
+    "tiny": np.ldexp(np.linspace(1, 2, 50), np.arange(-1074, 0, 6)[:, None]).ravel(),
+    "small, near the middle of two": hardest_small(60),
+}
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_half_a_million_random_sines_are_mpfrs(seed):
+    x = np.random.default_rng(seed).uniform(-12, 12, 500_000)
+    np.testing.assert_array_equal(exact.sin(x), mpfr_sin(x))
+
+
+@pytest.mark.parametrize("scale", [1e-300, 1e-20, 1e-8, 1e-4, 0.01, 1.0, 15.0])
+def test_random_sines_of_each_size_are_mpfrs(scale):
+    x = np.random.default_rng(7).uniform(-scale, scale, 30_000)
+    np.testing.assert_array_equal(exact.sin(x), mpfr_sin(x))
+
+
+@pytest.mark.parametrize("name", HARD)
+def test_hard_cases_are_mpfrs(name):
+    x = np.concatenate([HARD[name], -HARD[name]])
+    np.testing.assert_array_equal(exact.sin(x), mpfr_sin(x))
+
+
+def test_the_sine_is_odd_to_the_bit():
+    x = np.random.default_rng(3).uniform(-15, 15, 100_000)
+    np.testing.assert_array_equal(exact.sin(-x), -exact.sin(x))
+
+
+@numba.njit
+def first_try(x):
+    """The fast path alone on whole vectors."""
+    out = np.empty_like(x)
+    for i in range(0, x.size, exact.LANES):
+        exact.store(exact.address(out), i, exact.sin_lanes(exact.load(exact.address(x), i)))
+    return out
+
+
+@numba.njit
+def second_try(x, table):
+    """The double-double path alone, reached in practice by one sine in thousands."""
+    out = np.empty_like(x)
+    for i in range(x.size):
+        k = int(np.rint(x[i] * 64))
+        s, c, s_tail, c_tail = table[k % 2048]
+        out[i] = exact._second_try(k, x[i] - k / 64, s, c, s_tail, c_tail)
+    return out
+
+
+def test_the_first_try_leaves_few_open_and_gets_none_wrong():
+    x = np.random.default_rng(11).uniform(-12, 12, 400_000)
+    sines = first_try(x)
+    open_ones = np.isnan(sines)
+    assert 10 < open_ones.sum() < 400_000 / 2000
+    np.testing.assert_array_equal(sines[~open_ones], mpfr_sin(x[~open_ones]))
+
+
+def test_the_second_try_alone_is_mpfrs_wherever_it_decides():
+    table = np.array(exact.table()).reshape(2048, 4)
+    x = np.concatenate([np.random.default_rng(5).uniform(-15, 15, 100_000), *HARD.values()])
+    sines = second_try(x, table)
+    decided = ~np.isnan(sines)
+    assert decided.mean() > 0.98
+    np.testing.assert_array_equal(sines[decided], mpfr_sin(x[decided]))
+
+
+def test_what_no_try_decides_goes_to_the_reference(monkeypatch):
+    asked = []
+    monkeypatch.setattr(exact, "_sin_array", lambda x, sines: sines.fill(np.nan))
+    monkeypatch.setattr(exact.reference, "sin", lambda x: asked.append(x) or math.sin(x))
+    np.testing.assert_array_equal(exact.sin([0.5, 1.5]), [math.sin(0.5), math.sin(1.5)])
+    assert asked == [0.5, 1.5]
+
+
+def test_the_table_is_right_to_its_last_bit():
+    with gmpy2.context(precision=300):
+        for k, (s, c, s_tail, c_tail) in enumerate(np.array(exact.table()).reshape(2048, 4)):
+            t = gmpy2.mpfr(k if k <= 1024 else k - 2048) / 64
+            for head, tail, true in ((s, s_tail, gmpy2.sin(t)), (c, c_tail, gmpy2.cos(t))):
+                assert abs(gmpy2.mpfr(head) + gmpy2.mpfr(tail) - true) <= 2.0**-107
+                assert abs(tail) <= 2.0**-54
+            assert s == 0 or abs(s) > 2.0**-11
+
+
+def test_the_dropped_terms_of_the_series_are_as_small_as_the_bound_says():
+    q = (1 / 128) ** 2
+    assert q**3 / math.factorial(8) < 0.06 * 2.0**-53  # cosine's, in units of q
+    assert (1 / 128) * q**3 / math.factorial(9) < 0.001 * 2.0**-53  # sine's
+
+
+@pytest.mark.parametrize("bad", [15.1, -17.0, math.inf, math.nan])
+def test_arguments_beyond_the_table_are_refused(bad):
+    with pytest.raises(FddError, match=re.escape("x must be finite numbers from -15 to 15")):
+        exact.sin([0.0, bad])
+
+
+def test_shapes_are_kept():
+    assert exact.sin(0.5) == math.sin(0.5)
+    assert exact.sin(np.zeros((3, 0, 2))).shape == (3, 0, 2)
+    assert exact.sin(np.zeros((3, 5))).shape == (3, 5)
+
+
+def test_the_references_sine_is_mpfrs():
+    rng = random.Random(1)
+    x = [rng.uniform(-16, 16) for _ in range(20_000)]
+    x += [math.ldexp(rng.uniform(1, 2), -e) for e in range(1074)]
+    x = np.concatenate([x, *HARD.values()])
+    np.testing.assert_array_equal([reference.sin(v) for v in x.tolist()], mpfr_sin(x))
+    assert math.isnan(reference.sin(math.inf))
+
+
+def test_an_orbit_of_the_reference_is_mpfrs():
+    family = FAMILIES["fractal_dream"]
+    params = (0.3, -0.2, 2.1, -1.3, 0.7, 1.9)
+    step = bind(family.step, sin=lambda x: float(mpfr_sin(np.array([x]))[0]))
+    x, y = params[:2]
+    for point in reference.orbit(family, params, 2000):
+        assert tuple(point) == (x, y)
+        x, y = step(x, y, *params[2:])
