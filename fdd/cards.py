@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from fdd.errors import FddError
+from fdd.checks import known
 
 
 @dataclass(frozen=True)
@@ -23,8 +23,7 @@ class Release:
 
     def rows(self, split: str) -> int:
         """Number of images of a split."""
-        if split not in self.splits:
-            raise FddError(f"split={split!r} is not known; choose from {', '.join(self.splits)}")
+        known("split", split, self.splits)
         return self.splits[split]
 
 
@@ -36,8 +35,7 @@ DEFAULT_VERSION = "fdd-1"
 
 def release(version: str) -> Release:
     """The release of that name."""
-    if version not in RELEASES:
-        raise FddError(f"version={version!r} is not known; choose from {', '.join(RELEASES)}")
+    known("version", version, RELEASES)
     return RELEASES[version]
 
 

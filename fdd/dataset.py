@@ -13,10 +13,11 @@ from numpy.typing import ArrayLike
 
 from fdd import published, store
 from fdd.cards import DEFAULT_VERSION, Release, release
+from fdd.checks import known
 from fdd.errors import FddError
 from fdd.palettes import PALETTES
 from fdd.params import FORMS, NAMES
-from fdd.render import OUTPUTS, known, shaded
+from fdd.render import OUTPUTS, shaded
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,6 +13,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from fdd.cards import DEFAULT_VERSION, release
+from fdd.checks import known, whole_number
 from fdd.errors import FddError
 from fdd.palettes import PALETTES
 from fdd.params import NAMES
@@ -22,10 +23,8 @@ from fdd.render import (
     MAX_SIZE,
     checked_params,
     count_groups,
-    known,
     render,
     shaded,
-    whole_number,
 )
 from fdd.sampling import draw
 from fdd.store import atomic_write, writing_to

@@ -6,13 +6,14 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from fdd import reference, shade
+from fdd.checks import known, whole_number
 from fdd.errors import FddError
 from fdd.families import FAMILIES, Family
 from fdd.palettes import PALETTES
@@ -26,22 +27,6 @@ MAX_POINTS = 2**32 - 1
 FAMILY = FAMILIES["fractal_dream"]
 
 
-def known(argument: str, value: Any, choices: Any) -> None:
-    """Refuses a value that is not one of the known ones, and says which these are."""
-    if value not in choices:
-        raise FddError(f"{argument}={value!r} is not known; choose from {', '.join(choices)}")
-
-
-def whole_number(argument: str, value: Any, lowest: int, highest: int | None = None) -> int:
-    """The value as an int, refused when it is not a whole number in the closed range."""
-    limits = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise FddError(f"{argument}={value!r} must be a whole number {limits}")
-    if value < lowest or (highest is not None and value > highest):
-        raise FddError(f"{argument}={value} must be a whole number {limits}")
-    return int(value)
-
-
 def available_threads() -> int:
     """The number of processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -52,8 +37,11 @@ def checked_params(params: ArrayLike, family: Family = FAMILY) -> np.ndarray:
     names = ", ".join(family.parameters)
     width = len(family.parameters)
     try:
-        array = np.asarray(params, dtype=np.float64)
-    except (TypeError, ValueError):
+        numbers = np.asarray(params)
+        if numbers.dtype.kind not in "biufO":
+            raise TypeError(numbers.dtype)
+        array = numbers.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
         raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
     if array.ndim not in (1, 2) or array.shape[-1] != width:
         raise FddError(
@@ -134,7 +122,7 @@ def count_groups(
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(work) for _ in range(workers)]
         try:
-            for future in futures:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
                 future.result()
         finally:  # after an error or an interruption the other threads stop at their next group
             starts.clear()

@@ -7,8 +7,9 @@ import hashlib
 import numpy as np
 
 from fdd.cards import DEFAULT_VERSION, Release, release
+from fdd.checks import whole_number
 from fdd.families import FAMILIES
-from fdd.render import count_groups, whole_number
+from fdd.render import count_groups
 
 _LOW, _HIGH = np.array(FAMILIES["fractal_dream"].ranges).T
 

@@ -6,6 +6,7 @@ on the same counts; the tests compare), computed once for each distinct count, n
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numba
@@ -20,25 +21,38 @@ WHITE = 255
 
 
 @numba.njit(error_model="numpy")
-def _occurrences(counts: Any) -> Any:
-    """How many cells hold each count, 0 to the largest: int64 [largest + 1]."""
-    largest = counts[0]
+def _extremes(counts: Any) -> Any:
+    """The lowest and the highest count of the occupied cells, as int64; (1, 0) if there is none."""
+    lowest, highest = np.int64(2**32), np.int64(0)
     for count in counts:
-        largest = max(largest, count)
-    # Neighbours often hold the same count: four tables, so that none waits for the one before.
-    found = np.zeros((4, np.int64(largest) + 1), np.int64)
+        if count > 0:
+            lowest, highest = min(lowest, np.int64(count)), max(highest, np.int64(count))
+    return (lowest, highest) if highest else (np.int64(1), np.int64(0))
+
+
+@numba.njit(error_model="numpy")
+def _level(count: Any, lowest: int) -> Any:
+    """0 for an empty cell, otherwise 1 for the lowest count, 2 for the next, and so on."""
+    return np.uint64(count) - np.uint64(lowest - 1) if count else np.uint64(0)
+
+
+@numba.njit(error_model="numpy")
+def _occurrences(counts: Any, lowest: int, highest: int) -> Any:
+    """How many cells are at each level: int64 [highest - lowest + 2]."""
+    # Neighbours are often at the same level: four tables, so that none waits for the one before.
+    found = np.zeros((4, highest - lowest + 2), np.int64)
     whole = counts.size - counts.size % 4
     for cell in range(0, whole, 4):
         for part in range(4):
-            found[part, np.uint64(counts[cell + part])] += 1
+            found[part, _level(counts[cell + part], lowest)] += 1
     for cell in range(whole, counts.size):
-        found[0, np.uint64(counts[cell])] += 1
+        found[0, _level(counts[cell], lowest)] += 1
     return found[0] + found[1] + found[2] + found[3]
 
 
 @numba.njit(error_model="numpy")
 def _colour_table(occurrences: Any, palette: Any) -> Any:
-    """The colour of each count: uint8 [len(occurrences), 3], white for the empty cells.
+    """The colour of each level: uint8 [len(occurrences), 3], white for the empty cells.
 
     The share of occupied cells with at most that count (its cdf) goes from the lowest share to 1
     over the 256 colours, linearly interpolated in float64, truncated.
@@ -47,16 +61,16 @@ def _colour_table(occurrences: Any, palette: Any) -> Any:
     occupied = float(occurrences[1:].sum())
     running, colour = 0, 0
     lowest = step = -1.0
-    for count in range(1, occurrences.size):
-        if occurrences[count] == 0:
+    for level in range(1, occurrences.size):
+        if occurrences[level] == 0:
             continue
-        running += occurrences[count]
+        running += occurrences[level]
         share = running / occupied
         if lowest < 0.0:
             lowest = share
             step = (1.0 - lowest) / 255
         if share >= 1.0:
-            table[count] = palette[255]
+            table[level] = palette[255]
             continue
         while colour < 254 and (colour + 1) * step + lowest <= share:
             colour += 1
@@ -65,33 +79,49 @@ def _colour_table(occurrences: Any, palette: Any) -> Any:
         for channel in range(3):
             low, high = float(palette[colour, channel]), float(palette[colour + 1, channel])
             slope = (high - low) / (right - left)
-            table[count, channel] = np.uint8(slope * (share - left) + low)
+            table[level, channel] = np.uint8(slope * (share - left) + low)
+    return table
+
+
+@numba.njit(error_model="numpy")
+def _gray_table(occurrences: Any) -> Any:
+    """The gray of each level: uint8 [len(occurrences)]."""
+    table = np.full(occurrences.size, np.uint8(WHITE))
+    occupied = float(occurrences[1:].sum())
+    running = 0
+    for level in range(1, occurrences.size):
+        running += occurrences[level]
+        table[level] = np.uint8(255.0 * (1.0 - running / occupied))
     return table
 
 
 @jit
-def _shade_rgb(counts: Any, palette: Any, images: Any) -> None:
+def _shade_rgb(counts: Any, palette: Any, images: Any, wide: Any) -> None:
+    """Fills images [N, cells, 3], except those marked in wide [N], whose counts spread too far."""
     for image in range(counts.shape[0]):
-        table = _colour_table(_occurrences(counts[image]), palette)
+        lowest, highest = _extremes(counts[image])
+        wide[image] = highest - lowest >= BINS
+        if wide[image]:
+            continue
+        table = _colour_table(_occurrences(counts[image], lowest, highest), palette)
         for cell in range(counts.shape[1]):
-            count = np.uint64(counts[image, cell])
-            images[image, cell, 0] = table[count, 0]
-            images[image, cell, 1] = table[count, 1]
-            images[image, cell, 2] = table[count, 2]
+            level = _level(counts[image, cell], lowest)
+            images[image, cell, 0] = table[level, 0]
+            images[image, cell, 1] = table[level, 1]
+            images[image, cell, 2] = table[level, 2]
 
 
 @jit
-def _shade_gray(counts: Any, images: Any) -> None:
+def _shade_gray(counts: Any, images: Any, wide: Any) -> None:
+    """Fills images [N, cells], except those marked in wide [N], whose counts spread too far."""
     for image in range(counts.shape[0]):
-        occurrences = _occurrences(counts[image])
-        occupied = float(occurrences[1:].sum())
-        table = np.full(occurrences.size, np.uint8(WHITE))
-        running = 0
-        for count in range(1, occurrences.size):
-            running += occurrences[count]
-            table[count] = np.uint8(255.0 * (1.0 - running / occupied))
+        lowest, highest = _extremes(counts[image])
+        wide[image] = highest - lowest >= BINS
+        if wide[image]:
+            continue
+        table = _gray_table(_occurrences(counts[image], lowest, highest))
         for cell in range(counts.shape[1]):
-            images[image, cell] = table[np.uint64(counts[image, cell])]
+            images[image, cell] = table[_level(counts[image, cell], lowest)]
 
 
 def _binned_rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -111,19 +141,30 @@ def _binned_rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return image
 
 
+def _wide_gray(counts: np.ndarray) -> np.ndarray:
+    """Gray [cells] of one image whose counts spread over BINS or more."""
+    occupied = counts > 0
+    _, level, cells = np.unique(counts[occupied], return_inverse=True, return_counts=True)
+    image = np.full(counts.size, WHITE, np.uint8)
+    image[occupied] = (255.0 * (1.0 - cells.cumsum() / float(cells.sum())))[level]
+    return image
+
+
+def _flat(counts: np.ndarray) -> np.ndarray:
+    return counts.reshape(len(counts), math.prod(counts.shape[1:]))
+
+
 def rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Colour images of counts.
 
     counts: unsigned integers [N, H, W]; palette: uint8 [256, 3]; returns uint8 [N, H, W, 3], empty
     cells white. Source: datashader, `transfer_functions.shade`, how="eq_hist".
     """
-    flat = counts.reshape(len(counts), -1)
-    images = np.empty((*flat.shape, 3), np.uint8)
-    _shade_rgb(flat, palette, images)
-    if counts.dtype.itemsize > 2:
-        for index in np.flatnonzero(flat.max(axis=1, initial=0) >= BINS):
-            if np.ptp(flat[index][flat[index] > 0]) >= BINS:
-                images[index] = _binned_rgb(flat[index], palette)
+    flat = _flat(counts)
+    images, wide = np.empty((*flat.shape, 3), np.uint8), np.empty(len(flat), np.bool_)
+    _shade_rgb(flat, palette, images, wide)
+    for image in np.flatnonzero(wide):
+        images[image] = _binned_rgb(flat[image], palette)
     return images.reshape(*counts.shape, 3)
 
 
@@ -134,6 +175,9 @@ def gray(counts: np.ndarray) -> np.ndarray:
     occupied cell is darker than the paper. counts: unsigned integers [N, H, W]; returns uint8
     [N, H, W].
     """
-    images = np.empty(counts.shape, np.uint8)
-    _shade_gray(counts.reshape(len(counts), -1), images.reshape(len(counts), -1))
-    return images
+    flat = _flat(counts)
+    images, wide = np.empty(flat.shape, np.uint8), np.empty(len(flat), np.bool_)
+    _shade_gray(flat, images, wide)
+    for image in np.flatnonzero(wide):
+        images[image] = _wide_gray(flat[image])
+    return images.reshape(counts.shape)

@@ -1,0 +1,27 @@
+"""Checks of arguments at the boundary, each with its one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from fdd.errors import FddError
+
+
+def known(argument: str, value: Any, choices: Iterable[str]) -> None:
+    """Refuses a value that is not one of the known names, and says which these are."""
+    names = list(choices)
+    if value not in names:
+        raise FddError(f"{argument}={value!r} is not known; choose from {', '.join(names)}")
+
+
+def whole_number(argument: str, value: Any, lowest: int, highest: int | None = None) -> int:
+    """The value as an int, refused when it is not a whole number in the closed range."""
+    limits = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
+        raise FddError(f"{argument}={value!r} must be a whole number {limits}")
+    if value < lowest or (highest is not None and value > highest):
+        raise FddError(f"{argument}={value} must be a whole number {limits}")
+    return int(value)
