@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -134,15 +135,30 @@ def _verify(arguments: argparse.Namespace) -> int:
     return 0 if all(not report["different"] for report in reports) else 1
 
 
+def _is_negative(word: str) -> bool:
+    """Whether a word is a negative number, which argparse takes for an option if it is -1e-3."""
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return word.startswith("-")
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns 0, 1 if `verify` found a difference, 2 for a mistake."""
-    arguments = parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = parser().parse_args([f" {word}" if _is_negative(word) else word for word in words])
     commands = {"info": _info, "preview": _preview, "generate": _generate, "verify": _verify}
     try:
-        return commands[arguments.command](arguments)
+        status = commands[arguments.command](arguments)
+        sys.stdout.flush()
+        return status
     except FddError as error:
         print(f"fdd: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("fdd: interrupted; run the same command again to go on", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # whoever read the output has gone; nobody is left to tell
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1

@@ -155,7 +155,7 @@ class PublishedDataset(Dataset):
         transform: Transform | None,
         target_transform: Transform | None,
     ) -> None:
-        self.palette, self.size = palette, size
+        self.split, self.palette, self.size = "train", palette, size
         self.paths = published.list_images(published.image_folder(root, palette))
         vectors = np.array([published.parse_name(path) for path in self.paths])
         for path in self.paths:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import csv
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 from PIL import Image
 from tqdm import tqdm
@@ -29,7 +30,11 @@ from fdd.render import (
 from fdd.sampling import draw
 from fdd.store import atomic_write, writing_to
 
-BLOCK = 256  # images between two saves of params.csv
+BLOCK = 256
+"""Images between two saves of params.csv."""
+
+COLUMNS = ["file", "version", "split", "palette", "index", *NAMES]
+"""Columns of params.csv."""
 
 
 def save_png(image: np.ndarray, path: Path) -> None:
@@ -70,21 +75,31 @@ def contact_sheet(
         save_png(grid(images, columns), path)
 
 
-def _written(listing: Path, keys: dict[str, Any]) -> pd.DataFrame:
-    """The rows of params.csv, refused when they belong to something else than `keys`."""
-    if not listing.is_file():
-        return pd.DataFrame(columns=["file", *keys, "index", *NAMES])
+def _listed(root: Path, settings: dict[str, str]) -> dict[int, dict[str, str]]:
+    """The rows of ROOT/params.csv by index, of pictures that are there.
+
+    Refused when it is not a listing of `generate`, or one made with other settings.
+    """
+    listing = root / "params.csv"
+    if not listing.exists():
+        return {}
     try:
-        table = pd.read_csv(listing, float_precision="round_trip")
-        other = [key for key, value in keys.items() if not (table[key] == value).all()]
-    except (ValueError, KeyError) as error:
+        with listing.open(newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file, strict=True))
+        indices = [int(row["index"]) for row in rows]
+        if not rows or any(list(row) != COLUMNS for row in rows):
+            raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
+    except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise FddError(f"file {str(listing)!r} is not one that generate wrote: {error}") from error
-    if other:
-        raise FddError(
-            f"folder {str(listing.parent)!r} holds images of another {other[0]} "
-            f"({table[other[0]].iloc[0]!r}, not {keys[other[0]]!r}); choose another folder"
-        )
-    return table
+    for row in rows:
+        for key, value in settings.items():
+            if row[key] != value:
+                raise FddError(
+                    f"folder {str(root)!r} holds images of another {key} "
+                    f"({row[key]!r}, not {value!r}); choose another folder"
+                )
+    table = dict(zip(indices, rows, strict=True))
+    return {index: row for index, row in table.items() if (root / row["file"]).is_file()}
 
 
 def generate(
@@ -107,36 +122,42 @@ def generate(
     start = whole_number("start", start, 0, 2**62)
     count = whole_number("count", count, 1)
     root = Path(folder).expanduser()
-    listing = root / "params.csv"
-    keys = {"version": version, "split": split, "palette": palette}
+    settings = {"version": version, "split": split, "palette": palette}
     with writing_to(root):
+        table = _listed(root, settings)
         (root / palette).mkdir(parents=True, exist_ok=True)
-        table = _written(listing, keys)
-        missing = sorted(set(range(start, start + count)) - set(table["index"]))
-        new = len(missing)
+        missing = [index for index in range(start, start + count) if index not in table]
         with tqdm(total=len(missing), unit="image", desc="generating", disable=None) as progress:
-            while missing:
-                first = missing[0]
-                rows = next(
-                    (n for n, index in enumerate(missing[:BLOCK]) if index != first + n),
-                    len(missing[:BLOCK]),
-                )
+            for first, rows in _runs(missing):
                 counts = np.empty((rows, card.size, card.size), np.uint32)
                 params = draw(card, split, first, rows, counts)
-                names = [f"{palette}/{format_name(vector)}" for vector in params]
-                for name, image in zip(names, shaded(counts, "rgb", palette), strict=True):
-                    save_png(image, root / name)
-                block = pd.DataFrame(params, columns=list(NAMES))
-                block.insert(0, "index", np.arange(first, first + rows))
-                block.insert(0, "file", names)
-                for key, value in keys.items():
-                    block.insert(block.columns.get_loc("index"), key, value)  # type: ignore[arg-type]
-                table = (pd.concat([table, block]) if len(table) else block).sort_values("index")
-                with atomic_write(listing) as temporary:
-                    table.to_csv(temporary, index=False)
-                missing = missing[rows:]
+                images = shaded(counts, "rgb", palette)
+                for index, vector, image in zip(
+                    range(first, first + rows), params, images, strict=True
+                ):
+                    file = f"{palette}/{format_name(vector)}"
+                    save_png(image, root / file)
+                    values = dict(zip(NAMES, map(repr, vector.tolist()), strict=True))
+                    table[index] = {"file": file, **settings, "index": str(index), **values}
+                with (
+                    atomic_write(root / "params.csv") as temporary,
+                    temporary.open("w", newline="", encoding="utf-8") as file_out,
+                ):
+                    writer = csv.DictWriter(file_out, COLUMNS)
+                    writer.writeheader()
+                    writer.writerows(table[index] for index in sorted(table))
                 progress.update(rows)
-    return new, len(table)
+    return len(missing), len(table)
+
+
+def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
+    """(first, length) of the runs of consecutive ascending indices, each at most BLOCK long."""
+    begin = 0
+    for end in range(1, len(indices) + 1):
+        full = end - begin == BLOCK
+        if end == len(indices) or full or indices[end] != indices[end - 1] + 1:
+            yield indices[begin], end - begin
+            begin = end
 
 
 def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,9 +15,17 @@ def jit(function: Callable[..., Any]) -> Any:
     """`numba.njit` for a whole kernel: cached, releasing the lock, IEEE division."""
     options = {"nogil": True, "error_model": "numpy"}
     try:
-        return numba.njit(cache=True, **options)(function)
+        kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder can be written: neither beside the source nor the user's cache
         return numba.njit(**options)(function)
+    save = kernel._cache.save_overload
+
+    def save_if_there_is_room(*arguments: Any) -> None:
+        with contextlib.suppress(OSError):
+            save(*arguments)
+
+    kernel._cache.save_overload = save_if_there_is_room
+    return kernel
 
 
 def source_digest(*names: str) -> str:

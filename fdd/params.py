@@ -7,8 +7,28 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fdd.errors import FddError
+
 NAMES = ("x0", "y0", "a", "b", "c", "d")
 _SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
+
+
+def as_params(params: ArrayLike) -> np.ndarray:
+    """Parameters as a new float64 array [..., 6]; refused unless numbers in six columns."""
+    names = ", ".join(NAMES)
+    try:
+        numbers = np.asarray(params)
+        if numbers.dtype.kind not in "biufO":
+            raise TypeError(numbers.dtype)
+        array = numbers.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
+    if array.shape[-1:] != (len(NAMES),):
+        raise FddError(
+            f"params has shape {list(array.shape)}; it must be [N, {len(NAMES)}] or "
+            f"[{len(NAMES)}], columns {names}"
+        )
+    return array
 
 
 def scale_params(params: ArrayLike) -> np.ndarray:
@@ -16,24 +36,24 @@ def scale_params(params: ArrayLike) -> np.ndarray:
 
     This is what the original loader of 2019 gave.
     """
-    return np.asarray(params, np.float64) / _SCALE
+    return as_params(params) / _SCALE
 
 
 def canonical_params(params: ArrayLike) -> np.ndarray:
     """(x0, y0, |a|, sign(a) b, c, d): float64 [..., 6] to float64 [..., 6].
 
     (a, b) and (-a, -b) draw the same attractor, so the sign of a cannot be read from an image; the
-    canonical form is the one of the two with a >= 0.
+    canonical form is the one of the two with a > 0, or with b >= 0 where a is 0.
     """
-    canonical = np.array(params, np.float64)
-    sign = np.where(canonical[..., 2] < 0, -1.0, 1.0)
-    canonical[..., 2] *= sign
-    canonical[..., 3] *= sign
-    return canonical
+    canonical = as_params(params)
+    a, b = canonical[..., 2], canonical[..., 3]
+    flipped = (a < 0) | ((a == 0) & (b < 0))
+    canonical[..., 2:4] = np.where(flipped[..., None], -canonical[..., 2:4], canonical[..., 2:4])
+    return canonical + 0.0  # no negative zero
 
 
 FORMS: dict[str, Callable[[ArrayLike], np.ndarray]] = {
-    "raw": lambda params: np.array(params, np.float64),
+    "raw": as_params,
     "scaled": scale_params,
     "canonical": canonical_params,
 }

@@ -62,7 +62,7 @@ def list_images(folder: Path) -> list[Path]:
 def _open(path: Path, size: int) -> Image.Image:
     try:
         picture = Image.open(path, formats=["PNG"])
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow raises many types on damaged files
         raise FddError(f"file {str(path)!r} is not a readable PNG picture") from error
     if picture.size != (size, size):
         width, height = picture.size
@@ -81,5 +81,5 @@ def read_image(path: Path, size: int) -> np.ndarray:
     with _open(path, size) as picture:
         try:
             return np.asarray(picture.convert("RGB"))
-        except (OSError, ValueError, SyntaxError) as error:
+        except Exception as error:
             raise FddError(f"file {str(path)!r} is damaged: {error}") from error

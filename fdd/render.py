@@ -17,6 +17,7 @@ from fdd.checks import known, whole_number
 from fdd.errors import FddError
 from fdd.families import FAMILIES, Family
 from fdd.palettes import PALETTES
+from fdd.params import as_params
 
 Output = Literal["rgb", "gray", "counts"]
 OUTPUTS = ("rgb", "gray", "counts")
@@ -34,21 +35,13 @@ def available_threads() -> int:
 
 def checked_params(params: ArrayLike, family: Family = FAMILY) -> np.ndarray:
     """Parameters as float64 [N, 6] or [6]; refused when not numbers, not finite or out of range."""
-    names = ", ".join(family.parameters)
-    width = len(family.parameters)
-    try:
-        numbers = np.asarray(params)
-        if numbers.dtype.kind not in "biufO":
-            raise TypeError(numbers.dtype)
-        array = numbers.astype(np.float64)
-    except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
-    if array.ndim not in (1, 2) or array.shape[-1] != width:
+    array = as_params(params)
+    if array.ndim > 2:
         raise FddError(
-            f"params has shape {list(array.shape)}; it must be [N, {width}] or [{width}], "
-            f"columns {names}"
+            f"params has shape {list(array.shape)}; it must be [N, 6] or [6], columns "
+            f"{', '.join(family.parameters)}"
         )
-    rows = array.reshape(-1, width)
+    rows = array.reshape(-1, array.shape[-1])
     low, high = np.array(family.ranges).T
     for row, column in np.argwhere(~((rows >= low) & (rows <= high)))[:1]:
         raise FddError(

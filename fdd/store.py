@@ -163,30 +163,30 @@ def ensure_split(card: Release, split: str, cache: Path) -> list[Path]:
     Safe to interrupt (complete shards stay) and to run twice at once (the second waits).
     """
     folder = cache / card.name / split
-    paths = [folder / name for name, _, _ in shards(card, split)]
-    wrong, _ = _wrong_shards(folder, card, split)
-    if not wrong:
-        return paths
     with writing_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / ".lock"):
-            wrong, complaints = _wrong_shards(folder, card, split)
-            for complaint in complaints:
-                warnings.warn(complaint, stacklevel=4)
-            for leftover in folder.glob(".*.tmp"):
-                leftover.unlink()
-            images = sum(rows for _, _, rows in wrong)
-            needed = images * record_type(card).itemsize
-            free = shutil.disk_usage(folder).free
-            if needed > free:
-                raise FddError(
-                    f"folder {str(folder)!r} has {free / 1e9:.2f} GB free and {card.name}/{split} "
-                    f"needs {needed / 1e9:.2f} GB; choose another one with cache= or ${ENVIRONMENT}"
-                )
-            with tqdm(
-                total=images, unit="image", desc=f"rendering {card.name}/{split}", disable=None
-            ) as progress:
-                for name, start, rows in wrong:
-                    _write_shard(folder / name, card, split, start, rows)
-                    progress.update(rows)
-    return paths
+        if _wrong_shards(folder, card, split)[0]:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):
+                _render_missing(folder, card, split)
+    return [folder / name for name, _, _ in shards(card, split)]
+
+
+def _render_missing(folder: Path, card: Release, split: str) -> None:
+    wrong, complaints = _wrong_shards(folder, card, split)
+    for complaint in complaints:
+        warnings.warn(complaint, stacklevel=5)
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()
+    images = sum(rows for _, _, rows in wrong)
+    needed = images * record_type(card).itemsize
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise FddError(
+            f"folder {str(folder)!r} has {free / 1e9:.2f} GB free and {card.name}/{split} "
+            f"needs {needed / 1e9:.2f} GB; choose another one with cache= or ${ENVIRONMENT}"
+        )
+    description = f"rendering {card.name}/{split}"
+    with tqdm(total=images, unit="image", desc=description, disable=None) as progress:
+        for name, start, rows in wrong:
+            _write_shard(folder / name, card, split, start, rows)
+            progress.update(rows)
