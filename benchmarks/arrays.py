@@ -1,0 +1,131 @@
+"""Checks that every score shares: what comes in is numbers, finite, and of shapes that agree."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from fdd.errors import FddError, missing_extra
+
+Floats = NDArray[np.float64]
+LARGEST = 1e100  # beyond it, squares and sums of squares would leave the finite numbers
+
+
+def require(module: str) -> ModuleType:
+    """The module of that name, or an FddError that says which extra installs it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise missing_extra("benchmarks", error) from error
+
+
+def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
+    """`value` as an array of finite real numbers in its own dtype; an FddError otherwise."""
+    try:
+        array = np.asarray(value)
+    except (TypeError, ValueError) as error:
+        raise FddError(f"{name} cannot be read as an array: {error}") from error
+    if array.dtype.kind not in "biuf":
+        raise FddError(f"{name} has dtype {array.dtype}: it must hold real numbers")
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        bad = ~np.isfinite(array)
+        where = tuple(int(i) for i in np.argwhere(bad)[0])
+        raise FddError(
+            f"{name} holds NaN or infinity: {bad.sum()} of {bad.size} values, "
+            f"the first at index {where}"
+        )
+    return array
+
+
+def matrix(name: str, value: ArrayLike, rows: int = 2) -> Floats:
+    """`value` as float64 [N >= rows, K >= 1] with every |value| <= 1e100; an FddError otherwise."""
+    array = real_array(name, value)
+    if array.ndim != 2:
+        raise FddError(f"{name} has shape {array.shape}: it must be 2-D, [rows, columns]")
+    if array.shape[0] < rows:
+        raise FddError(f"{name} has shape {array.shape}: it must have at least {rows} rows")
+    if array.shape[1] == 0:
+        raise FddError(f"{name} has shape {array.shape}: it must have at least 1 column")
+    array = array.astype(np.float64)
+    if np.abs(array).max() > LARGEST:
+        raise FddError(
+            f"{name} reaches {np.abs(array).max():.3g} in size: at most 1e100 is allowed"
+        )
+    return array
+
+
+def constant_columns(array: Floats) -> NDArray[np.bool_]:
+    """bool [K]: which columns of [N, K] hold one value only; no threshold, so at any scale."""
+    return np.asarray(array.max(axis=0) == array.min(axis=0))
+
+
+def targets(name: str, value: ArrayLike, rows: int = 2) -> Floats:
+    """`matrix`, and no column may be constant: its variance would be nothing to explain."""
+    array = matrix(name, value, rows)
+    dead = np.flatnonzero(constant_columns(array))
+    if dead.size:
+        raise FddError(
+            f"{name} column {dead[0]} is constant: it has no variance to explain; drop it"
+        )
+    return array
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Checked codes [N, K] and params [N, D], and the held-out ones (None without)."""
+
+    codes: Floats
+    params: Floats
+    test: tuple[Floats, Floats] | None
+
+
+def check_pairs(
+    codes: ArrayLike, params: ArrayLike, test: tuple[ArrayLike, ArrayLike] | None
+) -> Pairs:
+    """Checks what a score is given.
+
+    Raises FddError where an array is not numbers [rows, columns], is not finite, has fewer than two
+    rows, where rows or columns do not agree, and where a parameter is constant.
+    """
+    x, y = matrix("codes", codes), targets("params", params)
+    same(("codes", len(x)), ("params", len(y)), "rows")
+    if test is None:
+        return Pairs(x, y, None)
+    if not isinstance(test, (tuple, list)) or len(test) != 2:
+        raise FddError(f"test is {type(test).__name__}: it must be a pair (codes, params)")
+    tx, ty = matrix("test codes", test[0]), targets("test params", test[1])
+    same(("test codes", len(tx)), ("test params", len(ty)), "rows")
+    same(("codes", x.shape[1]), ("test codes", tx.shape[1]), "columns")
+    same(("params", y.shape[1]), ("test params", ty.shape[1]), "columns")
+    return Pairs(x, y, (tx, ty))
+
+
+def same(one: tuple[str, int], other: tuple[str, int], what: str) -> None:
+    """An FddError unless two named counts agree."""
+    if one[1] != other[1]:
+        raise FddError(f"{one[0]} has {one[1]} {what} and {other[0]} {other[1]}: they must agree")
+
+
+def standardise(train: Floats, *others: Floats) -> tuple[Floats, ...]:
+    """All arrays [*, K] by mean and deviation of the first, without its constant columns.
+
+    Scaled in two steps, so that neither tiny nor huge columns under- or overflow.
+    """
+    keep = ~constant_columns(train)
+    mean = train[:, keep].mean(axis=0)
+    size = np.abs(train[:, keep] - mean).max(axis=0)
+    spread = ((train[:, keep] - mean) / size).std(axis=0)
+    return tuple((array[:, keep] - mean) / size / spread for array in (train, *others))
+
+
+def folds(rows: int, count: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
+    """(train rows, held-out rows) of a shuffled `count`-fold split, at most one fold a row."""
+    order = np.random.default_rng(seed).permutation(rows)
+    for held_out in np.array_split(order, min(count, rows)):
+        yield np.setdiff1d(order, held_out), np.sort(held_out)

@@ -1,0 +1,19 @@
+"""The parameters that codes are scored against: raw, and folded by the sign symmetry."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import fdd
+from benchmarks.arrays import Floats
+
+TARGETS = ("x0", "y0", "a", "b", "c", "d", "a'", "b'")
+"""The parameters, and a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are."""
+
+FORMS = {"raw": [0, 1, 2, 3, 4, 5], "canonical": [0, 1, 6, 7, 4, 5]}
+"""Columns of TARGETS that make up the parameters in either form; the first two are x0, y0."""
+
+
+def all_targets(params: Floats) -> Floats:
+    """Raw parameters [N, 6] -> columns TARGETS, float64 [N, 8]."""
+    return np.concatenate([params, fdd.canonical_params(params)[:, 2:4]], axis=1)

@@ -1,0 +1,89 @@
+"""Fixtures: no test touches the user's cache; a release that renders in milliseconds; processes."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+# Before the libraries that read them: tests are many small sums, where threads wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
+import pytest
+
+from fdd.cards import RELEASES, Release
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+REFERENCE = CHECKOUT.parent / "shared" / "reference" / "fdd-2019"
+
+REGISTER_TINY = """
+from fdd.cards import RELEASES, Release
+RELEASES["tiny-1"] = Release(
+    "tiny-1", {"train": 25, "val": 10, "test": 10}, size=16, points=400, shard_rows=10
+)
+"""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_user_cache(tmp_path_factory):
+    """FDD_DATA is a temporary folder during all tests, whatever it was before."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FDD_DATA", str(tmp_path_factory.mktemp("fdd-data")))
+        yield
+
+
+@pytest.fixture
+def tiny(monkeypatch):
+    """The release tiny-1, registered: 45 images of 16 x 16 pixels and 400 points."""
+    card = Release(
+        "tiny-1", {"train": 25, "val": 10, "test": 10}, size=16, points=400, shard_rows=10
+    )
+    monkeypatch.setitem(RELEASES, card.name, card)
+    return card
+
+
+@pytest.fixture(scope="session")
+def reference_folder():
+    """The nine published images, which lie beside the checkout and not in it."""
+    if not REFERENCE.is_dir():
+        pytest.skip(f"the published images are not at {REFERENCE}")
+    return REFERENCE
+
+
+@pytest.fixture
+def start_python():
+    """start_python(*arguments, **environment) starts the interpreter in the checkout.
+
+    Gives a Popen with text pipes; whatever still runs when the test ends is killed.
+    """
+    started = []
+
+    def start(*arguments, **environment):
+        process = subprocess.Popen(
+            [sys.executable, *map(str, arguments)],
+            cwd=CHECKOUT,
+            env=os.environ | {name: str(value) for name, value in environment.items()},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+def run_python(start_python):
+    """run_python(*arguments, **environment) gives (exit code, output, errors)."""
+
+    def run(*arguments, **environment):
+        process = start_python(*arguments, **environment)
+        output, errors = process.communicate(timeout=120)
+        return process.returncode, output, errors
+
+    return run
