@@ -13,7 +13,7 @@ from fdd.errors import FddError
 def known(argument: str, value: Any, choices: Iterable[str]) -> None:
     """Refuses a value that is not one of the known names, and says which these are."""
     names = list(choices)
-    if value not in names:
+    if not isinstance(value, str) or value not in names:
         raise FddError(f"{argument}={value!r} is not known; choose from {', '.join(names)}")
 
 

@@ -40,7 +40,7 @@ def format_name(params: np.ndarray) -> str:
 
 def image_folder(root: str | os.PathLike[str], palette: str) -> Path:
     """The folder of a palette's pictures: ROOT/palette, or ROOT itself if it holds them."""
-    folder = Path(root).expanduser()
+    folder = Path(root).expanduser().absolute()
     if not folder.is_dir():
         raise FddError(f"root={str(root)!r} is not a folder; give the folder that holds {palette}/")
     if (folder / palette).is_dir():

@@ -32,7 +32,8 @@ ENVIRONMENT = "FDD_DATA"
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
     """Where shards are kept: `cache`, else $FDD_DATA, else the user's cache folder. Not made."""
     chosen = cache or os.environ.get(ENVIRONMENT)
-    return Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fdd")
+    folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fdd")
+    return folder.absolute()
 
 
 @contextlib.contextmanager
@@ -174,7 +175,7 @@ def ensure_split(card: Release, split: str, cache: Path) -> list[Path]:
 def _render_missing(folder: Path, card: Release, split: str) -> None:
     wrong, complaints = _wrong_shards(folder, card, split)
     for complaint in complaints:
-        warnings.warn(complaint, stacklevel=5)
+        warnings.warn(complaint, stacklevel=4)  # the line that calls load
     for leftover in folder.glob(".*.tmp"):
         leftover.unlink()
     images = sum(rows for _, _, rows in wrong)

@@ -1,0 +1,335 @@
+"""`fdd info | preview | generate | verify`: output, exit codes, mistakes in one line each."""
+
+import json
+import shutil
+import signal
+import time
+
+import numpy as np
+import pytest
+from conftest import REGISTER_TINY
+from PIL import Image
+
+import fdd
+from fdd import cli, folders, published
+
+VECTOR = ["0.1", "-0.2", "2.1", "-1.9", "0.7", "1.3"]
+
+
+@pytest.fixture
+def command(tiny, capsys, tmp_path, monkeypatch):
+    """command(*arguments) runs it in tmp_path and gives (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse leaves this way
+            code = end.code
+        output, errors = capsys.readouterr()
+        return code, output, errors
+
+    return run
+
+
+@pytest.fixture
+def refused(command):
+    """refused(message, *arguments): the command says that one sentence and ends with 2."""
+
+    def check(message, *arguments):
+        assert command(*arguments) == (2, "", f"fdd: {message}\n")
+
+    return check
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def tree(folder):
+    """Every path below a folder with its content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }
+
+
+def test_info_says_what_is_there(command, tmp_path):
+    fdd.load("val", version="tiny-1", cache=tmp_path / "cache")
+    code, output, errors = command("info", "--cache", tmp_path / "cache", "--json")
+    assert (code, errors) == (0, "")
+    facts = json.loads(output)
+    assert facts["fdd"] == fdd.__version__
+    assert facts["default_version"] == "fdd-1"
+    assert facts["cache"] == str(tmp_path / "cache")
+    assert facts["palettes"] == ["kbc", "inferno", "viridis"]
+    assert facts["families"]["fractal_dream"]["a"] == [-3.0, 3.0]
+    splits = facts["releases"]["tiny-1"]["splits"]
+    assert {name: one["images"] for name, one in splits.items()} == {
+        "train": 25,
+        "val": 10,
+        "test": 10,
+    }
+    assert {name: one["cached_images"] for name, one in splits.items()} == {
+        "train": 0,
+        "val": 10,
+        "test": 0,
+    }
+    code, output, errors = command("info", "--cache", tmp_path / "cache")
+    assert (code, errors) == (0, "")
+    for part in (str(tmp_path / "cache"), "fdd-1 (default): 128 x 128", "x0 -1..1", "CC BY 4.0"):
+        assert part in output
+
+
+def test_info_makes_no_folder(command, tmp_path, monkeypatch):
+    monkeypatch.setenv("FDD_DATA", str(tmp_path / "none"))
+    assert command("info")[0] == 0
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_preview_of_a_split_is_a_sheet_of_its_images(command, tmp_path):
+    options = ["--version", "tiny-1", "--split", "val", "--start", 3, "--count", 5]
+    options += ["--columns", 3, "--size", 16, "--points", 400, "--palette", "viridis"]
+    code, output, errors = command("preview", *options, "--out", "new folder/sheet.png")
+    assert (code, output, errors) == (0, "5 images in new folder/sheet.png\n", "")
+    sheet = pixels(tmp_path / "new folder" / "sheet.png")
+    params = fdd.sample_params(5, "val", 3, "tiny-1")
+    images = fdd.render(params, size=16, points=400, palette="viridis")
+    assert sheet.shape == (2 * 20 + 4, 3 * 20 + 4, 3)
+    for number, image in enumerate(images):
+        top, left = 4 + number // 3 * 20, 4 + number % 3 * 20
+        np.testing.assert_array_equal(sheet[top : top + 16, left : left + 16], image)
+        sheet[top : top + 16, left : left + 16] = 255
+    assert np.all(sheet == 255)
+    assert [path.name for path in (tmp_path / "new folder").iterdir()] == ["sheet.png"]
+
+
+def test_preview_of_given_params(command, tmp_path):
+    options = ["--params", *VECTOR, "--params", *"112211", "--size", 16, "--points", 99]
+    assert command("preview", *options) == (0, "2 images in preview.png\n", "")
+    image = fdd.render([float(number) for number in VECTOR], size=16, points=99)
+    np.testing.assert_array_equal(pixels(tmp_path / "preview.png")[4:20, 4:20], image)
+
+
+def test_params_can_have_an_exponent(command):
+    params = ["-1e-05", "1E-2", "-2.5e0", "-1.9", "+0.7", "1.3"]
+    code, output, errors = command("preview", "--params", *params, "--size", 8, "--points", 99)
+    assert (code, output, errors) == (0, "1 images in preview.png\n", "")
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--count", "0"], "params has no rows; a contact sheet needs at least one image"),
+        (["--count", "-1"], "n=-1 must be a whole number of at least 0"),
+        (["--start", "-1"], f"start=-1 must be a whole number from 0 to {2**62}"),
+        (["--columns", "0"], "columns=0 must be a whole number of at least 1"),
+        (["--size", "1"], "size=1 must be a whole number from 2 to 4096"),
+        (["--points", "0"], "points=0 must be a whole number from 1 to 4294967295"),
+        (["--split", "dev"], "split='dev' is not known; choose from train, val, test"),
+        (["--version", "fdd-0"], "version='fdd-0' is not known; choose from fdd-1, tiny-1"),
+        (
+            ["--params", "nan", *VECTOR[1:]],
+            "params: x0=nan in row 0 must be a finite number from -1 to 1",
+        ),
+        (
+            ["--params", *VECTOR, "--params", *VECTOR[:5], "inf"],
+            "params: d=inf in row 1 must be a finite number from -3 to 3",
+        ),
+        (
+            ["--params", *"000000", "--points", "9"],
+            "params row 0, (0.0, 0.0, 0.0, 0.0, 0.0, 0.0), is degenerate: its orbit of 9 points is "
+            "constant in x or in y and has no image",
+        ),
+    ],
+)
+def test_preview_refuses_mistakes_in_one_sentence(refused, tmp_path, options, message):
+    small = {"--version": "tiny-1", "--count": "3", "--size": "16", "--points": "99"}
+    given = [part for name, value in small.items() if name not in options for part in (name, value)]
+    refused(message, "preview", *given, *options)
+    assert not (tmp_path / "preview.png").exists()
+
+
+def test_preview_where_it_cannot_write(refused, tmp_path):
+    options = ["preview", "--params", *VECTOR, "--size", 8, "--points", 99, "--out"]
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "folder").mkdir()
+    says = "it cannot be written ({}); choose another one"
+    refused("folder 'file': " + says.format("File exists"), *options, "file/sheet.png")
+    refused("folder '.': " + says.format("Is a directory"), *options, "folder")
+    assert tree(tmp_path) == {"file": b"mine", "folder": None}
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        [],
+        ["draw"],
+        ["preview", "--palette", "jet"],
+        ["preview", "--size", "big"],
+        ["preview", "--count", "1.5"],
+        ["preview", "--params", "1", "2"],
+        ["generate"],
+        ["verify"],
+        ["info", "--unknown"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_no_command_shows_the_usage(command, arguments):
+    code, output, errors = command(*arguments)
+    assert (code, output) == (2, "")
+    assert errors.startswith("usage: fdd")
+    assert "Traceback" not in errors
+
+
+def test_generate_goes_on_and_verify_agrees(command, tmp_path):
+    options = ["generate", "out", "--version", "tiny-1", "--split", "test", "--palette", "inferno"]
+    assert command(*options, "--count", 4) == (0, "4 images in out/inferno, 4 of them new\n", "")
+    assert command(*options, "--count", 9) == (0, "9 images in out/inferno, 5 of them new\n", "")
+    before = tree(tmp_path)
+    assert command(*options, "--count", 6) == (0, "9 images in out/inferno, 0 of them new\n", "")
+    assert tree(tmp_path) == before
+    same = ["--size", 16, "--points", 400]
+    folder = tmp_path / "out" / "inferno"
+    report = f"{folder}: {{}} of 9 images equal byte for byte (inferno)\n"
+    assert command("verify", "out", *same) == (0, report.format(9), "")
+    spoilt = sorted(folder.iterdir())[2]
+    Image.new("RGB", (16, 16)).save(spoilt)
+    line = f"  {spoilt.name}: 256 of 256 pixels differ\n"
+    assert command("verify", "out", *same) == (1, report.format(8) + line, "")
+    code, output, errors = command("verify", "out", *same, "--json")
+    assert (code, errors) == (1, "")
+    assert json.loads(output) == [
+        {
+            "folder": str(folder),
+            "palette": "inferno",
+            "images": 9,
+            "equal": 8,
+            "different": [{"file": spoilt.name, "reason": "256 of 256 pixels differ"}],
+        }
+    ]
+
+
+def test_a_picture_that_was_lost_is_generated_again(command, tmp_path):
+    options = ["generate", "out", "--version", "tiny-1", "--count", 5]
+    command(*options)
+    before = tree(tmp_path)
+    sorted((tmp_path / "out" / "kbc").iterdir())[3].unlink()
+    assert command(*options)[0] == 0
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        (["--split", "val"], "another split ('train', not 'val')"),
+        (["--palette", "viridis"], "another palette ('kbc', not 'viridis')"),
+        (["--version", "fdd-1"], "another version ('tiny-1', not 'fdd-1')"),
+    ],
+)
+def test_generate_refuses_the_folder_of_something_else_untouched(
+    command, refused, tmp_path, option, sentence
+):
+    command("generate", "out", "--version", "tiny-1", "--count", 3)
+    before = tree(tmp_path)
+    options = ["--version", "tiny-1", "--count", 4, *option]
+    refused(
+        f"folder 'out' holds images of {sentence}; choose another folder",
+        "generate",
+        "out",
+        *options,
+    )
+    assert tree(tmp_path) == before
+
+
+@pytest.mark.parametrize(
+    "listing",
+    [
+        "",
+        "a,b\n1,2\n",
+        "version,split,palette\ntiny-1,train,kbc\n",
+        "file,version,split,palette,index\nx.png,tiny-1,train,kbc,first\n",
+        "file,version,split,palette,index\nx.png,tiny-1,train,kbc,\n",
+        '"',
+        "\0\0\0",
+    ],
+)
+def test_generate_refuses_a_listing_that_is_not_its_own(command, tmp_path, listing):
+    (tmp_path / "params.csv").write_text(listing)
+    code, output, errors = command("generate", ".", "--version", "tiny-1", "--count", 3)
+    assert (code, output) == (2, "")
+    assert errors.startswith("fdd: file 'params.csv' is not one that generate wrote: ")
+    assert (tmp_path / "params.csv").read_text() == listing
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["generate", "out", "--count", "0"], "count=0 must be a whole number of at least 1"),
+        (["generate", "out", "--split", "dev"], "split='dev' is not known; choose from train, val"),
+        (["generate", "file"], "folder 'file': it cannot be written (Not a directory); choose"),
+        (["verify", "no"], "root='{}/no' is not a folder; give the folder that holds kbc/"),
+        (["verify", "empty"], "folder '{}/empty' holds no .png file"),
+        (["verify", "empty", "--palette", "kbc", "--size", "0"], "size=0 must be a whole number"),
+    ],
+)
+def test_other_mistakes_are_one_sentence(command, tmp_path, arguments, message):
+    (tmp_path / "file").write_text("mine")
+    (tmp_path / "empty").mkdir()
+    before = tree(tmp_path)
+    code, output, errors = command(*arguments)
+    assert (code, output) == (2, "")
+    assert errors.startswith("fdd: " + message.format(tmp_path))
+    assert errors.count("\n") == 1
+    assert tree(tmp_path) == before
+
+
+def test_an_interruption_is_said_and_ends_with_130(command, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(folders, "verify", interrupted)
+    sentence = "fdd: interrupted; run the same command again to go on\n"
+    assert command("verify", ".") == (130, "", sentence)
+
+
+def test_control_c_in_generate_leaves_whole_pictures(start_python, tmp_path):
+    process = start_python("-m", "fdd", "generate", tmp_path / "out", "--count", 100_000)
+    while not list((tmp_path / "out").glob("kbc/*.png")):
+        assert process.poll() is None, process.communicate()
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (130, "")
+    assert errors.endswith("fdd: interrupted; run the same command again to go on\n")
+    assert "Traceback" not in errors
+    assert not [name for name in tree(tmp_path) if name.endswith(".tmp")]
+    for path in (tmp_path / "out" / "kbc").iterdir():
+        published.read_image(path, 128)
+    shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "output", "errors"),
+    [
+        (["-m", "fdd", "info", "--json"], 0, '  "default_version": "fdd-1",', ""),
+        (["-m", "fdd", "verify", "/no"], 2, "", "fdd: root='/no' is not a folder; give the folder"),
+        (["-c", REGISTER_TINY + "from fdd.cli import main; main(['verify'])"], 2, "", "usage: fdd"),
+    ],
+)
+def test_the_real_command(run_python, arguments, code, output, errors):
+    results = run_python(*arguments)
+    assert results[0] == code
+    assert output in results[1]
+    assert results[2].startswith(errors)
+    assert "Traceback" not in results[2]
+
+
+def test_a_reader_that_goes_away_is_no_traceback(start_python):
+    """`fdd info | head -1`."""
+    process = start_python("-m", "fdd", "info")
+    process.stdout.close()
+    errors = process.stderr.read()
+    process.wait(timeout=60)
+    assert "Traceback" not in errors

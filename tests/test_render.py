@@ -1,0 +1,350 @@
+"""Images are exact: the published bytes, the reference's counts, whatever the batch or thread."""
+
+import importlib
+import re
+import threading
+import time
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+import fdd
+from fdd import FddError, reference, render_cpu
+from fdd.families import FAMILIES
+from fdd.palettes import PALETTES
+from fdd.published import parse_name
+
+render_module = importlib.import_module("fdd.render")  # `fdd.render` itself is the function
+
+FAMILY = FAMILIES["fractal_dream"]
+PERIODIC = (-0.5, 0.3, 1.0, 0.9, -0.8, -0.7)
+ROW = (0.1, -0.2, 2.1, -1.9, 0.7, 1.3)
+DEGENERATE = (
+    "params row {row}, {vector}, is degenerate: its orbit of {points} points is constant in x or "
+    "in y and has no image"
+)
+
+
+def uniform_params(seed, n):
+    """Params drawn over the whole ranges, good and bad images alike."""
+    return np.random.default_rng(seed).uniform(-1, 1, (n, 6)) * [1, 1, 3, 3, 3, 3]
+
+
+def special_params(seed, n):
+    """Params with zeros, edges, tiny, subnormal and repeated values among uniform ones."""
+    rng = np.random.default_rng(seed)
+    special = [0.0, -0.0, 1.0, -1.0, 0.5, 1e-300, -1e-160, 5e-324, 1e-8, 2.0**-26, -1 / 64, 3 / 128]
+    edges = [*special, 3.0, -3.0, np.pi / 2, -np.pi / 4]
+    params = uniform_params(seed, n)
+    for row in params:
+        for column in rng.choice(6, rng.integers(1, 7), replace=False):
+            row[column] = rng.choice(special if column < 2 else edges)
+    params[:: n // 4, 1::2] = params[:: n // 4, ::2]  # equal ones: the orbit is a diagonal
+    return params
+
+
+def by_reference(params, points, size):
+    """(trajectory, counts or None) by the slow path."""
+    trajectory = reference.orbit(FAMILY, tuple(map(float, params)), points)
+    return trajectory, reference.counts(trajectory, size)
+
+
+def by_kernel(params, points, size, stored=None, garbage=np.nan):
+    """(counts, status, orbits [n, stored, 2]) of one kernel call, its scratch full of junk."""
+    n = len(params)
+    group = params[np.minimum(np.arange(render_cpu.GROUP), n - 1)]
+    trajectory = np.full((stored or max(points, 2), 2, 2, render_cpu.LANES), garbage)
+    cells = np.full((render_cpu.BINNED, render_cpu.GROUP), -7, np.int32)
+    counts = np.full((n, size, size), 99, np.uint32)
+    status = np.full(render_cpu.GROUP, 77, np.uint8)
+    render_cpu.count_group(np.ascontiguousarray(group.T), points, trajectory, cells, counts, status)
+    orbits = trajectory.transpose(1, 3, 0, 2).reshape(render_cpu.GROUP, -1, 2)
+    return counts, status[:n], orbits[:n]
+
+
+@pytest.mark.parametrize("palette", PALETTES)
+def test_published_images_come_out_byte_for_byte(reference_folder, palette):
+    paths = sorted((reference_folder / palette).glob("*.png"))
+    assert len(paths) == 3
+    images = fdd.render([parse_name(path) for path in paths], palette=palette)
+    for path, image in zip(paths, images, strict=True):
+        np.testing.assert_array_equal(image, np.asarray(Image.open(path)), path.name)
+
+
+@pytest.mark.parametrize("size", [2, 3, 7, 128, 200])
+@pytest.mark.parametrize("points", [2, 3, 101])
+@pytest.mark.parametrize("make", [uniform_params, special_params])
+def test_kernel_is_the_reference_to_the_bit(make, points, size):
+    params = make(size + points, 16)
+    counts, status, orbits = by_kernel(params, points, size)
+    for row, vector in enumerate(params):
+        trajectory, expected = by_reference(vector, points, size)
+        np.testing.assert_array_equal(orbits[row], trajectory, str(vector.tolist()))
+        if expected is None:
+            assert status[row] == render_cpu.DEGENERATE
+        else:
+            assert status[row] == render_cpu.DONE
+            np.testing.assert_array_equal(counts[row], expected, str(vector.tolist()))
+
+
+@pytest.mark.parametrize("vector", [ROW, PERIODIC])
+def test_a_long_orbit_is_the_references(vector):
+    _, expected = by_reference(vector, 5000, 128)
+    np.testing.assert_array_equal(fdd.render(vector, "counts", points=5000), expected)
+
+
+@pytest.mark.parametrize("points", [1, 2, 3, 5, 50, 2048, 2049, 3000])
+def test_a_trajectory_computed_in_parts_gives_the_same_counts(points):
+    params = np.vstack([uniform_params(3, 14), special_params(4, 4)[:2]])
+    whole, whole_status, _ = by_kernel(params, points, 9)
+    for stored in (2, 3, 4, 49, 50, 51, 2048, 2049):
+        counts, status, _ = by_kernel(params, points, 9, stored, garbage=1e300)
+        np.testing.assert_array_equal(counts, whole)
+        np.testing.assert_array_equal(status, whole_status)
+
+
+def test_more_points_than_are_stored_at_a_time():
+    points = render_cpu.STORED + 1000
+    whole, _, _ = by_kernel(np.array([ROW]), points, 32, stored=points)
+    np.testing.assert_array_equal(fdd.render(ROW, "counts", 32, points), whole[0])
+
+
+def test_nothing_leaks_from_one_call_into_the_next():
+    small, large = uniform_params(5, 3), uniform_params(6, 40)
+    expected = fdd.render(small, "counts", size=8, points=77)
+    fdd.render(large, "counts", size=50, points=3000)
+    np.testing.assert_array_equal(fdd.render(small, "counts", size=8, points=77), expected)
+    np.testing.assert_array_equal(by_kernel(small, 77, 8, garbage=np.inf)[0], expected)
+
+
+@pytest.mark.parametrize("output", ["rgb", "gray", "counts"])
+def test_batches_singles_threads_and_orders_give_the_same_bytes(output):
+    params = uniform_params(7, 37)
+    params.setflags(write=False)
+    batch = fdd.render(params, output, size=20, points=500)
+    singles = [fdd.render(vector, output, size=20, points=500) for vector in params]
+    np.testing.assert_array_equal(batch, np.array(singles))
+    for threads in (1, 2, 3, 16):
+        np.testing.assert_array_equal(fdd.render(params, output, 20, 500, threads=threads), batch)
+    order = np.random.default_rng(1).permutation(len(params))
+    np.testing.assert_array_equal(fdd.render(params[order], output, 20, 500), batch[order])
+
+
+@pytest.mark.parametrize(("size", "points"), [(2, 2), (5, 999), (128, 2), (128, 999)])
+def test_every_point_is_counted_once(size, points):
+    counts = fdd.render(uniform_params(8, 33), "counts", size=size, points=points)
+    np.testing.assert_array_equal(counts.sum(axis=(1, 2)), points)
+
+
+@pytest.mark.parametrize(
+    ("output", "kind", "channels"),
+    [("rgb", np.uint8, (3,)), ("gray", np.uint8, ()), ("counts", np.uint32, ())],
+)
+def test_shapes_and_types(output, kind, channels):
+    for rows, shape in ((uniform_params(9, 4), (4,)), (np.empty((0, 6)), (0,)), (ROW, ())):
+        image = fdd.render(rows, output, size=10, points=50)
+        assert image.dtype == kind
+        assert image.shape == (*shape, 10, 10, *channels)
+
+
+def tensor(rows, **options):
+    return pytest.importorskip("torch").tensor(np.array(rows), **options)
+
+
+@pytest.mark.parametrize(
+    "convert",
+    [list, np.asfortranarray, lambda rows: np.array(rows, ">f8"), pd.DataFrame, tensor],
+    ids=["lists", "Fortran order", "big-endian", "DataFrame", "tensor"],
+)
+def test_params_in_other_containers_draw_the_same(convert):
+    rows = [ROW, PERIODIC, (0, 1, 2, -3, 1, 0.5)]
+    np.testing.assert_array_equal(
+        fdd.render(convert(rows), "counts", 16, 99), fdd.render(np.array(rows), "counts", 16, 99)
+    )
+
+
+ON_ORBITS = {
+    "rotation": lambda orbit: -orbit,
+    "transposition": lambda orbit: orbit[:, ::-1],
+    "flip": lambda orbit: orbit * [1, -1],
+    "sign": lambda orbit: orbit * np.where(np.arange(len(orbit)) % 2, -1, 1)[:, None],
+}
+
+
+def cells(orbit, size):
+    """Columns and rows from the bottom, and which points lie on a cell's edge: extreme ones do."""
+    low, high = orbit.min(axis=0), orbit.max(axis=0)
+    scale = size / (high - low)
+    place = orbit * scale + -low * scale
+    cell = np.clip(np.trunc(place) - (orbit == high), 0, size - 1).astype(int)
+    return cell, np.abs(place - np.rint(place)) < 1e-9
+
+
+def histogram(cell, size):
+    image = np.zeros((size, size), np.int64)
+    np.add.at(image, (size - 1 - cell[:, 1], cell[:, 0]), 1)
+    return image
+
+
+def twins(name, params):
+    """(params, the same after the symmetry of that name, the symmetry)."""
+    symmetry = next(symmetry for symmetry in FAMILY.symmetries if symmetry.name == name)
+    return params, [symmetry.change(tuple(vector)) for vector in params.tolist()], symmetry
+
+
+@pytest.mark.parametrize("symmetry", FAMILY.symmetries, ids=lambda symmetry: symmetry.name)
+@pytest.mark.parametrize(
+    ("draw", "points", "size"),
+    [(fdd.sample_params, 60000, 128), (partial(uniform_params, 1), 3000, 31)]
+    + [(partial(special_params, seed), 500, 16) for seed in range(4)],
+)
+def test_symmetries_are_exact_but_for_points_on_the_edge_of_a_cell(symmetry, draw, points, size):
+    params = draw(n=16)
+    changed = np.array([symmetry.change(tuple(vector)) for vector in params.tolist()])
+    counts, status, orbits = by_kernel(changed, points, size)
+    _, status_before, orbits_before = by_kernel(params, points, size)
+    np.testing.assert_array_equal(status, status_before)
+    effect = ON_ORBITS[symmetry.name]
+    for row in np.flatnonzero(status == render_cpu.DONE):
+        np.testing.assert_array_equal(orbits[row], effect(orbits_before[row]))
+        (cell, on_edge), (before, _) = cells(orbits[row], size), cells(orbits_before[row], size)
+        np.testing.assert_array_equal(counts[row], histogram(cell, size))
+        if symmetry.exact:
+            moved = np.abs(2 * cell - (size - 1) - effect(2 * before - (size - 1)))  # half cells
+            assert np.all(moved <= 2 * on_edge)
+            inside = ~on_edge.any(axis=1)
+            expected = symmetry.effect(histogram(before[inside], size))
+            np.testing.assert_array_equal(histogram(cell[inside], size), expected)
+
+
+def test_transposition_is_exact_at_the_edge_too():
+    params, changed, symmetry = twins("transposition", uniform_params(2, 48))
+    images, expected = (fdd.render(rows, size=31, points=3000) for rows in (changed, params))
+    for image, other in zip(images, expected, strict=True):
+        np.testing.assert_array_equal(image, symmetry.effect(other))
+
+
+def test_the_sign_symmetry_draws_the_same_attractor_for_most_params():
+    images = [fdd.render(rows, "counts") for rows in twins("sign", fdd.sample_params(48))[:2]]
+    one, other = (image.reshape(-1, 16, 8, 16, 8).sum(axis=(2, 4)) / 60000 for image in images)
+    assert np.mean(np.abs(one - other).sum(axis=(1, 2)) / 2 < 0.05) > 0.85
+    assert np.min(np.abs(one - np.roll(other, 1, axis=0)).sum(axis=(1, 2)) / 2) > 0.05
+
+
+def test_what_the_kernel_cannot_decide_comes_from_the_reference(monkeypatch):
+    params = uniform_params(11, 5)
+    expected = fdd.render(params, size=12, points=200)
+    kernel = render_cpu.count_group
+
+    def undecided(params, points, trajectory, cells, counts, status):
+        kernel(params, points, trajectory, cells, counts, status)
+        counts[[0, 3]], status[[0, 3]] = 12345, render_cpu.UNDECIDED
+
+    monkeypatch.setattr(render_cpu, "count_group", undecided)
+    np.testing.assert_array_equal(fdd.render(params, size=12, points=200), expected)
+    with pytest.raises(FddError, match=r"params row 3, .* is degenerate"):
+        fdd.render([*params[:3], (0, 0, 1, 1, 1, 1)], points=20)
+
+
+@pytest.mark.parametrize(("row", "threads"), [(0, 1), (17, 2), (39, 2)])
+@pytest.mark.parametrize(
+    "bad", [(0, 0, 1, 2, 1, 2), (0, 0.5, 0, 0, 3, 3), (1e-310, 0.5, 0, 0, 0, 0)]
+)
+def test_a_degenerate_row_is_named(bad, row, threads):
+    params = uniform_params(12, 40)
+    params[row] = bad
+    message = DEGENERATE.format(row=row, vector=tuple(map(float, bad)), points=60)
+    with pytest.raises(FddError, match=re.escape(message)):
+        fdd.render(params, size=4, points=60, threads=threads)
+
+
+NUMBERS = "params must be numbers, rows of (x0, y0, a, b, c, d), not "
+FINITE = " must be a finite number from "
+THREE = FINITE + "-3 to 3"
+COLUMNS = "; it must be [N, 6] or [6], columns x0, y0, a, b, c, d"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ("abc", NUMBERS + "'abc'"),
+        ([1, [2]], NUMBERS + "[1, [2]]"),
+        ([1j, 0, 0, 0, 0, 0], NUMBERS + "[1j, 0, 0, 0, 0, 0]"),
+        (np.full(6, 1j), NUMBERS + f"{np.full(6, 1j)!r:.80}"),
+        ([10**400, 0, 0, 0, 0, 0], NUMBERS + "[1" + 78 * "0"),
+        ({"a": 1}, NUMBERS + "{'a': 1}"),
+        (None, "params has shape []" + COLUMNS),
+        ([], "params has shape [0]" + COLUMNS),
+        ([1, 2, 3, 4, 5], "params has shape [5]" + COLUMNS),
+        (np.zeros((2, 7)), "params has shape [2, 7]" + COLUMNS),
+        (np.zeros((1, 2, 6)), "params has shape [1, 2, 6]" + COLUMNS),
+        ([ROW, (0, 1.5, 0, 0, 0, 0)], "params: y0=1.5 in row 1" + FINITE + "-1 to 1"),
+        ((0, 0, 0, 0, 0, -3.0000000000000004), "params: d=-3.0000000000000004 in row 0" + THREE),
+        ((0, 0, np.nan, 0, 0, 0), "params: a=nan in row 0" + THREE),
+        ((0, 0, 0, -np.inf, 0, 0), "params: b=-inf in row 0" + THREE),
+        ([None] * 6, "params: x0=nan in row 0" + FINITE + "-1 to 1"),
+    ],
+)
+@pytest.mark.filterwarnings("error")
+def test_bad_params_are_refused(params, message):
+    with pytest.raises(FddError) as error:
+        fdd.render(params, size=4, points=20)
+    assert str(error.value) == message
+
+
+def test_a_tensor_that_requires_a_gradient_is_refused():
+    with pytest.raises(FddError, match=re.escape(NUMBERS + "tensor(")):
+        fdd.render(tensor(ROW, requires_grad=True), size=4, points=20)
+
+
+@pytest.mark.parametrize(
+    ("argument", "value", "message"),
+    [
+        ("size", 0, "size=0 must be a whole number from 2 to 4096"),
+        ("size", 4097, "size=4097 must be a whole number from 2 to 4096"),
+        ("size", 128.0, "size=128.0 must be a whole number from 2 to 4096"),
+        ("size", True, "size=True must be a whole number from 2 to 4096"),
+        ("points", 0, "points=0 must be a whole number from 1 to 4294967295"),
+        ("points", 1, DEGENERATE.format(row=0, vector=ROW, points=1)),
+        ("points", 2**32, "points=4294967296 must be a whole number from 1 to 4294967295"),
+        ("points", np.nan, "points=nan must be a whole number from 1 to 4294967295"),
+        ("threads", 0, "threads=0 must be a whole number of at least 1"),
+        (
+            "output",
+            np.ones(2),
+            "output=array([1., 1.]) is not known; choose from rgb, gray, counts",
+        ),
+        ("palette", ["kbc"], "palette=['kbc'] is not known; choose from kbc, inferno, viridis"),
+        ("device", "tpu", "device='tpu' is not known; choose from cpu"),
+    ],
+)
+def test_bad_arguments_are_refused(argument, value, message):
+    with pytest.raises(FddError) as error:
+        fdd.render(ROW, **{"points": 20, argument: value})
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
+@pytest.mark.parametrize("failing", [0, 1])
+def test_when_one_worker_stops_the_others_stop_at_their_next_group(failing, error):
+    both_at_work = threading.Barrier(2)
+    begun, after = set(), []
+
+    def finish(rows, counts, degenerate):
+        worker = threading.current_thread().name.rpartition("_")[2]
+        if worker not in begun:
+            begun.add(worker)
+            both_at_work.wait(timeout=60)
+            if worker == str(failing):
+                raise error("stop")
+        after.append(rows.start)
+        time.sleep(0.005)
+
+    groups = 60
+    params = np.tile(ROW, (groups * render_cpu.GROUP, 1))
+    with pytest.raises(error, match="stop"):
+        render_module.count_groups(params, 4, 20, 2, finish)
+    assert len(after) < groups // 2

@@ -1,0 +1,349 @@
+"""The cache: interrupted, damaged, full or shared, it ends with the right bytes or says why."""
+
+import errno
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import warnings
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from conftest import REGISTER_TINY
+
+import fdd
+from fdd import FddError, store
+from fdd.cards import release
+
+NAMES = ["shard-00000.npy", "shard-00001.npy", "shard-00002.npy"]
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where the shards of tiny-1's train split lie: not made yet."""
+    return tmp_path / "cache" / "tiny-1" / "train"
+
+
+@pytest.fixture
+def ensure(tiny, folder):
+    """Makes the train split of tiny-1 complete in `folder`."""
+    return lambda: store.ensure_split(tiny, "train", folder.parent.parent)
+
+
+@pytest.fixture
+def right(tiny, tmp_path):
+    """The right bytes of each shard."""
+    paths = store.ensure_split(tiny, "train", tmp_path / "elsewhere")
+    return {path.name: path.read_bytes() for path in paths}
+
+
+@pytest.fixture
+def drawn(monkeypatch):
+    """The first rows of the shards rendered from now on."""
+    starts, draw = [], store.draw
+
+    def recording(card, split, start, rows, **options):
+        starts.append(start)
+        return draw(card, split, start, rows, **options)
+
+    monkeypatch.setattr(store, "draw", recording)
+    return starts
+
+
+def shards_in(folder):
+    return {path.name: path.read_bytes() for path in folder.glob("*.npy")}
+
+
+def temporaries(folder):
+    return [path.name for path in folder.rglob("*") if path.name.endswith(".tmp")]
+
+
+def test_shards_hold_params_and_counts_and_their_checksums(tiny, folder, ensure):
+    paths = ensure()
+    assert [path.name for path in paths] == NAMES
+    records = np.concatenate([store.open_shard(path) for path in paths])
+    params = fdd.sample_params(25, version=tiny.name)
+    np.testing.assert_array_equal(records["params"], params)
+    np.testing.assert_array_equal(records["counts"], fdd.render(params, "counts", 16, 400))
+    for path in paths:
+        note = json.loads(path.with_suffix(".json").read_text())
+        assert sorted(note) == ["bytes", "mtime_ns", "sha256"]
+        assert note["bytes"] == path.stat().st_size
+    assert temporaries(folder) == []
+
+
+def test_a_complete_cache_is_neither_rendered_nor_hashed_again(ensure, drawn, monkeypatch):
+    ensure()
+    drawn.clear()
+    monkeypatch.setattr(store.hashlib, "sha256", None)
+    assert [path.name for path in ensure()] == NAMES
+    assert drawn == []
+
+
+def test_a_copied_cache_is_hashed_once_and_not_rendered(ensure, folder, right, drawn, monkeypatch):
+    ensure()
+    drawn.clear()
+    for name in NAMES:
+        os.utime(folder / name, (1, 1))
+    ensure()
+    monkeypatch.setattr(store.hashlib, "sha256", None)
+    ensure()
+    assert drawn == []
+    assert shards_in(folder) == right
+
+
+def test_other_bytes_than_those_published_are_an_error(ensure, folder, right, monkeypatch):
+    listed = {"train/shard-00001.npy": "0" * 64}
+    monkeypatch.setattr(store, "published_checksums", lambda version: listed)
+    with pytest.raises(FddError) as error:
+        ensure()
+    digest = store._sha256(np.load(io.BytesIO(right["shard-00001.npy"])))
+    assert str(error.value) == (
+        "this machine renders tiny-1/train/shard-00001.npy with other bytes than those published "
+        f"(SHA-256 {digest}, expected {'0' * 64}); please report its processor"
+    )
+    assert list(shards_in(folder)) == ["shard-00000.npy"]
+    assert temporaries(folder) == []
+
+
+PLACES = ["draw", "write", "rename shard-00001.npy", "rename shard-00001.json"]
+
+
+class HalfWriter:
+    """An open file that takes half of what is written at once and then fails."""
+
+    def __init__(self, file, error):
+        self.file, self.error = file, error
+
+    def write(self, data):
+        self.file.write(bytes(data)[: len(data) // 2])
+        raise self.error
+
+    def __getattr__(self, name):
+        return getattr(self.file, name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+
+def failing_at(place, error, replace=os.replace, open_path=Path.open, draw=store.draw):
+    """(object, name, function) that raises `error` while the second shard is made."""
+
+    def failing_draw(card, split, start, rows, **options):
+        if start:
+            raise error
+        return draw(card, split, start, rows, **options)
+
+    def failing_open(path, *arguments, **options):
+        file = open_path(path, *arguments, **options)
+        return HalfWriter(file, error) if "shard-00001.npy" in path.name else file
+
+    def failing_replace(source, target):
+        if Path(target).name == place.removeprefix("rename "):
+            raise error
+        replace(source, target)
+
+    return {
+        "draw": (store, "draw", failing_draw),
+        "write": (Path, "open", failing_open),
+    }.get(place, (os, "replace", failing_replace))
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_an_interruption_leaves_whole_shards_and_the_next_run_goes_on(
+    place, ensure, folder, right, drawn
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(*failing_at(place, KeyboardInterrupt()))
+        with pytest.raises(KeyboardInterrupt):
+            ensure()
+    assert temporaries(folder) == []
+    left = shards_in(folder)
+    assert left.items() <= right.items()
+    assert len(left) == (2 if place.endswith("json") else 1)
+    stamp = (folder / NAMES[0]).stat().st_mtime_ns
+    drawn.clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        ensure()
+    assert drawn == [10, 20]
+    assert (folder / NAMES[0]).stat().st_mtime_ns == stamp
+    assert shards_in(folder) == right
+
+
+def test_after_a_kill_the_next_run_clears_up_and_goes_on(ensure, folder, right, drawn, run_python):
+    program = f"""{REGISTER_TINY}
+import os, signal
+from fdd import store
+replace = os.replace
+def dying_replace(source, target):
+    if "shard-00001.npy" in str(target):
+        os.truncate(source, 3000)
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(source, target)
+os.replace = dying_replace
+store.ensure_split(RELEASES["tiny-1"], "train", store.Path({str(folder.parent.parent)!r}))
+"""
+    code, _, errors = run_python("-c", program)
+    assert code == -signal.SIGKILL, errors
+    assert len(temporaries(folder)) == 1
+    assert list(shards_in(folder)) == ["shard-00000.npy"]
+    drawn.clear()
+    ensure()
+    assert drawn == [10, 20]
+    assert temporaries(folder) == []
+    assert shards_in(folder) == right
+
+
+def test_two_processes_that_start_at_once_share_the_work(folder, right, start_python, tmp_path):
+    program = f"""{REGISTER_TINY}
+import time
+from fdd import store
+draw, drawn = store.draw, []
+def slow_draw(card, split, start, rows, **options):
+    drawn.append(start)
+    time.sleep(0.1)
+    return draw(card, split, start, rows, **options)
+store.draw = slow_draw
+print("ready", flush=True)
+while not store.Path({str(tmp_path / "go")!r}).exists():
+    time.sleep(0.01)
+paths = store.ensure_split(RELEASES["tiny-1"], "train", store.Path({str(folder.parent.parent)!r}))
+print(len(drawn), sum(len(store.open_shard(path)) for path in paths))
+"""
+    processes = [start_python("-W", "error", "-c", program) for _ in range(2)]
+    assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
+    (tmp_path / "go").touch()
+    results = [process.communicate(timeout=60) for process in processes]
+    assert [errors for _, errors in results] == ["", ""]
+    rendered, images = zip(*(map(int, output.split()) for output, _ in results), strict=True)
+    assert sum(rendered) == 3
+    assert images == (25, 25)
+    assert shards_in(folder) == right
+    assert temporaries(folder) == []
+
+
+def change_byte(offset, value=None):
+    def damage(path):
+        data = bytearray(path.read_bytes())
+        data[offset] = data[offset] ^ 1 if value is None else value
+        path.write_bytes(data)
+
+    return damage
+
+
+def keep(length):
+    return lambda path: path.write_bytes(path.read_bytes()[:length])
+
+
+def replace_by(content):
+    return lambda path: path.write_bytes(content)
+
+
+def sidecar(content):
+    return lambda path: path.with_suffix(".json").write_bytes(content)
+
+
+def other_archive(path):
+    with path.open("wb") as file:
+        np.savez(file, records=np.zeros(10))
+
+
+UNREADABLE, WRONG = "truncated or unreadable", "not what its checksum says"
+NO_SUM, SHAPE = "without its checksum", "not of the right shape"
+DAMAGE = {
+    "last byte": (change_byte(-1), WRONG),
+    "byte of the params": (change_byte(200), WRONG),
+    "header: magic": (change_byte(0), UNREADABLE),
+    "header: length": (change_byte(8, 1), UNREADABLE),
+    "header: type": (change_byte(33, ord(",")), UNREADABLE),
+    "header: key": (change_byte(75, ord("B")), UNREADABLE),
+    "header: name of a field": (change_byte(23, ord("q")), SHAPE),
+    "cut by a byte": (keep(-1), UNREADABLE),
+    "cut in the header": (keep(60), UNREADABLE),
+    "empty": (keep(0), UNREADABLE),
+    "text": (replace_by(b"no such page\n" * 500), UNREADABLE),
+    "zeros": (replace_by(bytes(6000)), UNREADABLE),
+    "cut archive": (replace_by(b"PK\x03\x04" + bytes(500)), UNREADABLE),
+    "whole archive": (other_archive, UNREADABLE),
+    "another array": (lambda path: np.save(path, np.zeros(10)), SHAPE),
+    "another shard": (lambda path: shutil.copy(path.with_name(NAMES[0]), path), WRONG),
+    "the short shard": (lambda path: shutil.copy(path.with_name(NAMES[2]), path), SHAPE),
+    "no sidecar": (lambda path: path.with_suffix(".json").unlink(), NO_SUM),
+    "sidecar: empty": (sidecar(b""), NO_SUM),
+    "sidecar: binary": (sidecar(bytes(range(256))), NO_SUM),
+    "sidecar: list": (sidecar(b"[1, 2]"), NO_SUM),
+    "sidecar: nested": (sidecar(b"[" * 100_000), NO_SUM),
+    "sidecar: no checksum": (sidecar(b'{"bytes": 1}'), NO_SUM),
+    "sidecar: number": (sidecar(b'{"sha256": 5}'), WRONG),
+    "sidecar: another's": (
+        lambda path: shutil.copy(path.with_name("shard-00000.json"), path.with_suffix(".json")),
+        WRONG,
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGE)
+def test_a_damaged_shard_is_named_and_rendered_again(kind, ensure, folder, right, drawn):
+    damage, problem = DAMAGE[kind]
+    ensure()
+    drawn.clear()
+    damage(folder / NAMES[1])
+    sentence = f"{folder / NAMES[1]} is {problem}; it is rendered again"
+    with pytest.warns(UserWarning, match=f"^{re.escape(sentence)}$"):
+        ensure()
+    assert drawn == [10]
+    assert shards_in(folder) == right
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        ensure()
+    assert drawn == [10]
+
+
+FAILURES = {
+    errno.EACCES: "it cannot be written (Permission denied)",
+    errno.EROFS: "it cannot be written (Read-only file system)",
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the disk is full",
+}
+
+
+@pytest.mark.parametrize("place", PLACES[1:])
+@pytest.mark.parametrize("code", FAILURES)
+def test_a_folder_that_cannot_be_written_is_named(code, place, ensure, folder, right, monkeypatch):
+    monkeypatch.setattr(*failing_at(place, OSError(code, os.strerror(code))))
+    with pytest.raises(FddError) as raised:
+        ensure()
+    assert str(raised.value) == f"folder {str(folder)!r}: {FAILURES[code]}; choose another one"
+    assert temporaries(folder) == []
+    assert shards_in(folder).items() <= right.items()
+
+
+@pytest.mark.parametrize(
+    ("way", "reason"), [("cache", "Not a directory"), ("cache/tiny-1/train", "File exists")]
+)
+def test_a_file_in_the_way_is_an_error(way, reason, ensure, folder, tmp_path):
+    (tmp_path / way).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / way).write_text("mine")
+    sentence = f"folder {str(folder)!r}: it cannot be written ({reason}); choose another one"
+    with pytest.raises(FddError, match=f"^{re.escape(sentence)}$"):
+        ensure()
+    assert (tmp_path / way).read_text() == "mine"
+
+
+def test_a_disk_without_room_is_an_error_before_anything_is_rendered(tmp_path, monkeypatch, drawn):
+    monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=int(0.5e9)))
+    with pytest.raises(FddError) as error:
+        store.ensure_split(release("fdd-1"), "train", tmp_path)
+    assert str(error.value) == (
+        f"folder {str(tmp_path / 'fdd-1' / 'train')!r} has 0.50 GB free and fdd-1/train needs "
+        "1.31 GB; choose another one with cache= or $FDD_DATA"
+    )
+    assert drawn == []
