@@ -1,0 +1,58 @@
+"""Runnable baselines: models that learn a latent space from Fractal Dream images.
+
+Train one with `python -m baselines.aae --preset small --out runs/first`, and then, in Python:
+`model = baselines.load_run("runs/first")`, `codes = model.encode(images)`.
+"""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from importlib.util import find_spec
+from os import PathLike
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fdd.errors import FddError, missing_extra
+
+if TYPE_CHECKING:
+    from baselines.model import Model
+
+BASELINES = {"aae": ("baselines.aae", "AAE")}
+"""Module and class of each baseline, by the name that config.json has."""
+
+for _package in ("torch", "safetensors", "tensorboard", "tyro"):
+    if find_spec(_package) is None:
+        _error = missing_extra("baselines", ImportError(name=_package))
+        if sys.argv[:1] == ["-m"]:  # so it is while `python -m baselines.NAME` looks for the module
+            print(f"error: {_error}", file=sys.stderr)
+            raise SystemExit(2)
+        raise _error
+
+
+def load_run(path: str | PathLike[str], device: str = "auto") -> Model:
+    """The model of the newest checkpoint in a run folder, on `device` (auto, cpu, cuda, cuda:N).
+
+    FddError that names the folder and what is missing, damaged or unknown in it.
+    """
+    import torch
+
+    from baselines.config import pick_device
+    from baselines.model import Model
+    from baselines.runs import load_weights, read_config, saved_options
+
+    folder, place = Path(path), pick_device(device)
+    saved = read_config(folder)
+    if saved["baseline"] not in BASELINES:
+        known = ", ".join(BASELINES)
+        raise FddError(
+            f"run folder '{folder}': baseline={saved['baseline']!r} is not one of {known}"
+        )
+    module, name = BASELINES[saved["baseline"]]
+    baseline = getattr(import_module(module), name)
+    network = baseline(saved_options(baseline.config_type, saved, folder), torch.Generator())
+    try:
+        network.load_state_dict(load_weights(folder))
+    except RuntimeError:
+        raise FddError(f"run folder '{folder}': the weights do not fit config.json") from None
+    return Model(network, saved, place)
