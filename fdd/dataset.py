@@ -155,8 +155,10 @@ class PublishedDataset(Dataset):
         transform: Transform | None,
         target_transform: Transform | None,
     ) -> None:
-        self.split, self.palette, self.size = "train", palette, size
-        self.paths = published.list_images(published.image_folder(root, palette))
+        folder = published.image_folder(root, palette)
+        self.split, self.size = "train", size
+        self.palette = folder.name if folder.name in PALETTES else palette
+        self.paths = published.list_images(folder)
         vectors = np.array([published.parse_name(path) for path in self.paths])
         for path in self.paths:
             published.check_image(path, size)

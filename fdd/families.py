@@ -25,8 +25,9 @@ class Symmetry:
     """A change of parameters with a known effect on the image.
 
     `effect` turns a counts or image array [H, W, ...] of the first vector into that of the
-    second. `exact` ones hold to the bit, up to the edge rule of the bounding box; the others hold
-    for the attractor, not for every point of one orbit.
+    second. `exact` ones hold to the bit, up to points on the edge of a cell (cells are half-open,
+    and the largest x and y fall one cell down); the others hold for the attractor, not for every
+    point of one orbit.
     """
 
     name: str

@@ -64,9 +64,11 @@ def contact_sheet(
     size: int = 128,
     points: int = 60000,
 ) -> None:
-    """Renders parameters [n, 6] into one PNG, n at least 1."""
+    """Renders parameters [n, 6] or [6] into one PNG, n at least 1."""
     whole_number("columns", columns, 1)
-    images = render(params, size=size, points=points, palette=palette)
+    images = render(
+        np.atleast_2d(checked_params(params)), size=size, points=points, palette=palette
+    )
     if len(images) == 0:
         raise FddError("params has no rows; a contact sheet needs at least one image")
     path = Path(out).expanduser()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numba
+from numba.core.dispatcher import Dispatcher
 
 
 def jit(function: Callable[..., Any]) -> Any:
@@ -18,14 +20,29 @@ def jit(function: Callable[..., Any]) -> Any:
         kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder can be written: neither beside the source nor the user's cache
         return numba.njit(**options)(function)
-    save = kernel._cache.save_overload
-
-    def save_if_there_is_room(*arguments: Any) -> None:
-        with contextlib.suppress(OSError):
-            save(*arguments)
-
-    kernel._cache.save_overload = save_if_there_is_room
+    if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
+        kernel._cache = _ForgivingCache(kernel._cache)
     return kernel
+
+
+class _ForgivingCache:
+    """numba's cache of compiled code, but a full disk or a damaged file only costs the time."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, *arguments: Any) -> Any:
+        try:
+            return self._cache.load_overload(*arguments)
+        except Exception:  # unpickling a damaged file can raise anything
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            self._cache.save_overload(*arguments)
 
 
 def source_digest(*names: str) -> str:

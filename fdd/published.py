@@ -22,7 +22,7 @@ def parse_name(path: str | os.PathLike[str]) -> tuple[float, ...]:
     """The six parameters in a file name, in the order x0, y0, a, b, c, d."""
     parts = Path(path).name.removesuffix(".png").split("_")
     try:
-        values = tuple(float(part.strip().replace(",", ".")) for part in parts)
+        values = tuple(float(part.replace(",", ".")) for part in parts)
     except ValueError:
         values = ()
     if len(values) != len(NAMES) or not all(map(math.isfinite, values)):

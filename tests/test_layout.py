@@ -128,3 +128,13 @@ def test_a_cache_of_compiled_code_that_turns_out_full_is_done_without(reason, mo
 
     monkeypatch.setattr(caching.IndexDataCacheFile, "_save_index", full)
     assert jit(add_one)(1) == 2
+
+
+def test_a_damaged_cache_of_compiled_code_is_done_without(tmp_path, run_python):
+    program = "import fdd; print(fdd.render([0.1, 0.2, 1, 2, 1, 2], 'counts', 2, 50).sum())"
+    assert run_python("-c", program, NUMBA_CACHE_DIR=tmp_path)[:2] == (0, "50\n")
+    cached = [path for path in tmp_path.rglob("*.nb*") if path.is_file()]
+    assert cached
+    for path in cached:
+        path.write_bytes(path.read_bytes()[:20])
+    assert run_python("-c", program, NUMBA_CACHE_DIR=tmp_path)[:2] == (0, "50\n")
