@@ -169,7 +169,7 @@ def _write_cells(axes: Axes, values: Any) -> None:
 def _canvas(width: float, height: float, gap: float = 0.06) -> Canvas:
     figure = require("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
     figure.get_layout_engine().set(w_pad=gap, h_pad=gap)
-    return figure  # type: ignore[no-any-return]
+    return figure
 
 
 def _png(figure: Canvas) -> bytes:
