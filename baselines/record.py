@@ -7,13 +7,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from baselines.data import Images, to_images
+from baselines.data import to_images
+from fdd.folders import grid, save_png
 from fdd.store import atomic_write
 
 COLUMNS = 8
@@ -67,10 +66,10 @@ class Recorder:
             pairs = torch.stack([originals, reconstructed]).unflatten(1, (-1, COLUMNS))
             sheets["reconstructions"] = to_images(pairs.transpose(0, 1).flatten(0, 2))
         for name, images in sheets.items():
-            sheet = grid(images, COLUMNS)
+            zoom = max(1, READABLE // images.shape[1])
+            sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), COLUMNS, gap=GAP)
             (self.folder / name).mkdir(exist_ok=True)
-            with atomic_write(self.folder / name / f"step-{step:06d}.png") as path:
-                Image.fromarray(sheet).save(path, format="PNG")
+            save_png(sheet, self.folder / name / f"step-{step:06d}.png")
             self.events.add_image(name, sheet, step, dataformats="HWC")
 
 
@@ -98,15 +97,3 @@ def reconstruct(model: Any, images: Tensor) -> Tensor | None:
     if not hasattr(model, "encode"):
         return None
     return evaluate(model, lambda x: model.generate(model.encode(x)), images)
-
-
-def grid(images: Images, columns: int) -> Images:
-    """Images [N, S, S, 3] side by side, `columns` in a row, small ones enlarged: [H, W, 3]."""
-    zoom = max(1, READABLE // images.shape[1])
-    images = images.repeat(zoom, axis=1).repeat(zoom, axis=2)
-    n, side = len(images), images.shape[1] + 2 * GAP
-    rows = -(-n // columns)
-    sheet = np.full((rows * columns, side, side, 3), 255, np.uint8)
-    sheet[:n, GAP:-GAP, GAP:-GAP] = images
-    sheet = sheet.reshape(rows, columns, side, side, 3).swapaxes(1, 2)
-    return sheet.reshape(rows * side, columns * side, 3)
