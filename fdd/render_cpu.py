@@ -35,8 +35,8 @@ GROUP = 2 * LANES
 STORED = 65536
 """Points of a trajectory kept at a time (16 MiB for a group); longer ones are computed twice."""
 
-BINNED = 2048
-"""Points binned at a time, so that their cells stay in the second-level cache."""
+BINNED = 128
+"""Points binned at a time, so that their cells stay in the first-level cache."""
 
 DONE, DEGENERATE, UNDECIDED = 0, 1, 2
 

@@ -9,7 +9,7 @@ import numba
 import numpy as np
 import pytest
 
-from fdd import FddError, exact, reference
+from fdd import FddError, exact, reference, render
 from fdd.families import FAMILIES, bind
 
 DOUBLE = gmpy2.context(precision=53, emin=-1073, emax=1024, subnormalize=True)
@@ -165,3 +165,19 @@ def test_an_orbit_of_the_reference_is_mpfrs():
     for point in reference.orbit(family, params, 2000):
         assert tuple(point) == (x, y)
         x, y = step(x, y, *params[2:])
+
+
+@pytest.mark.parametrize(
+    "params",
+    [(0.3, -0.2, 2.1, -1.3, 0.7, 1.9), (-0.9, 0.1, -2.9, 2.7, -2.2, 0.6), (1, -1, 3, 3, 3, -3)],
+)
+def test_a_whole_image_is_that_of_an_orbit_by_mpfr(params):
+    step = bind(FAMILIES["fractal_dream"].step, sin=lambda x: float(gmpy2.sin(gmpy2.mpfr(x))))
+    trajectory = np.empty((60000, 2))
+    x, y = map(float, params[:2])
+    with gmpy2.context(DOUBLE):
+        for point in trajectory:
+            point[:] = x, y
+            x, y = step(x, y, *params[2:])
+    counts = reference.counts(trajectory, 128)
+    np.testing.assert_array_equal(render(params, output="counts"), counts)
