@@ -24,15 +24,6 @@ from fdd import FddError
 LOSSES = ["reconstruction", "moments", "discriminator", "generator"]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """Networks this small are faster on one thread, above all where others use the cores too."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 @pytest.fixture(scope="module")
 def images():
     return render(40)
