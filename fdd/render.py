@@ -180,13 +180,17 @@ def render(
     kind = np.uint32 if output == "counts" else np.uint8
     images = np.empty((len(rows), size, size, *(3,) * (output == "rgb")), kind)
 
+    without_image: list[int] = []
+
     def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
-        for row in np.flatnonzero(degenerate) + group.start:
-            raise FddError(
-                f"params row {row}, {tuple(rows[row].tolist())}, is degenerate: its orbit of "
-                f"{points} points is constant in x or in y and has no image"
-            )
+        without_image.extend(np.flatnonzero(degenerate) + group.start)
         images[group] = shaded(counts, output, palette)
 
     count_groups(rows, size, points, threads, finish)
+    if without_image:
+        row = min(without_image)
+        raise FddError(
+            f"params row {row}, {tuple(rows[row].tolist())}, is degenerate: its orbit of "
+            f"{points} points is constant in x or in y and has no image"
+        )
     return images if array.ndim == 2 else images[0]

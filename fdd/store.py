@@ -125,8 +125,8 @@ def check_shard(path: Path, card: Release, rows: int, published: str | None) -> 
     return None
 
 
-def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -> str:
-    """Renders a shard and returns the SHA-256 of its data."""
+def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -> None:
+    """Renders a shard and writes it with its checksum."""
     records = np.empty(rows, record_type(card))
     records["params"] = draw(card, split, start, rows, counts=records["counts"])
     digest = _sha256(records)
@@ -142,7 +142,6 @@ def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -
         np.lib.format.write_array_header_1_0(file, header)
         file.write(records.view(np.uint8).data)
     _write_note(path, digest)
-    return digest
 
 
 def _wrong_shards(
