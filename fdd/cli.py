@@ -36,6 +36,11 @@ def parser() -> argparse.ArgumentParser:
 
     info = commands.add_parser("info", help="say what is there: releases, splits, cache")
     info.add_argument("--cache", help="cache folder (default: $FDD_DATA, else the user's cache)")
+    info.add_argument(
+        "--check",
+        action="store_true",
+        help="hash all that is in the cache again; exit 1 if damaged",
+    )
     info.add_argument("--json", action="store_true", help="as JSON")
 
     preview = commands.add_parser(
@@ -73,10 +78,13 @@ def parser() -> argparse.ArgumentParser:
 
 def _info(arguments: argparse.Namespace) -> int:
     from fdd.info import describe, summary
+    from fdd.store import cache_folder, verify_cache
 
     facts = describe(arguments.cache)
+    if arguments.check:
+        facts["check"] = verify_cache(cache_folder(arguments.cache))
     print(json.dumps(facts, indent=2) if arguments.json else summary(facts))
-    return 0
+    return 1 if any(report["different"] for report in facts.get("check", [])) else 0
 
 
 def _preview(arguments: argparse.Namespace) -> int:

@@ -48,7 +48,7 @@ def describe(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:
 
 
 def summary(facts: dict[str, Any]) -> str:
-    """The facts of `describe` as text for a terminal."""
+    """The facts of `describe`, and of `store.verify_cache` as "check", as text for a terminal."""
     lines = [f"fdd {facts['fdd']}, cache {facts['cache']}, {facts['threads']} threads"]
     for name, release in facts["releases"].items():
         default = " (default)" if name == facts["default_version"] else ""
@@ -66,4 +66,10 @@ def summary(facts: dict[str, Any]) -> str:
         listed = ", ".join(f"{key} {low:g}..{high:g}" for key, (low, high) in ranges.items())
         lines.append(f"family {name}: {listed}")
     lines.append(f"palettes: {', '.join(facts['palettes'])}")
+    for report in facts.get("check", []):
+        lines.append(
+            f"{report['folder']}: {report['equal']} of {report['shards']} shards are what their "
+            "checksums say"
+        )
+        lines += [f"  {entry['file']}: {entry['reason']}" for entry in report["different"]]
     return "\n".join(lines)

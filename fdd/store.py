@@ -17,13 +17,14 @@ import uuid
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import platformdirs
 from filelock import FileLock
 from tqdm import tqdm
 
-from fdd.cards import Release, published_checksums
+from fdd.cards import RELEASES, Release, published_checksums
 from fdd.errors import FddError
 from fdd.sampling import draw
 
@@ -99,14 +100,19 @@ def _write_note(path: Path, digest: str) -> None:
         temporary.write_text(json.dumps({"sha256": digest, **_stamp(path)}) + "\n")
 
 
-def check_shard(path: Path, card: Release, rows: int, published: str | None) -> str | None:
-    """What is wrong with a shard, or None if it is what it should be."""
+def check_shard(
+    path: Path, card: Release, rows: int, published: str | None, trust_note: bool = True
+) -> str | None:
+    """What is wrong with a shard, or None if it is what it should be.
+
+    A file that is as it was when last verified is believed, unless `trust_note` is False.
+    """
     if not path.is_file():
         return "missing"
     try:
         note = json.loads(_note(path).read_text())
         digest = published or note["sha256"]
-        if note == {"sha256": digest, **_stamp(path)}:
+        if trust_note and note == {"sha256": digest, **_stamp(path)}:
             return None
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         digest = published
@@ -156,6 +162,39 @@ def _wrong_shards(
             if problem != "missing":
                 complaints.append(f"{folder / name} is {problem}; it is rendered again")
     return wrong, complaints
+
+
+def verify_cache(cache: Path) -> list[dict[str, Any]]:
+    """Hashes every cached shard again; the next load renders those that are damaged.
+
+    One report for each split that has shards: `folder`, `shards` (how many are there), `equal` (how
+    many are what their checksum says), and `different`, a list of `file` and `reason`.
+    """
+    reports = []
+    for card in RELEASES.values():
+        published = published_checksums(card.name)
+        for split in card.splits:
+            folder = cache / card.name / split
+            there = [part for part in shards(card, split) if (folder / part[0]).is_file()]
+            different = []
+            for name, _, rows in tqdm(there, unit="shard", desc=f"verifying {split}", disable=None):
+                reason = check_shard(
+                    folder / name, card, rows, published.get(f"{split}/{name}"), trust_note=False
+                )
+                if reason:
+                    with contextlib.suppress(OSError):  # a shared folder may be read-only
+                        _note(folder / name).unlink()
+                    different.append({"file": name, "reason": f"it is {reason}"})
+            if there:
+                reports.append(
+                    {
+                        "folder": str(folder),
+                        "shards": len(there),
+                        "equal": len(there) - len(different),
+                        "different": different,
+                    }
+                )
+    return reports
 
 
 def ensure_split(card: Release, split: str, cache: Path) -> list[Path]:
