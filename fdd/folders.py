@@ -89,7 +89,7 @@ def _listed(root: Path, settings: dict[str, str]) -> dict[int, dict[str, str]]:
         with listing.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file, strict=True))
         indices = [int(row["index"]) for row in rows]
-        if not rows or any(list(row) != COLUMNS for row in rows):
+        if not rows or any(list(row) != COLUMNS or None in row.values() for row in rows):
             raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
     except (ValueError, KeyError, TypeError, csv.Error) as error:
         raise FddError(f"file {str(listing)!r} is not one that generate wrote: {error}") from error

@@ -251,6 +251,7 @@ def test_generate_refuses_the_folder_of_something_else_untouched(
         "version,split,palette\ntiny-1,train,kbc\n",
         "file,version,split,palette,index\nx.png,tiny-1,train,kbc,first\n",
         "file,version,split,palette,index\nx.png,tiny-1,train,kbc,\n",
+        "file,version,split,palette,index,x0,y0,a,b,c,d\nx.png,tiny-1,train,kbc,0,0.5\n",
         '"',
         "\0\0\0",
     ],
