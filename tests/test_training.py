@@ -272,3 +272,15 @@ def test_training_learns(run):
     _, folder = run("a", steps=60, lr_encoder=5e-3, lr_generator=1e-5, leaky_slope=0.1)
     errors = [float(row["held_out_mse"]) for row in table(folder)]
     assert errors[-1] < 0.7 * errors[0]
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device; torch sees none")
+def test_a_run_on_cuda_stops_goes_on_and_loads(run, images):
+    assert run("a", device="cuda", steps=4)[0] == 4
+    step, folder = run("a", device="cuda")
+    assert step == 8
+    assert [row["step"] for row in table(folder)] == [str(n) for n in range(1, 9)]
+    assert json.loads((folder / "config.json").read_text())["trained_on"]["device"] == "cuda"
+    small = baselines.data.resize(images[:4], 16)
+    codes = {device: baselines.load_run(folder, device).encode(small) for device in ("cpu", "cuda")}
+    np.testing.assert_allclose(codes["cuda"], codes["cpu"], rtol=1e-2, atol=1e-3)
