@@ -1,11 +1,12 @@
-"""Correctly rounded sine for |x| <= 15: eight lanes at a time, and one at a time.
+"""Correctly rounded sine and cosine for |x| <= 1024: eight lanes at a time, and one at a time.
 
 With t = k/64 the multiple of 1/64 nearest to x, r = x - t is exact and |r| <= 1/128, and
 
     sin x = sin t cos r + cos t sin r = S + C r + r^2 (S B(r^2) + C r A(r^2)) + (tails of S and C)
 
 where S + S' and C + C' are sin t and cos t as pairs of float64, and A, B are polynomials for
-(sin r - r)/r^3 and (cos r - 1)/r^2. No multiple of pi is needed. The sum is kept as h + lo.
+(sin r - r)/r^3 and (cos r - 1)/r^2. No multiple of pi is needed up to |x| = 15. The sum is kept
+as h + lo. The cosine is the same sum with the roles changed: cos x = C - S r + ...
 
 Bound of the first try, with q = r^2 and u = 2^-53, in units of u q:
 - h + l = S + C r up to the product's error pe, which one fused multiply-add gives. S is rounded to
@@ -21,13 +22,17 @@ the one of t = 0, where S = S' = C' = 0, the sum is r + r^3 A and 1.35 * 2^-52 q
 If h + (lo + e) and h + (lo - e) round to one float64, that is the answer. In about 1 of 3000 sines
 they do not, and the second try repeats the sum in double-double arithmetic, good to 2^-98. What it
 leaves open becomes NaN, and the caller asks the reference.
+
+Beyond 15, n = the integer nearest to x/2pi is taken off first, 2pi in words W1 + W2 (+ W3). x - n W1
+is exact (both are multiples of 2^-50, the difference is below 4); taking off n W2 leaves a head and
+a tail with an error below n 2^-106 + 2^-53 |head error| < 2^-95, which e includes where n is not 0.
+Then r + tail is renormalised, and the tail enters as tail (C - S r), off by less than 0.01 u q.
 """
 
 from __future__ import annotations
 
 import math
-from fractions import Fraction
-from math import factorial
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -37,72 +42,19 @@ from numpy.typing import ArrayLike
 from fdd import reference
 from fdd.errors import FddError
 from fdd.jit import jit, source_digest
-from fdd.simd import (
-    LANES,
-    absolute,
-    address,
-    agreed,
-    constant_table,
-    fma,
-    load,
-    load_one,
-    lookup,
-    store,
-)
+from fdd.simd import LANES, agreed, doubts, fabs, fma, where_less
+from fdd.simd_memory import address, constant_table, load, load_one, lookup, store
+from fdd.sine_table import ROWS, table, taylor, turn_words
 
-LIMIT = 15.0  # largest |x| taken; the table goes a little further
+NARROW = 15.0
+"""Largest |x| that the table reaches without a multiple of pi; it goes a little further."""
 
-_STEPS = 64  # nodes to the unit
-_ROWS = 2048  # a power of two above 2 * LIMIT * _STEPS
+LIMIT = reference.LIMIT
+"""Largest |x| taken."""
+
 _MAGIC = 1.5 * 2.0**52  # adding it rounds to an integer, which lands in the low bits
-_WORKING_BITS = 400
-
-
-def _sine_cosine_nodes() -> list[tuple[int, int]]:
-    """sin(k/64) and cos(k/64), k = 0 .. 1024, as integers scaled by 2^_WORKING_BITS.
-
-    Angle addition from k = 1 loses about 2 units a step: over 380 of the 400 bits stay right.
-    """
-    one = 1 << _WORKING_BITS
-    sine = cosine = 0
-    term, n = one, 0
-    while term:  # Taylor series at 1/64
-        if n % 2:
-            sine += term if n % 4 == 1 else -term
-        else:
-            cosine += term if n % 4 == 0 else -term
-        n += 1
-        term = term // (_STEPS * n)
-    nodes = [(0, one)]
-    for _ in range(_ROWS // 2):
-        s, c = nodes[-1]
-        nodes.append(
-            ((s * cosine + c * sine) >> _WORKING_BITS, (c * cosine - s * sine) >> _WORKING_BITS)
-        )
-    return nodes
-
-
-def _pair(value: int, quantum: int = 0) -> tuple[float, float]:
-    """`value` / 2^_WORKING_BITS as head + tail; the head a multiple of 2^-quantum if given."""
-    one = 1 << _WORKING_BITS
-    if quantum and abs(value) < one >> 5:
-        unit = one >> quantum
-        head = (value + unit // 2) // unit * unit
-    else:
-        numerator, denominator = (value / one).as_integer_ratio()
-        head = numerator * one // denominator
-    return head / one, (value - head) / one
-
-
-def table() -> list[float]:
-    """Rows (S, C, S', C') of t = k/64, at row k modulo 2048, flat: 8192 floats."""
-    rows: list[tuple[float, float, float, float]] = [(0.0, 1.0, 0.0, 0.0)] * _ROWS
-    for k, (sine, cosine) in enumerate(_sine_cosine_nodes()):
-        (s, s_tail), (c, c_tail) = _pair(sine, quantum=58), _pair(cosine)
-        rows[-k % _ROWS] = (-s, c, -s_tail, c_tail)
-        rows[k % _ROWS] = (s, c, s_tail, c_tail)
-    return [value for row in rows for value in row]
-
+_TURN = turn_words(3)
+_PER_TURN = 1 / _TURN[0]
 
 _table = constant_table("fdd_sine_table", table)
 
@@ -110,10 +62,11 @@ _A0, _A1, _A2 = -1 / 6, 1 / 120, -1 / 5040
 _B0, _B1, _B2 = -1 / 2, 1 / 24, -1 / 720
 _E_SQUARE = 1.35 * 2.0**-52
 _E_NODE = 2.0**-90
+_E_TURN = 2.0**-95
 
 
 @numba.njit(inline="always", error_model="numpy")
-def _candidates(s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any, e_node: Any) -> Any:
+def _candidates(s: Any, c: Any, tails: Any, r: Any, e_node: Any) -> Any:
     p = c * r
     pe = fma(c, r, p * -1.0)
     h = s + p
@@ -121,35 +74,79 @@ def _candidates(s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any, e_node: Any) -
     q = r * r
     a = fma(fma(q, _A2, _A1), q, _A0)
     b = fma(fma(q, _B2, _B1), q, _B0)
-    lo = fma(q, fma(s, b, p * a), (l + pe) + fma(c_tail, r, s_tail))
+    lo = fma(q, fma(s, b, p * a), (l + pe) + tails)
     e = fma(q, _E_SQUARE, e_node)
     return h + (lo + e), h + (lo - e)
 
 
 @numba.njit(inline="always", error_model="numpy")
-def sin_lanes(x: Any) -> Any:
-    """Correctly rounded sine in each lane, or NaN in the few lanes that the first try leaves open.
-
-    Every |x| must be at most LIMIT.
-    """
+def _nearest(x: Any) -> Any:
+    """The table's rows nearest to x, |x| <= NARROW, and x less their node."""
     key = fma(x, 64.0, _MAGIC)
-    r = fma(key - _MAGIC, -1.0 / 64.0, x)
-    s, c, s_tail, c_tail = lookup(_table(), key)
-    upper, lower = _candidates(s, c, s_tail, c_tail, r, absolute(s) * _E_NODE)
+    return lookup(_table(), key), fma(key - _MAGIC, -1.0 / 64.0, x)
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _first_try(s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any) -> Any:
+    tails = fma(c_tail, r, s_tail)
+    upper, lower = _candidates(s, c, tails, r, fabs(s) * _E_NODE)
     return agreed(upper, lower)
 
 
-def _double_double(n: int) -> tuple[float, float]:
-    """The Taylor coefficient +-1/n! of sine or cosine as head + tail."""
-    exact = Fraction(-1 if n % 4 in (2, 3) else 1, factorial(n))
-    head = float(exact)
-    return head, float(exact - Fraction(head))
+@numba.njit(inline="always", error_model="numpy")
+def sin_lanes(x: Any) -> Any:
+    """Correctly rounded sine of |x| <= NARROW, in doubt in the few lanes that stay open."""
+    (s, c, s_tail, c_tail), r = _nearest(x)
+    return _first_try(s, c, s_tail, c_tail, r)
 
 
-_T3, _T3_TAIL = _double_double(3)
-_T4, _T4_TAIL = _double_double(4)
-_T5, _T5_TAIL = _double_double(5)
-_T6, _T7, _T8, _T9, _T10, _T11 = (_double_double(n)[0] for n in range(6, 12))
+@numba.njit(inline="always", error_model="numpy")
+def cos_lanes(x: Any) -> Any:
+    """Correctly rounded cosine of |x| <= NARROW, in doubt in the few lanes that stay open."""
+    (s, c, s_tail, c_tail), r = _nearest(x)
+    return _first_try(c, s, c_tail, s_tail, -r)
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _nearest_wide(x: Any) -> Any:
+    """As `_nearest` for |x| <= LIMIT: also the tail of x less its node, and the turns taken off."""
+    n = fma(x, _PER_TURN, _MAGIC) - _MAGIC
+    whole = fma(n, -_TURN[0], x)
+    head = fma(n, -_TURN[1], whole)
+    tail = fma(n, -_TURN[1], whole - head)
+    rows, rest = _nearest(head)
+    r = rest + tail
+    return rows, r, (rest - r) + tail, n
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _first_try_wide(
+    x: Any, s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any, r_tail: Any, n: Any
+) -> Any:
+    tails = fma(r_tail, fma(-s, r, c), fma(c_tail, r, s_tail))
+    e_node = fma(fabs(n), _E_TURN, fabs(s) * _E_NODE)
+    upper, lower = _candidates(s, c, tails, r, e_node)
+    return agreed(upper, lower + where_less(LIMIT, fabs(x), math.nan, 0.0 * s))
+
+
+@numba.njit(inline="always", error_model="numpy")
+def wide_sin_lanes(x: Any) -> Any:
+    """Correctly rounded sine of any x, in doubt in the few lanes that stay open or exceed LIMIT."""
+    (s, c, s_tail, c_tail), r, r_tail, n = _nearest_wide(x)
+    return _first_try_wide(x, s, c, s_tail, c_tail, r, r_tail, n)
+
+
+@numba.njit(inline="always", error_model="numpy")
+def wide_cos_lanes(x: Any) -> Any:
+    """Correctly rounded cosine of any x, in doubt in the few lanes that stay open or exceed LIMIT."""
+    (s, c, s_tail, c_tail), r, r_tail, n = _nearest_wide(x)
+    return _first_try_wide(x, c, s, c_tail, s_tail, -r, -r_tail, n)
+
+
+_T3, _T3_TAIL = taylor(3)
+_T4, _T4_TAIL = taylor(4)
+_T5, _T5_TAIL = taylor(5)
+_T6, _T7, _T8, _T9, _T10, _T11 = (taylor(n)[0] for n in range(6, 12))
 
 
 @numba.njit(inline="always", error_model="numpy")
@@ -176,17 +173,20 @@ def _dd_sum(x: float, x_tail: float, y: float, y_tail: float) -> Any:
 
 
 @numba.njit(error_model="numpy")
-def _second_try(k: int, r: float, s: float, c: float, s_tail: float, c_tail: float) -> float:
+def _second_try(
+    s: float, c: float, s_tail: float, c_tail: float, r: float, r_tail: float, e_turn: float
+) -> float:
     q, q_tail = _product(r, r)
+    q_tail = fma(2.0 * r, r_tail, q_tail)
     high = fma(fma(fma(q, _T11, _T9), q, _T7), q, 0.0)  # sin r = r + r^3 (T3 + q (T5 + high))
     a, a_tail = _dd_sum(_T5, _T5_TAIL, high, 0.0)
     a, a_tail = _dd_product(a, a_tail, q, q_tail)
     a, a_tail = _dd_sum(_T3, _T3_TAIL, a, a_tail)
     a, a_tail = _dd_product(a, a_tail, q, q_tail)
-    a, a_tail = _dd_product(a, a_tail, r, 0.0)
-    a, a_tail = _dd_sum(r, 0.0, a, a_tail)
-    if k == 0:
-        h, tail, e = a, a_tail, abs(a) * 2.0**-96
+    a, a_tail = _dd_product(a, a_tail, r, r_tail)
+    a, a_tail = _dd_sum(r, r_tail, a, a_tail)
+    if s == 0.0:  # the sine at node 0
+        h, tail, e = a, a_tail, math.fabs(a) * 2.0**-96 + e_turn
     else:
         high = fma(fma(fma(q, _T10, _T8), q, _T6), q, 0.0)  # cos r - 1 = q (-1/2 + q (T4 + high))
         b, b_tail = _dd_sum(_T4, _T4_TAIL, high, 0.0)
@@ -197,58 +197,91 @@ def _second_try(k: int, r: float, s: float, c: float, s_tail: float, c_tail: flo
         b, b_tail = _dd_product(s, s_tail, b, b_tail)
         a, a_tail = _dd_sum(a, a_tail, b, b_tail)
         h, tail = _dd_sum(s, s_tail, a, a_tail)
-        e = abs(h) * 2.0**-96 + 2.0**-98
+        e = math.fabs(h) * 2.0**-96 + 2.0**-98
     upper, lower = h + (tail + e), h + (tail - e)
     return upper if upper == lower else math.nan
 
 
 @numba.njit(error_model="numpy")
-def sin_one(x: float) -> float:
-    """Correctly rounded sine of one |x| <= LIMIT, or NaN where 2^-98 does not decide it."""
-    nearest = fma(x, 64.0, _MAGIC) - _MAGIC
-    r = fma(nearest, -1.0 / 64.0, x)
-    if not math.isfinite(r):
-        return math.nan
-    k = int(nearest)
-    row = 4 * (k & (_ROWS - 1))
+def _rounded(x: float, cosine: bool) -> float:
+    n, head, tail = 0.0, x, 0.0
+    if math.fabs(x) > NARROW:
+        n = fma(x, _PER_TURN, _MAGIC) - _MAGIC
+        product, error = _product(n, _TURN[1])
+        head, tail = _dd_sum(fma(n, -_TURN[0], x), 0.0, -product, fma(n, -_TURN[2], -error))
+    nearest = fma(head, 64.0, _MAGIC) - _MAGIC
+    r, r_tail = _dd_sum(fma(nearest, -1.0 / 64.0, head), 0.0, tail, 0.0)
+    row = 4 * (int(nearest) & (ROWS - 1))
     s, c = load_one(_table(), row), load_one(_table(), row + 1)
     s_tail, c_tail = load_one(_table(), row + 2), load_one(_table(), row + 3)
-    upper, lower = _candidates(s, c, s_tail, c_tail, r, abs(s) * _E_NODE)
+    if cosine:
+        s, c, s_tail, c_tail, r, r_tail = c, s, c_tail, s_tail, -r, -r_tail
+    tails = fma(r_tail, fma(-s, r, c), fma(c_tail, r, s_tail))
+    turn = math.fabs(n)
+    upper, lower = _candidates(s, c, tails, r, fma(turn, _E_TURN, math.fabs(s) * _E_NODE))
     if upper == lower:
         return upper
-    return _second_try(k, r, s, c, s_tail, c_tail)
+    return _second_try(s, c, s_tail, c_tail, r, r_tail, turn * 2.0**-102)
 
 
-def _make_sin_array(sources: str) -> Any:
+@numba.njit(error_model="numpy")
+def sin_one(x: float) -> float:
+    """Correctly rounded sine of one |x| <= LIMIT, or NaN: beyond it, and where still open."""
+    return _rounded(x, False) if math.fabs(x) <= LIMIT else math.nan
+
+
+@numba.njit(error_model="numpy")
+def cos_one(x: float) -> float:
+    """Correctly rounded cosine of one |x| <= LIMIT, or NaN: beyond it, and where still open."""
+    return _rounded(x, True) if math.fabs(x) <= LIMIT else math.nan
+
+
+def _make_fill(lanes_function: Any, one: Any, sources: str) -> Any:
     @jit
-    def sin_array(x: Any, sines: Any) -> None:
-        """Fills sines [n] from x [n], n a multiple of LANES; NaN where neither try decides."""
+    def fill(x: Any, results: Any) -> None:
+        """Fills results [n] from x [n], n a multiple of LANES; NaN where neither try decides."""
         sources  # noqa: B018  a key of the compiled code's cache
         for i in range(0, x.size, LANES):
-            store(address(sines), i, sin_lanes(load(address(x), i)))
-        for i in range(x.size):
-            if math.isnan(sines[i]):
-                sines[i] = sin_one(x[i])
+            result = lanes_function(load(address(x), i))
+            store(address(results), i, result)
+            open_lanes = doubts(result, result)
+            for lane in range(LANES):
+                if open_lanes >> lane & 1:
+                    results[i + lane] = one(x[i + lane])
 
-    return sin_array
+    return fill
 
 
-_sin_array = _make_sin_array(source_digest("exact", "jit", "simd"))
+_SOURCES = source_digest("exact", "jit", "simd", "simd_memory")
+_fill_sin = _make_fill(wide_sin_lanes, sin_one, _SOURCES)
+_fill_cos = _make_fill(wide_cos_lanes, cos_one, _SOURCES)
+
+
+def _elementwise(fill: Any, exactly: Callable[[float], float], x: ArrayLike) -> np.ndarray:
+    values = np.asarray(x, np.float64)
+    if not np.all(np.abs(values) <= LIMIT):
+        raise FddError(f"x must be finite numbers from -{LIMIT:g} to {LIMIT:g}")
+    padded = np.zeros(-(-values.size // LANES) * LANES)
+    padded[: values.size] = values.ravel()
+    results = np.empty_like(padded)
+    fill(padded, results)
+    for i in np.flatnonzero(np.isnan(results[: values.size])):
+        results[i] = exactly(float(padded[i]))
+    return results[: values.size].reshape(values.shape)
 
 
 def sin(x: ArrayLike) -> np.ndarray:
     """The float64 nearest to the true sine, elementwise: float64 [...] to float64 [...].
 
     The rounding is IEEE's to nearest even; a zero keeps its value, not its sign. Raises FddError
-    unless every |x| <= 15.
+    unless every |x| <= 1024.
     """
-    values = np.asarray(x, np.float64)
-    if not np.all(np.abs(values) <= LIMIT):
-        raise FddError(f"x must be finite numbers from -{LIMIT:g} to {LIMIT:g}")
-    padded = np.zeros(-(-values.size // LANES) * LANES)
-    padded[: values.size] = values.ravel()
-    sines = np.empty_like(padded)
-    _sin_array(padded, sines)
-    for i in np.flatnonzero(np.isnan(sines[: values.size])):
-        sines[i] = reference.sin(float(padded[i]))
-    return sines[: values.size].reshape(values.shape)
+    return _elementwise(_fill_sin, reference.sin, x)
+
+
+def cos(x: ArrayLike) -> np.ndarray:
+    """The float64 nearest to the true cosine, elementwise: float64 [...] to float64 [...].
+
+    Raises FddError unless every |x| <= 1024.
+    """
+    return _elementwise(_fill_cos, reference.cos, x)

@@ -12,25 +12,24 @@ import numpy as np
 from fdd.families import Family, bind
 
 
-def sin(x: float) -> float:
-    """The float64 nearest to the true sine of a finite `x`, by integers of growing precision.
+LIMIT = 1024.0
+"""Largest |x| of a sine or cosine; an orbit that exceeds it has no image."""
+
+
+def _rounded(x: float, start: int) -> float:
+    """The float64 nearest to sin x (start=1) or cos x (start=0), by integers of growing precision.
 
     Taylor series in fixed point with an error bound (Ziv's strategy: repeat with twice the digits
-    until the bound decides the rounding). Sound for any finite `x`; fast only for small ones.
-    Not finite: NaN.
+    until the bound decides the rounding).
     """
-    if not math.isfinite(x):
-        return math.nan
-    if abs(x) < 2.0**-26:
-        return x  # |sin x - x| < |x|^3/6, less than half a unit in the last place of x
     numerator, denominator = x.as_integer_ratio()
     precision = 128
     while True:
         one = 1 << precision
         argument = numerator * one // denominator
         square = argument * argument >> precision
-        term = total = argument
-        n = 1
+        term = total = argument if start else one
+        n = start
         while term not in (0, -1):
             term = -(term * square >> precision) // ((n + 1) * (n + 2))
             total += term
@@ -44,12 +43,39 @@ def sin(x: float) -> float:
         precision *= 2
 
 
+def sin(x: float) -> float:
+    """The float64 nearest to the true sine of `x`; NaN unless |x| <= LIMIT."""
+    if not abs(x) <= LIMIT:
+        return math.nan
+    if abs(x) < 2.0**-26:
+        return x  # |sin x - x| < |x|^3/6, less than half a unit in the last place of x
+    return _rounded(x, 1)
+
+
+def cos(x: float) -> float:
+    """The float64 nearest to the true cosine of `x`; NaN unless |x| <= LIMIT."""
+    return _rounded(x, 0) if abs(x) <= LIMIT else math.nan
+
+
+def sign(x: float) -> float:
+    """-1, 0 or 1; NaN of NaN."""
+    return 1.0 if x > 0.0 else -1.0 if x < 0.0 else x
+
+
+def where_less(x: float, y: float, chosen: float, other: float) -> float:
+    """`chosen` if x < y, otherwise `other`."""
+    return chosen if x < y else other
+
+
 def orbit(family: Family, params: tuple[float, ...], points: int) -> np.ndarray:
-    """The trajectory, starting point first: float64 [points, 2]."""
-    step = bind(family.step, sin=sin)
+    """The trajectory, starting point first: float64 [points, 2], NaN once it is not finite."""
+    functions = {"sin": sin, "cos": cos, "sqrt": math.sqrt, "fabs": math.fabs}
+    step = bind(family.step, **functions, sign=sign, where_less=where_less)
     x, y = params[:2]
-    trajectory = np.empty((points, 2))
+    trajectory = np.full((points, 2), math.nan)
     for i in range(points):
+        if not (math.isfinite(x) and math.isfinite(y)):
+            break
         trajectory[i] = x, y
         x, y = step(x, y, *params[2:])
     return trajectory

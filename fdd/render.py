@@ -65,11 +65,11 @@ class _Scratch(threading.local):
 
 def _count_group(params: np.ndarray, points: int, scratch: _Scratch) -> tuple[np.ndarray, Any]:
     """Counts uint32 [n, size, size] and degeneracy bool [n] of at most GROUP parameter rows."""
-    from fdd.render_cpu import DEGENERATE, DONE, GROUP, UNDECIDED, count_group
+    from fdd.render_cpu import DEGENERATE, DONE, GROUP, UNDECIDED, kernel
 
     padded = params[np.minimum(np.arange(GROUP), len(params) - 1)]
     counts, status = scratch.counts[: len(params)], scratch.status
-    count_group(
+    kernel(FAMILY)(
         np.ascontiguousarray(padded.T), points, scratch.trajectory, scratch.cells, counts, status
     )
     status = status[: len(params)]

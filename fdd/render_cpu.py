@@ -1,33 +1,27 @@
 """The CPU kernel: sixteen independent images side by side, exact to the bit.
 
 Two vectors of eight lanes advance together, since one alone leaves the processor waiting for its
-own results. A lane whose sine the fast path cannot prove turns NaN; the step is then repeated for
-that lane by the scalar sine. What is still NaN is left to the reference (status UNDECIDED).
+own results. Where the fast path cannot prove a lane's sine or cosine, the step is repeated for that
+lane by the scalar functions; a lane that these leave open too is NaN from there on, and the whole
+orbit is left to the reference (status UNDECIDED).
 """
 
 from __future__ import annotations
 
+import functools
 import math
+from collections.abc import Callable
+from types import FunctionType
 from typing import Any
 
 import numba
 import numpy as np
 
-from fdd.exact import sin_lanes, sin_one
-from fdd.families import FAMILIES, bind
+from fdd import exact, reference, simd
+from fdd.families import Family, bind
 from fdd.jit import jit, source_digest
-from fdd.simd import (
-    LANES,
-    address,
-    any_nan,
-    load,
-    maximum,
-    minimum,
-    one_where_equal,
-    store,
-    store_cells,
-    truncate,
-)
+from fdd.simd import LANES, doubts, maximum, minimum, one_where_equal, truncate, trusted, unlikely
+from fdd.simd_memory import address, load, load_column, load_rows, store, store_cells
 
 GROUP = 2 * LANES
 """Images in one call of the kernel."""
@@ -40,47 +34,54 @@ BINNED = 128
 
 DONE, DEGENERATE, UNDECIDED = 0, 1, 2
 
-_step = FAMILIES["fractal_dream"].step
-_step_lanes = numba.njit(inline="always", error_model="numpy")(bind(_step, sin=sin_lanes))
-_step_one = numba.njit(error_model="numpy")(bind(_step, sin=sin_one))
+_sign_one = numba.njit(error_model="numpy")(reference.sign)
+_where_less_one = numba.njit(error_model="numpy")(reference.where_less)
 
 
-@numba.njit(error_model="numpy")
-def _repair(trajectory: Any, t: int, params: Any) -> None:
-    """Point t of the lanes that are NaN, from point t - 1 by the scalar step."""
+def _repair(trajectory: Any, t: int, open_lanes: int, params: Any) -> None:
+    """Point t of the images in `open_lanes` (bits), from point t - 1 by the scalar step."""
+    base = address(params)
     for image in range(GROUP):
-        before = trajectory[t - 1, image // LANES, :, image % LANES]
-        after = trajectory[t, image // LANES, :, image % LANES]
-        if math.isnan(after[0] + after[1]):
-            a, b, c, d = params[2:, image]
-            after[0], after[1] = _step_one(before[0], before[1], a, b, c, d)
+        if open_lanes >> image & 1:
+            before = trajectory[t - 1, image // LANES, :, image % LANES]
+            after = trajectory[t, image // LANES, :, image % LANES]
+            values = load_column(base, 2 * GROUP + image, GROUP, COUNT)
+            after[0], after[1] = step_one(before[0], before[1], *values)
 
 
-@numba.njit(error_model="numpy")
-def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
-    """Fills trajectory [1:points] from its point 0 and widens bounds [2, 4, LANES] accordingly."""
-    p, o, g = address(params), address(trajectory), address(bounds)
+def _advance(params: Any, trajectory: Any, t: int, points: int, bounds: Any) -> Any:
+    """Fills trajectory [t:points] and widens bounds [2, 4, LANES], from point t - 1 on.
+
+    Stops at the first point with lanes in doubt; returns (that point, these lanes as bits), or
+    (points, 0). The loop calls nothing, since a call would have every register saved in memory.
+    """
     n = LANES
-    a, b, c, d = load(p, 4 * n), load(p, 6 * n), load(p, 8 * n), load(p, 10 * n)
-    a2, b2, c2, d2 = load(p, 5 * n), load(p, 7 * n), load(p, 9 * n), load(p, 11 * n)
+    p, o, g = address(params), address(trajectory) + 8 * 4 * n * (t - 1), address(bounds)
+    values = load_rows(p, 4 * n, 2 * n, COUNT)
+    values2 = load_rows(p, 5 * n, 2 * n, COUNT)
     x, y, x2, y2 = load(o, 0), load(o, n), load(o, 2 * n), load(o, 3 * n)
     left, right, bottom, top = load(g, 0), load(g, n), load(g, 2 * n), load(g, 3 * n)
     left2, right2, bottom2, top2 = load(g, 4 * n), load(g, 5 * n), load(g, 6 * n), load(g, 7 * n)
-    for t in range(1, points):
-        o += 8 * 4 * n
-        x, y = _step_lanes(x, y, a, b, c, d)
-        x2, y2 = _step_lanes(x2, y2, a2, b2, c2, d2)
-        store(o, 0, x)
-        store(o, n, y)
-        store(o, 2 * n, x2)
-        store(o, 3 * n, y2)
-        if any_nan(x + x2, y + y2):
-            _repair(trajectory, t, params)
-            x, y, x2, y2 = load(o, 0), load(o, n), load(o, 2 * n), load(o, 3 * n)
+    open_lanes = 0
+    while True:
         left, right = minimum(x, left), maximum(x, right)
         bottom, top = minimum(y, bottom), maximum(y, top)
         left2, right2 = minimum(x2, left2), maximum(x2, right2)
         bottom2, top2 = minimum(y2, bottom2), maximum(y2, top2)
+        if t >= points:
+            break
+        o += 8 * 4 * n
+        x, y = step_lanes(x, y, *values)
+        x2, y2 = step_lanes(x2, y2, *values2)
+        store(o, 0, x)
+        store(o, n, y)
+        store(o, 2 * n, x2)
+        store(o, 3 * n, y2)
+        open_lanes = doubts(x, y) | doubts(x2, y2) << LANES
+        if unlikely(open_lanes):
+            break
+        x, y, x2, y2 = trusted(x), trusted(y), trusted(x2), trusted(y2)
+        t += 1
     store(g, 0, left)
     store(g, n, right)
     store(g, 2 * n, bottom)
@@ -89,6 +90,18 @@ def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
     store(g, 5 * n, right2)
     store(g, 6 * n, bottom2)
     store(g, 7 * n, top2)
+    return t, open_lanes
+
+
+def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
+    """Fills trajectory [1:points] from its point 0 and widens bounds [2, 4, LANES] accordingly."""
+    t = 1
+    while True:
+        t, open_lanes = advance(params, trajectory, t, points, bounds)
+        if t >= points:
+            return
+        repair(trajectory, t, open_lanes, params)
+        t += 1
 
 
 @numba.njit(error_model="numpy")
@@ -145,25 +158,23 @@ def _parts(points: int, stored: int) -> int:
     return max(1, -(-(points - 1) // (stored - 1)))
 
 
-@numba.njit(error_model="numpy")
 def _iterate_part(params: Any, trajectory: Any, points: int, part: int, bounds: Any) -> int:
     """Computes one part of the trajectory and returns its length."""
     stored = trajectory.shape[0]
     if part:
         trajectory[0] = trajectory[stored - 1]
     length = min(stored, points - part * (stored - 1))
-    _iterate(params, trajectory, length, bounds)
+    iterate(params, trajectory, length, bounds)
     return length
 
 
-def _make_kernel(sources: str) -> Any:
-    @jit
+def _make_count_group(sources: str) -> Any:
     def count_group(
         params: Any, points: int, trajectory: Any, cells: Any, counts: Any, status: Any
     ) -> None:
         """Counts of the first n <= GROUP images.
 
-        params float64 [6, GROUP]; scratch trajectory float64 [2 to STORED, 2, 2, LANES]
+        params float64 [2 + COUNT, GROUP]; scratch trajectory float64 [2 to STORED, 2, 2, LANES]
         and cells int32 [BINNED, GROUP]; results counts uint32 [n, size, size] and status
         uint8 [GROUP]: DONE, DEGENERATE (no counts) or UNDECIDED (counts are to be ignored).
         """
@@ -179,7 +190,7 @@ def _make_kernel(sources: str) -> Any:
         start = trajectory[0].copy()
         parts = _parts(points, trajectory.shape[0])
         for part in range(parts):
-            length = _iterate_part(params, trajectory, points, part, bounds)
+            length = iterate_part(params, trajectory, points, part, bounds)
         _scale(trajectory, length - 1, bounds, size, scales, status)
         counts[:] = 0
         if parts == 1:
@@ -187,11 +198,44 @@ def _make_kernel(sources: str) -> Any:
         else:
             trajectory[0] = start
             for part in range(parts):
-                length = _iterate_part(params, trajectory, points, part, bounds)
+                length = iterate_part(params, trajectory, points, part, bounds)
                 new = length if part == parts - 1 else length - 1
                 _bin(trajectory, new, bounds, scales, cells, counts)
 
     return count_group
 
 
-count_group = _make_kernel(source_digest("exact", "families", "jit", "render_cpu", "simd"))
+def _bound(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
+    """The same function with some of its global names bound to other values."""
+    assert isinstance(function, FunctionType)
+    names = {**function.__globals__, **names}
+    return FunctionType(function.__code__, names, function.__name__, None, function.__closure__)
+
+
+@functools.cache
+def kernel(family: Family) -> Any:
+    """The compiled `count_group` of a family (see `_make_count_group`), cached on disk."""
+    wide = "wide_" if family.argument > exact.NARROW else ""
+    lanes_functions = {name: getattr(exact, f"{wide}{name}_lanes") for name in ("sin", "cos")}
+    lanes_functions |= {
+        name: getattr(simd, name) for name in ("sqrt", "fabs", "sign", "where_less")
+    }
+    one_functions = {"sin": exact.sin_one, "cos": exact.cos_one, "sqrt": math.sqrt}
+    one_functions |= {"fabs": math.fabs, "sign": _sign_one, "where_less": _where_less_one}
+
+    compile_inner = numba.njit(error_model="numpy")
+    inline = numba.njit(error_model="numpy", forceinline=True)
+    names: dict[str, Any] = {"COUNT": len(family.parameters) - 2}
+    names["step_lanes"] = inline(bind(family.step, **lanes_functions))
+    names["step_one"] = compile_inner(bind(family.step, **one_functions))
+    names["repair"] = compile_inner(_bound(_repair, **names))
+    names["advance"] = compile_inner(_bound(_advance, **names))
+    names["iterate"] = compile_inner(_bound(_iterate, **names))
+    names["iterate_part"] = compile_inner(_bound(_iterate_part, **names))
+    # numba's cache keys a function by its code and closure: the family has to be part of these
+    return jit(_bound(_make_count_group(f"{family.name} {_SOURCES}"), **names))
+
+
+_SOURCES = source_digest(
+    "exact", "families", "jit", "reference", "render_cpu", "simd", "simd_memory", "sine_table"
+)

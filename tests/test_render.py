@@ -60,7 +60,9 @@ def by_kernel(params, points, size, stored=None, garbage=np.nan):
     cells = np.full((render_cpu.BINNED, render_cpu.GROUP), -7, np.int32)
     counts = np.full((n, size, size), 99, np.uint32)
     status = np.full(render_cpu.GROUP, 77, np.uint8)
-    render_cpu.count_group(np.ascontiguousarray(group.T), points, trajectory, cells, counts, status)
+    render_cpu.kernel(FAMILY)(
+        np.ascontiguousarray(group.T), points, trajectory, cells, counts, status
+    )
     orbits = trajectory.transpose(1, 3, 0, 2).reshape(render_cpu.GROUP, -1, 2)
     return counts, status[:n], orbits[:n]
 
@@ -237,13 +239,13 @@ def test_the_sign_symmetry_draws_the_same_attractor_for_most_params():
 def test_what_the_kernel_cannot_decide_comes_from_the_reference(monkeypatch):
     params = uniform_params(11, 5)
     expected = fdd.render(params, size=12, points=200)
-    kernel = render_cpu.count_group
+    kernel = render_cpu.kernel(FAMILY)
 
     def undecided(params, points, trajectory, cells, counts, status):
         kernel(params, points, trajectory, cells, counts, status)
         counts[[0, 3]], status[[0, 3]] = 12345, render_cpu.UNDECIDED
 
-    monkeypatch.setattr(render_cpu, "count_group", undecided)
+    monkeypatch.setattr(render_cpu, "kernel", lambda family: undecided)
     np.testing.assert_array_equal(fdd.render(params, size=12, points=200), expected)
     with pytest.raises(FddError, match=r"params row 3, .* is degenerate"):
         fdd.render([*params[:3], (0, 0, 1, 1, 1, 1)], points=20)

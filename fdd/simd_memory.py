@@ -1,0 +1,215 @@
+"""Memory of the lanes of `fdd.simd`: raw addresses, loads, stores, and a table looked up by row.
+
+Memory is reached through raw addresses, because array arguments of inlined functions cost a
+reference count in each step. Whoever takes an address keeps the array alive.
+"""
+
+from __future__ import annotations
+
+from llvmlite import ir
+from numba.core import cgutils, types
+from numba.extending import intrinsic
+
+from fdd.simd import (
+    DOUBLE,
+    LANES,
+    VECTOR,
+    VECTOR_INT64,
+    fused,
+    lanes,
+    lanes_of,
+    splat,
+    values_of,
+)
+
+_INT32 = ir.IntType(32)
+_INT64 = ir.IntType(64)
+
+
+@intrinsic
+def address(typing_context, array):
+    """The address of an array's first element, as int64."""
+
+    def codegen(context, builder, signature, arguments):
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        return builder.ptrtoint(data, _INT64)
+
+    return types.int64(array), codegen
+
+
+def _pointer(context, builder, kind, base, index, index_type):
+    offset = context.cast(builder, index, index_type, types.int64)
+    return builder.gep(builder.inttoptr(base, ir.PointerType(kind)), [offset])
+
+
+@intrinsic
+def load(typing_context, base, index):
+    """The LANES float64 at `base`, from element `index` on."""
+
+    def codegen(context, builder, signature, arguments):
+        start = _pointer(context, builder, DOUBLE, *arguments, signature.args[1])
+        vector = builder.load(builder.bitcast(start, VECTOR.as_pointer()), align=8)
+        return lanes_of(builder, vector)
+
+    return lanes(base, index), codegen
+
+
+@intrinsic
+def load_one(typing_context, base, index):
+    """The float64 at `base`, element `index`."""
+
+    def codegen(context, builder, signature, arguments):
+        return builder.load(_pointer(context, builder, DOUBLE, *arguments, signature.args[1]))
+
+    return types.float64(base, index), codegen
+
+
+@intrinsic(prefer_literal=True)
+def load_rows(typing_context, base, index, stride, count):
+    """`count` (a constant) lanes at `base`, from elements index, index + stride, ... on."""
+    rows = count.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        start = _pointer(context, builder, DOUBLE, *arguments[:2], signature.args[1])
+        vectors = []
+        for row in range(rows):
+            step = builder.mul(
+                context.cast(builder, arguments[2], signature.args[2], types.int64),
+                ir.Constant(_INT64, row),
+            )
+            place = builder.bitcast(builder.gep(start, [step]), VECTOR.as_pointer())
+            vectors.append(lanes_of(builder, builder.load(place, align=8)))
+        return context.make_tuple(builder, signature.return_type, vectors)
+
+    return types.UniTuple(lanes, rows)(base, index, stride, count), codegen
+
+
+@intrinsic(prefer_literal=True)
+def load_column(typing_context, base, index, stride, count):
+    """`count` (a constant) float64 at `base`, elements index, index + stride, ..."""
+    rows = count.literal_value
+
+    def codegen(context, builder, signature, arguments):
+        start = _pointer(context, builder, DOUBLE, *arguments[:2], signature.args[1])
+        numbers = []
+        for row in range(rows):
+            step = builder.mul(
+                context.cast(builder, arguments[2], signature.args[2], types.int64),
+                ir.Constant(_INT64, row),
+            )
+            numbers.append(builder.load(builder.gep(start, [step])))
+        return context.make_tuple(builder, signature.return_type, numbers)
+
+    return types.UniTuple(types.float64, rows)(base, index, stride, count), codegen
+
+
+@intrinsic
+def store(typing_context, base, index, x):
+    """Writes the lanes of x as float64 at `base`, from element `index` on."""
+
+    def codegen(context, builder, signature, arguments):
+        start = _pointer(context, builder, DOUBLE, *arguments[:2], signature.args[1])
+        place = builder.bitcast(start, VECTOR.as_pointer())
+        builder.store(values_of(builder, arguments[2]), place, align=8)
+        return context.get_dummy_value()
+
+    return types.void(base, index, x), codegen
+
+
+@intrinsic
+def store_cells(typing_context, base, index, row, column, size):
+    """Writes row * size + column of each lane as int32 at `base`, from element `index` on."""
+
+    def codegen(context, builder, signature, arguments):
+        base, index, row, column, size = arguments
+        start = _pointer(context, builder, _INT32, base, index, signature.args[1])
+        width = splat(builder, context.cast(builder, size, signature.args[4], types.float64))
+        cell = fused(builder, values_of(builder, row), width, values_of(builder, column))
+        whole = ir.VectorType(_INT32, LANES)
+        cell = builder.fptosi(cell, whole)
+        builder.store(cell, builder.bitcast(start, whole.as_pointer()), align=4)
+        return context.get_dummy_value()
+
+    return types.void(base, index, row, column, size), codegen
+
+
+def constant_table(name, make_values):
+    """A function that gives the address (int64) of a read-only float64 table in compiled code.
+
+    `make_values()` is called while compiling; cached compiled code holds the table itself.
+    """
+
+    @intrinsic
+    def table(typing_context):
+        def codegen(context, builder, signature, arguments):
+            module = builder.module
+            if name in module.globals:
+                data = module.globals[name]
+            else:
+                values = make_values()
+                kind = ir.ArrayType(DOUBLE, len(values))
+                data = ir.GlobalVariable(module, kind, name)
+                data.initializer = ir.Constant(kind, values)
+                data.global_constant = True
+                data.linkage = "internal"
+                data.align = 64
+            return builder.ptrtoint(data, _INT64)
+
+        return types.int64(), codegen
+
+    return table
+
+
+@intrinsic
+def lookup(typing_context, table, key):
+    """Rows of a table [2048, 4] at the low 11 bits of each lane's pattern, as its four columns.
+
+    Each row is one 32-byte load; the eight rows are then transposed in registers. This is faster
+    than four gathers, which most processors split into element loads anyway.
+    """
+
+    def codegen(context, builder, signature, arguments):
+        def shuffle(x, y, mask):
+            return builder.shuffle_vector(x, y, ir.Constant(ir.VectorType(_INT32, len(mask)), mask))
+
+        base = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
+        row_type = ir.VectorType(DOUBLE, 4)
+        bits = builder.bitcast(values_of(builder, arguments[1]), VECTOR_INT64)
+        # Shifted by 5, the low 16 bits are the offset of the row in bytes. They go through memory,
+        # in two stores of 32 bytes that the loads can forward from: taking them out of the vector
+        # register would keep the arithmetic ports busy.
+        shifted = builder.shl(bits, ir.Constant(VECTOR_INT64, [5] * LANES))
+        scratch = cgutils.alloca_once(builder, ir.ArrayType(_INT64, LANES))
+        slots = builder.bitcast(scratch, _INT64.as_pointer())
+        for half in (0, 4):
+            part = shuffle(shifted, shifted, list(range(half, half + 4)))
+            place = builder.gep(slots, [ir.Constant(_INT64, half)])
+            builder.store(part, builder.bitcast(place, part.type.as_pointer()), align=8)
+        barrier = ir.FunctionType(ir.VoidType(), [slots.type])
+        builder.asm(barrier, "", "r,~{memory}", [slots], True)
+        short = ir.IntType(16)
+        rows = []
+        for lane in range(LANES):
+            slot = builder.gep(slots, [ir.Constant(_INT64, lane)])
+            offset = builder.zext(builder.load(builder.bitcast(slot, short.as_pointer())), _INT64)
+            row = builder.bitcast(builder.gep(base, [offset]), row_type.as_pointer())
+            rows.append(builder.load(row, align=32))
+        # rows l and l + 4 side by side, then a 4x4 transposition in each half
+        wide = [shuffle(rows[i], rows[i + 4], list(range(8))) for i in range(4)]
+        even01, even23 = (
+            shuffle(wide[i], wide[i + 1], [0, 8, 2, 10, 4, 12, 6, 14]) for i in (0, 2)
+        )
+        odd01, odd23 = (shuffle(wide[i], wide[i + 1], [1, 9, 3, 11, 5, 13, 7, 15]) for i in (0, 2))
+        low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
+        columns = [
+            lanes_of(builder, shuffle(*pair))
+            for pair in (
+                (even01, even23, low),
+                (odd01, odd23, low),
+                (even01, even23, high),
+                (odd01, odd23, high),
+            )
+        ]
+        return context.make_tuple(builder, signature.return_type, columns)
+
+    return types.UniTuple(lanes, 4)(table, key), codegen
