@@ -23,10 +23,11 @@ If h + (lo + e) and h + (lo - e) round to one float64, that is the answer. In ab
 they do not, and the second try repeats the sum in double-double arithmetic, good to 2^-98. What it
 leaves open becomes NaN, and the caller asks the reference.
 
-Beyond 15, n = the integer nearest to x/2pi is taken off first, 2pi in words W1 + W2 (+ W3). x - n W1
-is exact (both are multiples of 2^-50, the difference is below 4); taking off n W2 leaves a head and
-a tail with an error below n 2^-106 + 2^-53 |head error| < 2^-95, which e includes where n is not 0.
-Then r + tail is renormalised, and the tail enters as tail (C - S r), off by less than 0.01 u q.
+Beyond 15, n whole turns go first, 2 pi being the words W1 + W2 (+ W3). With n nearest to x / 2 pi,
+x - n W1 is exact: a multiple of 2^-51 below 4. Taking off n W2 leaves a head and a tail, whose
+errors (of n W3, below 2^-97; of x - n W1 - head where that is not exact, below 2^-96) are less than
+2^-95 n, which e includes. r + tail is renormalised to r and a new tail of at most u |r|, which
+enters as tail (C - S r): what that omits is below 0.01 u q.
 """
 
 from __future__ import annotations
@@ -131,14 +132,14 @@ def _first_try_wide(
 
 @numba.njit(inline="always", error_model="numpy")
 def wide_sin_lanes(x: Any) -> Any:
-    """Correctly rounded sine of any x, in doubt in the few lanes that stay open or exceed LIMIT."""
+    """Correctly rounded sine of any x, in doubt in lanes that stay open or exceed LIMIT."""
     (s, c, s_tail, c_tail), r, r_tail, n = _nearest_wide(x)
     return _first_try_wide(x, s, c, s_tail, c_tail, r, r_tail, n)
 
 
 @numba.njit(inline="always", error_model="numpy")
 def wide_cos_lanes(x: Any) -> Any:
-    """Correctly rounded cosine of any x, in doubt in the few lanes that stay open or exceed LIMIT."""
+    """Correctly rounded cosine of any x, in doubt in lanes that stay open or exceed LIMIT."""
     (s, c, s_tail, c_tail), r, r_tail, n = _nearest_wide(x)
     return _first_try_wide(x, c, s, c_tail, s_tail, -r, -r_tail, n)
 

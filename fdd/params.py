@@ -13,9 +13,9 @@ NAMES = ("x0", "y0", "a", "b", "c", "d")
 _SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
 
 
-def as_params(params: ArrayLike) -> np.ndarray:
-    """Parameters as a new float64 array [..., 6]; refused unless numbers in six columns."""
-    names = ", ".join(NAMES)
+def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray:
+    """Parameters as a new float64 array [..., P]; refused unless numbers in these P columns."""
+    names = ", ".join(columns)
     try:
         numbers = np.asarray(params)
         if numbers.dtype.kind not in "biufO":
@@ -23,10 +23,10 @@ def as_params(params: ArrayLike) -> np.ndarray:
         array = numbers.astype(np.float64)
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
-    if array.shape[-1:] != (len(NAMES),):
+    if array.shape[-1:] != (len(columns),):
         raise FddError(
-            f"params has shape {list(array.shape)}; it must be [N, {len(NAMES)}] or "
-            f"[{len(NAMES)}], columns {names}"
+            f"params has shape {list(array.shape)}; it must be [N, {len(columns)}] or "
+            f"[{len(columns)}], columns {names}"
         )
     return array
 

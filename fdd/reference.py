@@ -11,7 +11,6 @@ import numpy as np
 
 from fdd.families import Family, bind
 
-
 LIMIT = 1024.0
 """Largest |x| of a sine or cosine; an orbit that exceeds it has no image."""
 

@@ -34,19 +34,22 @@ def available_threads() -> int:
 
 
 def checked_params(params: ArrayLike, family: Family = FAMILY) -> np.ndarray:
-    """Parameters as float64 [N, 6] or [6]; refused when not numbers, not finite or out of range."""
-    array = as_params(params)
+    """Parameters as float64 [N, P] or [P]; refused when not numbers, not finite or out of range."""
+    array = as_params(params, family.parameters)
     if array.ndim > 2:
         raise FddError(
-            f"params has shape {list(array.shape)}; it must be [N, 6] or [6], columns "
-            f"{', '.join(family.parameters)}"
+            f"params has shape {list(array.shape)}; it must be [N, {array.shape[-1]}] or "
+            f"[{array.shape[-1]}], columns {', '.join(family.parameters)}"
         )
     rows = array.reshape(-1, array.shape[-1])
     low, high = np.array(family.ranges).T
-    for row, column in np.argwhere(~((rows >= low) & (rows <= high)))[:1]:
+    whole = np.isin(family.parameters, family.whole)
+    good = (rows >= low) & (rows <= high) & (~whole | (rows == np.trunc(rows)))
+    for row, column in np.argwhere(~good)[:1]:
+        kind = "whole" if whole[column] else "finite"
         raise FddError(
             f"params: {family.parameters[column]}={float(rows[row, column])!r} in row {row} must "
-            f"be a finite number from {low[column]:g} to {high[column]:g}"
+            f"be a {kind} number from {low[column]:g} to {high[column]:g}"
         )
     return array
 
@@ -58,23 +61,26 @@ class _Scratch(threading.local):
         from fdd.render_cpu import BINNED, GROUP, LANES, STORED
 
         self.trajectory = np.empty((min(max(points, 2), STORED), 2, 2, LANES))
-        self.cells = np.empty((BINNED, GROUP), np.int32)
-        self.counts = np.empty((GROUP, size, size), np.uint32)
+        # half the memory where it suffices, so that a histogram stays in the nearest cache
+        self.cells = np.empty((BINNED, GROUP), np.uint16 if size <= 256 else np.uint32)
+        self.counts = np.empty((GROUP, size, size), np.uint16 if points < 2**16 else np.uint32)
         self.status = np.empty(GROUP, np.uint8)
 
 
-def _count_group(params: np.ndarray, points: int, scratch: _Scratch) -> tuple[np.ndarray, Any]:
-    """Counts uint32 [n, size, size] and degeneracy bool [n] of at most GROUP parameter rows."""
+def _count_group(
+    params: np.ndarray, points: int, scratch: _Scratch, family: Family
+) -> tuple[np.ndarray, Any]:
+    """Counts [n, size, size] and degeneracy bool [n] of at most GROUP parameter rows."""
     from fdd.render_cpu import DEGENERATE, DONE, GROUP, UNDECIDED, kernel
 
     padded = params[np.minimum(np.arange(GROUP), len(params) - 1)]
     counts, status = scratch.counts[: len(params)], scratch.status
-    kernel(FAMILY)(
+    kernel(family)(
         np.ascontiguousarray(padded.T), points, scratch.trajectory, scratch.cells, counts, status
     )
     status = status[: len(params)]
     for row in np.flatnonzero(status == UNDECIDED):
-        orbit = reference.orbit(FAMILY, tuple(params[row].tolist()), points)
+        orbit = reference.orbit(family, tuple(params[row].tolist()), points)
         exact = reference.counts(orbit, counts.shape[1])
         status[row] = DEGENERATE if exact is None else DONE
         if exact is not None:
@@ -88,11 +94,13 @@ def count_groups(
     points: int,
     threads: int | None,
     finish: Callable[[slice, np.ndarray, np.ndarray], None],
+    family: Family = FAMILY,
 ) -> None:
-    """Calls finish(rows, counts uint32 [n, size, size], degenerate bool [n]) for groups of rows.
+    """Calls finish(rows, counts [n, size, size], degenerate bool [n]) for groups of rows.
 
-    Each call comes from the thread that rendered the group, in any order; the counts are scratch
-    memory, valid only during the call. Memory does not grow with the number of rows.
+    Each call comes from the thread that rendered the group, in any order; the counts, uint16 or
+    uint32, are scratch memory, valid only during the call. Memory does not grow with the number of
+    rows.
     """
     from fdd.render_cpu import GROUP
 
@@ -106,7 +114,7 @@ def count_groups(
             except IndexError:  # another thread took the last one
                 return
             rows = slice(start, min(start + GROUP, len(params)))
-            finish(rows, *_count_group(params[rows], points, scratch))
+            finish(rows, *_count_group(params[rows], points, scratch, family))
 
     workers = min(available_threads() if threads is None else threads, -(-len(params) // GROUP))
     if workers <= 1:
@@ -121,11 +129,18 @@ def count_groups(
             starts.clear()
 
 
-def shaded(counts: np.ndarray, output: str, palette: str) -> np.ndarray:
-    """Counts [N, H, W] as the asked output: counts uint32, gray or rgb uint8."""
-    if output == "counts":
+def shaded(
+    counts: np.ndarray, output: str, palette: str, out: np.ndarray | None = None
+) -> np.ndarray:
+    """Counts [N, H, W] as the asked output, counts uint32, gray or rgb uint8; in `out` if given."""
+    if output == "rgb":
+        return shade.rgb(counts, PALETTES[palette], out)
+    if output == "gray":
+        return shade.gray(counts, out)
+    if out is None:
         return counts.astype(np.uint32, copy=False)
-    return shade.gray(counts) if output == "gray" else shade.rgb(counts, PALETTES[palette])
+    out[...] = counts
+    return out
 
 
 def render(
@@ -136,13 +151,15 @@ def render(
     palette: str = "kbc",
     device: str = "cpu",
     threads: int | None = None,
+    family: str = "fractal_dream",
 ) -> np.ndarray:
     """Draws attractors, exact to the byte whatever the batch, the threads or the processor.
 
     Parameters
     ----------
-    params : float array [N, 6] or [6]
-        Rows of (x0, y0, a, b, c, d); x0 and y0 in [-1, 1], the others in [-3, 3].
+    params : float array [N, P] or [P]
+        Rows of the family's parameters within its ranges; for the Fractal Dream P is 6: (x0, y0, a,
+        b, c, d), x0 and y0 in [-1, 1], the others in [-3, 3].
     output : "rgb", "gray" or "counts"
         Palette colours on white, ink on white paper (see `fdd.shade.gray`), or visits to each cell.
     size : int
@@ -155,6 +172,8 @@ def render(
         Where to render.
     threads : int, optional
         Number of threads; by default one for each processor that this process may use.
+    family : str
+        The attractor: a name in `fdd.families`, which tells its equation, parameters and ranges.
 
     Returns
     -------
@@ -166,7 +185,7 @@ def render(
     ------
     FddError
         An argument out of its range, or degenerate parameters: an orbit that is constant in x or
-        in y has no image.
+        in y, leaves the finite numbers or exceeds the family's `argument` has no image.
     """
     known("output", output, OUTPUTS)
     known("palette", palette, PALETTES)
@@ -175,7 +194,9 @@ def render(
     points = whole_number("points", points, 1, MAX_POINTS)
     if threads is not None:
         threads = whole_number("threads", threads, 1)
-    array = checked_params(params)
+    known("family", family, FAMILIES)
+    attractor = FAMILIES[family]
+    array = checked_params(params, attractor)
     rows = array.reshape(-1, array.shape[-1])
     kind = np.uint32 if output == "counts" else np.uint8
     images = np.empty((len(rows), size, size, *(3,) * (output == "rgb")), kind)
@@ -184,13 +205,14 @@ def render(
 
     def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
         without_image.extend(np.flatnonzero(degenerate) + group.start)
-        images[group] = shaded(counts, output, palette)
+        shaded(counts, output, palette, images[group])
 
-    count_groups(rows, size, points, threads, finish)
+    count_groups(rows, size, points, threads, finish, attractor)
     if without_image:
         row = min(without_image)
+        wild = "" if attractor.argument else ", or not finite,"
         raise FddError(
             f"params row {row}, {tuple(rows[row].tolist())}, is degenerate: its orbit of "
-            f"{points} points is constant in x or in y and has no image"
+            f"{points} points is constant in x or in y{wild} and has no image"
         )
     return images if array.ndim == 2 else images[0]

@@ -29,10 +29,24 @@ GROUP = 2 * LANES
 STORED = 65536
 """Points of a trajectory kept at a time (16 MiB for a group); longer ones are computed twice."""
 
-BINNED = 128
-"""Points binned at a time, so that their cells stay in the first-level cache."""
+BINNED = 2048
+"""Points binned at a time, so that their cells stay in the nearest caches."""
+
+CHUNK = 512
+"""Points computed between two looks for cycles."""
+
+MANY_REPAIRS = CHUNK // 16
+"""More in one chunk hint at a cycle; an orbit without one has a third of that."""
+
+TINY = 1e-300
+"""Numbers below this are near zero."""
 
 DONE, DEGENERATE, UNDECIDED = 0, 1, 2
+
+# What `kernel` binds for each family: the number of parameters after the starting point, the step
+# on lanes and on numbers, and the functions below that need one of these.
+COUNT = 0
+step_lanes = step_one = repair = advance = iterate = iterate_part = None
 
 _sign_one = numba.njit(error_model="numpy")(reference.sign)
 _where_less_one = numba.njit(error_model="numpy")(reference.where_less)
@@ -93,15 +107,54 @@ def _advance(params: Any, trajectory: Any, t: int, points: int, bounds: Any) -> 
     return t, open_lanes
 
 
+@numba.njit(error_model="numpy")
+def _near_zero(point: Any) -> bool:
+    return 0.0 < abs(point[0]) < TINY or 0.0 < abs(point[1]) < TINY
+
+
+@numba.njit(error_model="numpy")
+def _period(points: Any) -> int:
+    """The smallest period with which an orbit [n, 2] has come back to its last point, or 0."""
+    for period in range(1, len(points)):
+        if points[-1 - period, 0] == points[-1, 0] and points[-1 - period, 1] == points[-1, 1]:
+            return period
+    return 0
+
+
 def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
-    """Fills trajectory [1:points] from its point 0 and widens bounds [2, 4, LANES] accordingly."""
-    t = 1
-    while True:
-        t, open_lanes = advance(params, trajectory, t, points, bounds)
-        if t >= points:
-            return
-        repair(trajectory, t, open_lanes, params)
-        t += 1
+    """Fills trajectory [1:points] from its point 0 and widens bounds [2, 4, LANES] accordingly.
+
+    Two kinds of cycles would hold up an orbit's fifteen neighbours: one of subnormal numbers near
+    zero, with which some processors compute a hundred times more slowly, and one with an argument
+    that has to be repaired each time it comes. Once such a period is known, the lane computes with
+    zeros instead, and its points are copied.
+    """
+    period = np.zeros(GROUP, np.int64)
+    for start in range(1, points, CHUNK):
+        stop = min(start + CHUNK, points)
+        settled = np.flatnonzero(period)
+        last, box = trajectory[start - 1].copy(), bounds.copy()
+        for image in settled:
+            trajectory[start - 1, image // LANES, :, image % LANES] = 0.0
+        t, repairs = start, 0
+        while True:
+            t, open_lanes = advance(params, trajectory, t, stop, bounds)
+            if t >= stop:
+                break
+            repair(trajectory, t, open_lanes, params)
+            repairs += 1
+            t += 1
+        for image in settled:
+            half, lane = image // LANES, image % LANES
+            trajectory[start - 1, half, :, lane] = last[half, :, lane]
+            bounds[half, :, lane] = box[half, :, lane]
+            for t in range(start, stop):
+                trajectory[t, half, 0, lane] = trajectory[t - period[image], half, 0, lane]
+                trajectory[t, half, 1, lane] = trajectory[t - period[image], half, 1, lane]
+        for image in range(GROUP):
+            orbit = trajectory[start - 1 : stop, image // LANES, :, image % LANES]
+            if period[image] == 0 and (repairs > MANY_REPAIRS or _near_zero(orbit[-1])):
+                period[image] = _period(orbit)
 
 
 @numba.njit(error_model="numpy")
@@ -109,8 +162,9 @@ def _bin(trajectory: Any, points: int, bounds: Any, scales: Any, cells: Any, cou
     """Adds trajectory [:points] to counts [n, size, size] of the first n images."""
     n = LANES
     size = counts.shape[1]
+    one = counts.dtype.type(1)
     flat = counts.reshape(len(counts), size * size)
-    o, g, s, z = address(trajectory), address(bounds), address(scales), address(cells)
+    o, g, s = address(trajectory), address(bounds), address(scales)
     for start in range(0, points, BINNED):
         length = min(BINNED, points - start)
         for half in range(2):
@@ -126,11 +180,11 @@ def _bin(trajectory: Any, points: int, bounds: Any, scales: Any, cells: Any, cou
                 row = truncate(y * y_scale + y_shift) - one_where_equal(y, top)
                 column = maximum(minimum(column, last), zero)
                 row = last - maximum(minimum(row, last), zero)
-                store_cells(z, t * GROUP + n * half, row, column, size)
+                store_cells(cells, t * GROUP + n * half, row, column, size)
         for image in range(len(counts)):
             histogram = flat[image]
             for t in range(length):
-                histogram[np.uint64(cells[t, image])] += np.uint32(1)
+                histogram[np.uint64(cells[t, image])] += one
 
 
 @numba.njit(error_model="numpy")

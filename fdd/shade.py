@@ -13,6 +13,7 @@ import numba
 import numpy as np
 
 from fdd.jit import jit
+from fdd.simd_memory import address, store_bytes
 
 BINS = 65536
 """From this spread of counts on, datashader's equalisation bins them (65,536 equal bins)."""
@@ -23,11 +24,12 @@ WHITE = 255
 @numba.njit(error_model="numpy")
 def _extremes(counts: Any) -> Any:
     """The lowest and the highest count of the occupied cells, as int64; (1, 0) if there is none."""
-    lowest, highest = np.int64(2**32), np.int64(0)
-    for count in counts:
-        if count > 0:
-            lowest, highest = min(lowest, np.int64(count)), max(highest, np.int64(count))
-    return (lowest, highest) if highest else (np.int64(1), np.int64(0))
+    unsigned = counts.dtype.type
+    before_lowest, highest = unsigned(counts[0] - 1), counts[0]
+    for count in counts:  # an empty cell's 0 - 1 is the largest number of its unsigned type
+        before_lowest = min(before_lowest, unsigned(count - 1))
+        highest = max(highest, count)
+    return (np.int64(before_lowest) + 1, np.int64(highest)) if highest else (1, 0)
 
 
 @numba.njit(error_model="numpy")
@@ -98,17 +100,21 @@ def _gray_table(occurrences: Any) -> Any:
 @jit
 def _shade_rgb(counts: Any, palette: Any, images: Any, wide: Any) -> None:
     """Fills images [N, cells, 3], except those marked in wide [N], whose counts spread too far."""
+    cells = counts.shape[1]
     for image in range(counts.shape[0]):
         lowest, highest = _extremes(counts[image])
         wide[image] = highest - lowest >= BINS
         if wide[image]:
             continue
         table = _colour_table(_occurrences(counts[image], lowest, highest), palette)
-        for cell in range(counts.shape[1]):
-            level = _level(counts[image, cell], lowest)
-            images[image, cell, 0] = table[level, 0]
-            images[image, cell, 1] = table[level, 1]
-            images[image, cell, 2] = table[level, 2]
+        packed = np.empty(table.shape[0], np.uint32)
+        for level in range(packed.size):
+            red, green, blue = table[level]
+            packed[level] = red | green << 8 | blue << 16
+        place = address(images[image])
+        for cell in range(cells - 1):  # four bytes at once; the next cell overwrites the fourth
+            store_bytes(place, 3 * cell, packed[_level(counts[image, cell], lowest)])
+        images[image, cells - 1] = table[_level(counts[image, cells - 1], lowest)]
 
 
 @jit
@@ -151,33 +157,37 @@ def _wide_gray(counts: np.ndarray) -> np.ndarray:
 
 
 def _flat(counts: np.ndarray) -> np.ndarray:
-    return counts.reshape(len(counts), math.prod(counts.shape[1:]))
+    unsigned = counts if counts.dtype.kind == "u" else counts.astype(np.uint64)
+    return np.ascontiguousarray(unsigned).reshape(len(counts), math.prod(counts.shape[1:]))
 
 
-def rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
+def rgb(counts: np.ndarray, palette: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Colour images of counts.
 
-    counts: unsigned integers [N, H, W]; palette: uint8 [256, 3]; returns uint8 [N, H, W, 3], empty
-    cells white. Source: datashader, `transfer_functions.shade`, how="eq_hist".
+    counts: whole numbers [N, H, W] of at least 0; palette: uint8 [256, 3]; returns uint8
+    [N, H, W, 3], empty cells white, in `out` if given (contiguous). Source: datashader,
+    `transfer_functions.shade`, how="eq_hist".
     """
     flat = _flat(counts)
-    images, wide = np.empty((*flat.shape, 3), np.uint8), np.empty(len(flat), np.bool_)
-    _shade_rgb(flat, palette, images, wide)
+    images = np.empty((*counts.shape, 3), np.uint8) if out is None else out
+    pictures, wide = images.reshape(*flat.shape, 3), np.empty(len(flat), np.bool_)
+    _shade_rgb(flat, palette, pictures, wide)
     for image in np.flatnonzero(wide):
-        images[image] = _binned_rgb(flat[image], palette)
-    return images.reshape(*counts.shape, 3)
+        pictures[image] = _binned_rgb(flat[image], palette)
+    return images
 
 
-def gray(counts: np.ndarray) -> np.ndarray:
+def gray(counts: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
     """Ink on paper: 255 in empty cells, otherwise 255 (1 - F(count)), truncated.
 
     F is the share of occupied cells with at most that count, so the densest cell is 0 and every
-    occupied cell is darker than the paper. counts: unsigned integers [N, H, W]; returns uint8
-    [N, H, W].
+    occupied cell is darker than the paper. counts: whole numbers [N, H, W] of at least 0; returns
+    uint8 [N, H, W], in `out` if given (contiguous).
     """
     flat = _flat(counts)
-    images, wide = np.empty(flat.shape, np.uint8), np.empty(len(flat), np.bool_)
-    _shade_gray(flat, images, wide)
+    images = np.empty(counts.shape, np.uint8) if out is None else out
+    pictures, wide = images.reshape(flat.shape), np.empty(len(flat), np.bool_)
+    _shade_gray(flat, pictures, wide)
     for image in np.flatnonzero(wide):
-        images[image] = _wide_gray(flat[image])
-    return images.reshape(counts.shape)
+        pictures[image] = _wide_gray(flat[image])
+    return images

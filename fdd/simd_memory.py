@@ -117,20 +117,41 @@ def store(typing_context, base, index, x):
 
 
 @intrinsic
-def store_cells(typing_context, base, index, row, column, size):
-    """Writes row * size + column of each lane as int32 at `base`, from element `index` on."""
+def store_cells(typing_context, cells, index, row, column, size):
+    """Writes row * size + column of each lane to the array `cells`, from its element `index` on."""
 
     def codegen(context, builder, signature, arguments):
-        base, index, row, column, size = arguments
-        start = _pointer(context, builder, _INT32, base, index, signature.args[1])
+        _, index, row, column, size = arguments
+        kind = ir.IntType(signature.args[0].dtype.bitwidth)
+        base = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        start = builder.gep(
+            builder.bitcast(base, kind.as_pointer()),
+            [context.cast(builder, index, signature.args[1], types.int64)],
+        )
         width = splat(builder, context.cast(builder, size, signature.args[4], types.float64))
         cell = fused(builder, values_of(builder, row), width, values_of(builder, column))
-        whole = ir.VectorType(_INT32, LANES)
-        cell = builder.fptosi(cell, whole)
-        builder.store(cell, builder.bitcast(start, whole.as_pointer()), align=4)
+        cell = builder.fptosi(cell, ir.VectorType(_INT32, LANES))
+        vector = ir.VectorType(kind, LANES)
+        if kind.width < 32:
+            cell = builder.trunc(cell, vector)
+        builder.store(cell, builder.bitcast(start, vector.as_pointer()), align=kind.width // 8)
         return context.get_dummy_value()
 
-    return types.void(base, index, row, column, size), codegen
+    return types.void(cells, index, row, column, size), codegen
+
+
+@intrinsic
+def store_bytes(typing_context, base, offset, value):
+    """Writes a uint32 at `base` plus `offset` bytes, aligned or not."""
+
+    def codegen(context, builder, signature, arguments):
+        kind = ir.IntType(8)
+        start = _pointer(context, builder, kind, *arguments[:2], signature.args[1])
+        number = context.cast(builder, arguments[2], signature.args[2], types.uint32)
+        builder.store(number, builder.bitcast(start, _INT32.as_pointer()), align=1)
+        return context.get_dummy_value()
+
+    return types.void(base, offset, value), codegen
 
 
 def constant_table(name, make_values):
