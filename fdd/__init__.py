@@ -3,7 +3,7 @@
 from fdd.dataset import load
 from fdd.errors import FddError
 from fdd.families import FAMILIES as families  # noqa: N811  the public name
-from fdd.params import canonical_params, scale_params
+from fdd.params import canonical_params, scale_params, uniform_params
 from fdd.render import render
 from fdd.sampling import sample_params
 
@@ -16,4 +16,5 @@ __all__ = [
     "render",
     "sample_params",
     "scale_params",
+    "uniform_params",
 ]

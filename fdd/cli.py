@@ -11,6 +11,7 @@ from pathlib import Path
 
 from fdd.cards import DEFAULT_VERSION
 from fdd.errors import FddError
+from fdd.families import FAMILIES
 from fdd.palettes import PALETTES
 
 
@@ -48,12 +49,18 @@ def parser() -> argparse.ArgumentParser:
     )
     _rows_options(preview, count=24)
     preview.add_argument(
+        "--family",
+        choices=list(FAMILIES),
+        help="draw uniform parameters of this attractor instead of a split",
+    )
+    preview.add_argument("--seed", type=int, default=0, help="seed of these (0)")
+    preview.add_argument(
         "--params",
-        nargs=6,
+        nargs="+",
         type=float,
         action="append",
-        metavar=("X0", "Y0", "A", "B", "C", "D"),
-        help="draw this vector instead of a split; can be given several times",
+        metavar="VALUE",
+        help="draw this vector (x0 y0 a b c d, or the family's) instead; give several",
     )
     preview.add_argument("--columns", type=int, default=8, help="images in a row (8)")
     preview.add_argument("--out", type=Path, default=Path("preview.png"), help="PNG to write")
@@ -88,12 +95,15 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
-    from fdd.folders import contact_sheet
+    from fdd.folders import contact_sheet, imaged_params
     from fdd.sampling import sample_params
 
-    params = arguments.params or sample_params(
-        arguments.count, arguments.split, arguments.start, arguments.version
-    )
+    family = arguments.family or "fractal_dream"
+    params = arguments.params
+    if params is None and arguments.family is None:
+        params = sample_params(arguments.count, arguments.split, arguments.start, arguments.version)
+    elif params is None:
+        params = imaged_params(arguments.count, family, arguments.seed, arguments.points)
     contact_sheet(
         params,
         arguments.out,
@@ -101,6 +111,7 @@ def _preview(arguments: argparse.Namespace) -> int:
         palette=arguments.palette,
         size=arguments.size,
         points=arguments.points,
+        family=family,
     )
     print(f"{len(params)} images in {arguments.out}")
     return 0

@@ -16,8 +16,9 @@ from tqdm import tqdm
 from fdd.cards import DEFAULT_VERSION, release
 from fdd.checks import known, whole_number
 from fdd.errors import FddError
+from fdd.families import FAMILIES
 from fdd.palettes import PALETTES
-from fdd.params import NAMES
+from fdd.params import NAMES, uniform_params
 from fdd.published import format_name, image_folder, list_images, parse_name, read_image
 from fdd.render import (
     MAX_POINTS,
@@ -56,6 +57,23 @@ def grid(images: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
     return sheet
 
 
+def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.ndarray:
+    """The first n rows of `uniform_params` that have an image: float64 [n, P]."""
+    found = np.empty((0, len(FAMILIES[family].parameters)))
+    start = 0
+    while len(found) < n:
+        rows = uniform_params(start + 2 * n, family, seed)[start:]
+        start += 2 * n
+        imaged = np.zeros(len(rows), bool)
+
+        def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
+            imaged[group] = ~degenerate  # noqa: B023  called before the next turn of the loop
+
+        count_groups(rows, 2, points, None, finish, FAMILIES[family])
+        found = np.concatenate([found, rows[imaged]])
+    return found[:n]
+
+
 def contact_sheet(
     params: ArrayLike,
     out: str | os.PathLike[str],
@@ -63,12 +81,13 @@ def contact_sheet(
     palette: str = "kbc",
     size: int = 128,
     points: int = 60000,
+    family: str = "fractal_dream",
 ) -> None:
-    """Renders parameters [n, 6] or [6] into one PNG, n at least 1."""
+    """Renders parameters [n, P] or [P] into one PNG, n at least 1."""
     whole_number("columns", columns, 1)
-    images = render(
-        np.atleast_2d(checked_params(params)), size=size, points=points, palette=palette
-    )
+    known("family", family, FAMILIES)
+    rows = np.atleast_2d(checked_params(params, FAMILIES[family]))
+    images = render(rows, size=size, points=points, palette=palette, family=family)
     if len(images) == 0:
         raise FddError("params has no rows; a contact sheet needs at least one image")
     path = Path(out).expanduser()

@@ -7,7 +7,9 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
+from fdd.checks import known, whole_number
 from fdd.errors import FddError
+from fdd.families import FAMILIES
 
 NAMES = ("x0", "y0", "a", "b", "c", "d")
 _SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
@@ -29,6 +31,24 @@ def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray
             f"[{len(columns)}], columns {names}"
         )
     return array
+
+
+def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.ndarray:
+    """Independent draws, uniform over a family's ranges: float64 [n, P], the same on every machine.
+
+    Row i depends on the seed and i alone. At least the share `fdd.families[family].imaged` of many
+    draws has an image; the others are degenerate. Raises FddError for an unknown family, or unless
+    n and seed are whole numbers of at least 0.
+    """
+    known("family", family, FAMILIES)
+    n, seed = whole_number("n", n, 0), whole_number("seed", seed, 0, 2**128 - 1)
+    ranges = FAMILIES[family].ranges
+    low, high = np.array(ranges).T
+    whole = np.isin(FAMILIES[family].parameters, FAMILIES[family].whole)
+    words = np.random.Philox(key=seed).random_raw(n * len(ranges)).reshape(n, len(ranges))
+    uniform = (words >> np.uint64(11)) * 2.0**-53
+    params = low + (high - low + whole) * uniform
+    return np.where(whole, np.floor(params), params)
 
 
 def scale_params(params: ArrayLike) -> np.ndarray:

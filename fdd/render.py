@@ -210,7 +210,9 @@ def render(
     count_groups(rows, size, points, threads, finish, attractor)
     if without_image:
         row = min(without_image)
-        wild = "" if attractor.argument else ", or not finite,"
+        from fdd.exact import NARROW
+
+        wild = "" if 0 < attractor.argument <= NARROW else ", or not finite,"
         raise FddError(
             f"params row {row}, {tuple(rows[row].tolist())}, is degenerate: its orbit of "
             f"{points} points is constant in x or in y{wild} and has no image"
