@@ -9,14 +9,14 @@ where S + S' and C + C' are sin t and cos t as pairs of float64, and A, B are po
 as h + lo. The cosine is the same sum with the roles changed: cos x = C - S r + ...
 
 Bound of the first try, with q = r^2 and u = 2^-53, in units of u q:
-- h + l = S + C r up to the product's error pe, which one fused multiply-add gives. S is rounded to
-  a multiple of 2^-58, so that Fast2Sum is exact also where |S| < |C r| (Boldo, Graillat and Muller
-  2017).
+- h is the rounded sum of S and the rounded product C r. S is a multiple of 2^-58, so that S - h is
+  exact also where |S| < |C r| (Fast2Sum; Boldo, Graillat and Muller 2017), and one fused
+  multiply-add gives the error l = C r - (h - S), rounded.
 - B is off by 0.25 (rounding at 1/2) and 0.06 (series cut after q^2); v = S B + p A, |v| <= 0.502,
   rounds by 0.5; q v takes 0.51 from the rounding of q, lo another 0.51; the omitted S' B q is at
   most 0.25; the rest of the sum is below 0.02. Together at most 2.1.
 - adding +-e to lo rounds once more: 0.51. In all less than 2.7, which is 1.35 * 2^-52 q.
-- the tails l + pe, C' r + S' and their sum round at 2^-54: less than 2^-104, whatever q is.
+- l, the tails C' r + S' and their sum round at 2^-54: less than 2^-104, whatever q is.
 So the true sine lies within e = 1.35 * 2^-52 q + 2^-90 |S| of h + lo: |S| > 2^-11 in each row but
 the one of t = 0, where S = S' = C' = 0, the sum is r + r^3 A and 1.35 * 2^-52 q covers it alone.
 If h + (lo + e) and h + (lo - e) round to one float64, that is the answer. In about 1 of 3000 sines
@@ -54,6 +54,7 @@ LIMIT = reference.LIMIT
 """Largest |x| taken."""
 
 _MAGIC = 1.5 * 2.0**52  # adding it rounds to an integer, which lands in the low bits
+_NODE_MAGIC = _MAGIC / 64  # adding it rounds to a multiple of 1/64
 _TURN = turn_words(3)
 _PER_TURN = 1 / _TURN[0]
 
@@ -69,28 +70,37 @@ _E_TURN = 2.0**-95
 @numba.njit(inline="always", error_model="numpy")
 def _candidates(s: Any, c: Any, tails: Any, r: Any, e_node: Any) -> Any:
     p = c * r
-    pe = fma(c, r, p * -1.0)
     h = s + p
-    l = p - (h - s)
+    l = fma(c, r, s - h)
     q = r * r
     a = fma(fma(q, _A2, _A1), q, _A0)
     b = fma(fma(q, _B2, _B1), q, _B0)
-    lo = fma(q, fma(s, b, p * a), (l + pe) + tails)
+    lo = fma(q, fma(s, b, p * a), l + tails)
     e = fma(q, _E_SQUARE, e_node)
     return h + (lo + e), h + (lo - e)
 
 
 @numba.njit(inline="always", error_model="numpy")
+def _rows(key: Any) -> Any:
+    return lookup(_table(), key)
+
+
+@numba.njit(inline="always", error_model="numpy")
 def _nearest(x: Any) -> Any:
     """The table's rows nearest to x, |x| <= NARROW, and x less their node."""
-    key = fma(x, 64.0, _MAGIC)
-    return lookup(_table(), key), fma(key - _MAGIC, -1.0 / 64.0, x)
+    key = x + _NODE_MAGIC
+    return _rows(key), x - (key - _NODE_MAGIC)
+
+
+@numba.njit(inline="always", error_model="numpy")
+def _node_error(s: Any) -> Any:
+    return fabs(s) * _E_NODE
 
 
 @numba.njit(inline="always", error_model="numpy")
 def _first_try(s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any) -> Any:
     tails = fma(c_tail, r, s_tail)
-    upper, lower = _candidates(s, c, tails, r, fabs(s) * _E_NODE)
+    upper, lower = _candidates(s, c, tails, r, _node_error(s))
     return agreed(upper, lower)
 
 
@@ -125,7 +135,7 @@ def _first_try_wide(
     x: Any, s: Any, c: Any, s_tail: Any, c_tail: Any, r: Any, r_tail: Any, n: Any
 ) -> Any:
     tails = fma(r_tail, fma(-s, r, c), fma(c_tail, r, s_tail))
-    e_node = fma(fabs(n), _E_TURN, fabs(s) * _E_NODE)
+    e_node = fma(fabs(n), _E_TURN, _node_error(s))
     upper, lower = _candidates(s, c, tails, r, e_node)
     return agreed(upper, lower + where_less(LIMIT, fabs(x), math.nan, 0.0 * s))
 
@@ -204,7 +214,8 @@ def _second_try(
 
 
 @numba.njit(error_model="numpy")
-def _rounded(x: float, cosine: bool) -> float:
+def _reduced(x: float) -> Any:
+    """The node of x, |x| <= LIMIT, in 64ths; x less it as a sum; how many turns were taken off."""
     n, head, tail = 0.0, x, 0.0
     if math.fabs(x) > NARROW:
         n = fma(x, _PER_TURN, _MAGIC) - _MAGIC
@@ -212,17 +223,29 @@ def _rounded(x: float, cosine: bool) -> float:
         head, tail = _dd_sum(fma(n, -_TURN[0], x), 0.0, -product, fma(n, -_TURN[2], -error))
     nearest = fma(head, 64.0, _MAGIC) - _MAGIC
     r, r_tail = _dd_sum(fma(nearest, -1.0 / 64.0, head), 0.0, tail, 0.0)
+    return nearest, r, r_tail, math.fabs(n)
+
+
+@numba.njit(error_model="numpy")
+def _decided(
+    s: float, c: float, s_tail: float, c_tail: float, r: float, r_tail: float, turns: float
+) -> float:
+    tails = fma(r_tail, fma(-s, r, c), fma(c_tail, r, s_tail))
+    upper, lower = _candidates(s, c, tails, r, fma(turns, _E_TURN, math.fabs(s) * _E_NODE))
+    if upper == lower:
+        return upper
+    return _second_try(s, c, s_tail, c_tail, r, r_tail, turns * 2.0**-102)
+
+
+@numba.njit(error_model="numpy")
+def _rounded(x: float, cosine: bool) -> float:
+    nearest, r, r_tail, turns = _reduced(x)
     row = 4 * (int(nearest) & (ROWS - 1))
     s, c = load_one(_table(), row), load_one(_table(), row + 1)
     s_tail, c_tail = load_one(_table(), row + 2), load_one(_table(), row + 3)
     if cosine:
-        s, c, s_tail, c_tail, r, r_tail = c, s, c_tail, s_tail, -r, -r_tail
-    tails = fma(r_tail, fma(-s, r, c), fma(c_tail, r, s_tail))
-    turn = math.fabs(n)
-    upper, lower = _candidates(s, c, tails, r, fma(turn, _E_TURN, math.fabs(s) * _E_NODE))
-    if upper == lower:
-        return upper
-    return _second_try(s, c, s_tail, c_tail, r, r_tail, turn * 2.0**-102)
+        return _decided(c, s, c_tail, s_tail, -r, -r_tail, turns)
+    return _decided(s, c, s_tail, c_tail, r, r_tail, turns)
 
 
 @numba.njit(error_model="numpy")

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -54,38 +54,96 @@ def checked_params(params: ArrayLike, family: Family = FAMILY) -> np.ndarray:
     return array
 
 
+def _block_rows(rows: int, size: int, points: int, workers: int) -> int:
+    """Rows of one call of the kernel: some milliseconds of work, and some calls for each worker."""
+    from fdd.render_cpu import GROUP
+
+    groups = min(2**17 // points, 2**20 // size**2, -(-rows // (4 * workers * GROUP)))
+    return max(groups, 1) * GROUP
+
+
 class _Scratch(threading.local):
-    """Working memory of each thread, kept from group to group of one call."""
+    """Working memory of each thread, kept from block to block of one call."""
 
-    def __init__(self, size: int, points: int) -> None:
-        from fdd.render_cpu import BINNED, GROUP, LANES, STORED
+    def __init__(self, rows: int, kept: int, size: int, points: int) -> None:
+        from fdd.render_cpu import BINNED, GROUP, STORED
 
-        self.trajectory = np.empty((min(max(points, 2), STORED), 2, 2, LANES))
+        self.trajectory = np.empty((min(max(points, 2), STORED), 2, GROUP))
         # half the memory where it suffices, so that a histogram stays in the nearest cache
         self.cells = np.empty((BINNED, GROUP), np.uint16 if size <= 256 else np.uint32)
-        self.counts = np.empty((GROUP, size, size), np.uint16 if points < 2**16 else np.uint32)
-        self.status = np.empty(GROUP, np.uint8)
+        self.counts = np.empty((kept, size, size), np.uint16 if points < 2**16 else np.uint32)
+        self.status = np.empty(rows, np.uint8)
 
 
-def _count_group(
-    params: np.ndarray, points: int, scratch: _Scratch, family: Family
-) -> tuple[np.ndarray, Any]:
-    """Counts [n, size, size] and degeneracy bool [n] of at most GROUP parameter rows."""
-    from fdd.render_cpu import DEGENERATE, DONE, GROUP, UNDECIDED, kernel
+_NO_IMAGES = np.empty((0, 0, 0), np.uint8)
 
-    padded = params[np.minimum(np.arange(GROUP), len(params) - 1)]
-    counts, status = scratch.counts[: len(params)], scratch.status
+
+def _render_block(
+    params: np.ndarray,
+    points: int,
+    scratch: _Scratch,
+    family: Family,
+    images: np.ndarray | None,
+    palette: str,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts [n, size, size] and degeneracy bool [n] of some rows; only the latter with images."""
+    from fdd.render_cpu import DEGENERATE, DONE, UNDECIDED, kernel
+
+    counts, status = scratch.counts[: len(params)], scratch.status[: len(params)]
+    pictures = _NO_IMAGES if images is None else images
     kernel(family)(
-        np.ascontiguousarray(padded.T), points, scratch.trajectory, scratch.cells, counts, status
+        *(np.ascontiguousarray(params), points, PALETTES[palette], scratch.trajectory),
+        *(scratch.cells, counts, pictures, status),
     )
-    status = status[: len(params)]
     for row in np.flatnonzero(status == UNDECIDED):
         orbit = reference.orbit(family, tuple(params[row].tolist()), points)
         exact = reference.counts(orbit, counts.shape[1])
         status[row] = DEGENERATE if exact is None else DONE
-        if exact is not None:
+        if exact is not None and images is None:
             counts[row] = exact
+        elif exact is not None:
+            shade.paint(exact.reshape(-1), PALETTES[palette], images[row])
     return counts, status == DEGENERATE
+
+
+def _render_blocks(
+    params: np.ndarray,
+    size: int,
+    points: int,
+    threads: int | None,
+    finish: Callable[[slice, np.ndarray, np.ndarray], None],
+    family: Family,
+    images: np.ndarray | None = None,
+    palette: str = "kbc",
+) -> None:
+    """As `count_groups`; with images uint8 [N, size * size, 3 or 1], fills these instead."""
+    from fdd.render_cpu import GROUP
+
+    workers = min(available_threads() if threads is None else threads, -(-len(params) // GROUP))
+    rows = _block_rows(len(params), size, points, max(workers, 1))
+    scratch = _Scratch(rows, rows if images is None else GROUP, size, points)
+    starts = deque(range(0, len(params), rows))
+
+    def work() -> None:
+        while starts:
+            try:
+                start = starts.popleft()
+            except IndexError:  # another thread took the last one
+                return
+            block = slice(start, min(start + rows, len(params)))
+            pictures = None if images is None else images[block]
+            finish(block, *_render_block(params[block], points, scratch, family, pictures, palette))
+
+    if workers <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(work) for _ in range(workers)]
+        try:
+            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
+                future.result()
+        finally:  # after an error or an interruption the other threads stop at their next block
+            starts.clear()
 
 
 def count_groups(
@@ -96,51 +154,20 @@ def count_groups(
     finish: Callable[[slice, np.ndarray, np.ndarray], None],
     family: Family = FAMILY,
 ) -> None:
-    """Calls finish(rows, counts [n, size, size], degenerate bool [n]) for groups of rows.
+    """Calls finish(rows, counts [n, size, size], degenerate bool [n]) for blocks of rows.
 
-    Each call comes from the thread that rendered the group, in any order; the counts, uint16 or
+    Each call comes from the thread that rendered the block, in any order; the counts, uint16 or
     uint32, are scratch memory, valid only during the call. Memory does not grow with the number of
     rows.
     """
-    from fdd.render_cpu import GROUP
-
-    scratch = _Scratch(size, points)
-    starts = deque(range(0, len(params), GROUP))
-
-    def work() -> None:
-        while starts:
-            try:
-                start = starts.popleft()
-            except IndexError:  # another thread took the last one
-                return
-            rows = slice(start, min(start + GROUP, len(params)))
-            finish(rows, *_count_group(params[rows], points, scratch, family))
-
-    workers = min(available_threads() if threads is None else threads, -(-len(params) // GROUP))
-    if workers <= 1:
-        work()
-        return
-    with ThreadPoolExecutor(workers) as pool:
-        futures = [pool.submit(work) for _ in range(workers)]
-        try:
-            for future in wait(futures, return_when=FIRST_EXCEPTION).done:
-                future.result()
-        finally:  # after an error or an interruption the other threads stop at their next group
-            starts.clear()
+    _render_blocks(params, size, points, threads, finish, family)
 
 
-def shaded(
-    counts: np.ndarray, output: str, palette: str, out: np.ndarray | None = None
-) -> np.ndarray:
-    """Counts [N, H, W] as the asked output, counts uint32, gray or rgb uint8; in `out` if given."""
+def shaded(counts: np.ndarray, output: str, palette: str) -> np.ndarray:
+    """Counts [N, H, W] as the asked output: counts uint32, or gray or rgb uint8."""
     if output == "rgb":
-        return shade.rgb(counts, PALETTES[palette], out)
-    if output == "gray":
-        return shade.gray(counts, out)
-    if out is None:
-        return counts.astype(np.uint32, copy=False)
-    out[...] = counts
-    return out
+        return shade.rgb(counts, PALETTES[palette])
+    return shade.gray(counts) if output == "gray" else counts.astype(np.uint32, copy=False)
 
 
 def render(
@@ -200,14 +227,19 @@ def render(
     rows = array.reshape(-1, array.shape[-1])
     kind = np.uint32 if output == "counts" else np.uint8
     images = np.empty((len(rows), size, size, *(3,) * (output == "rgb")), kind)
+    in_kernel = output != "counts" and points <= shade.BINS
+    pictures = (
+        images.reshape(len(rows), size * size, 3 if output == "rgb" else 1) if in_kernel else None
+    )
 
     without_image: list[int] = []
 
-    def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
-        without_image.extend(np.flatnonzero(degenerate) + group.start)
-        shaded(counts, output, palette, images[group])
+    def finish(block: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
+        without_image.extend(np.flatnonzero(degenerate) + block.start)
+        if not in_kernel:
+            images[block] = shaded(counts, output, palette)
 
-    count_groups(rows, size, points, threads, finish, attractor)
+    _render_blocks(rows, size, points, threads, finish, attractor, pictures, palette)
     if without_image:
         row = min(without_image)
         from fdd.exact import NARROW

@@ -2,63 +2,89 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+from fdd.candidates import candidates
 from fdd.cards import DEFAULT_VERSION, Release, release
 from fdd.checks import whole_number
-from fdd.families import FAMILIES
-from fdd.render import count_groups
+from fdd.render import FAMILY, available_threads, count_groups
 
-_LOW, _HIGH = np.array(FAMILIES["fractal_dream"].ranges).T
+__all__ = ["candidates", "draw", "draw_in_rounds", "sample_params"]
 
 
-class CandidateStream:
-    """The endless candidates of one image: independent, uniform over the ranges.
+def draw_in_rounds(
+    card: Release,
+    split: str,
+    indices: np.ndarray,
+    render: Callable[[np.ndarray], tuple[Any, np.ndarray]],
+    keep: Callable[[np.ndarray, Any, np.ndarray], None],
+    together: int,
+) -> np.ndarray:
+    """Parameters float64 [n, 6] of the images of these indices, int64 [n].
 
-    Philox (Salmon, Moraes, Dror and Shaw 2011) with a key from the version and split and a counter
-    from the index, so that no image depends on another. Raw words become doubles by their upper 53
-    bits, here and not in numpy, whose bit streams are stable and whose distributions need not be.
+    Each image takes the first accepted candidate of its stream. render(rows float64 [m, 6]) gives
+    (images [m, ...], accepted bool [m]), and keep(places, images, chosen) is told that the images
+    of the rows `chosen` belong at `places` of the block. A rendering takes nearly as long for few
+    rows as for `together`, so images that are still open try several candidates in one round.
     """
-
-    def __init__(self, version: str, split: str, index: int) -> None:
-        key = hashlib.sha256(f"{version}/{split}".encode()).digest()[:16]
-        self._bits = np.random.Philox(key=np.frombuffer(key, "<u8"), counter=[0, index, 0, 0])
-
-    def next(self) -> np.ndarray:
-        """The next candidate: float64 [6]."""
-        uniform = (self._bits.random_raw(len(_LOW)) >> np.uint64(11)) * 2.0**-53
-        return _LOW + (_HIGH - _LOW) * uniform
+    params = np.empty((len(indices), len(FAMILY.ranges)))
+    places, attempt = np.arange(len(indices)), 0
+    while len(places):
+        tries = max(1, together // len(places))
+        rows = np.stack(
+            [candidates(card, split, indices[places], attempt + i) for i in range(tries)]
+        )
+        images, accepted = render(rows.reshape(-1, rows.shape[-1]))
+        accepted = accepted.reshape(tries, len(places))
+        done = accepted.any(axis=0)
+        first, column = accepted.argmax(axis=0)[done], np.flatnonzero(done)
+        keep(places[done], images, first * len(places) + column)
+        params[places[done]] = rows[first, column]
+        places, attempt = places[~done], attempt + tries
+    return params
 
 
 def draw(
-    card: Release, split: str, start: int, rows: int, counts: np.ndarray | None = None
+    card: Release,
+    split: str,
+    start: int,
+    rows: int,
+    counts: np.ndarray | None = None,
+    threads: int | None = None,
 ) -> np.ndarray:
     """Parameters float64 [rows, 6] of images start .. start + rows - 1 of a split.
 
     Each image takes the first candidate of its own stream that occupies enough pixels; the
     degenerate occupy none. `counts`, unsigned integers [rows, H, W], receives the accepted counts.
     """
-    streams = [CandidateStream(card.name, split, index) for index in range(start, start + rows)]
-    params = np.empty((rows, len(_LOW)))
+    from fdd.render_cpu import GROUP
+
     needed = card.occupied_percent * card.size**2
-    open_rows = np.arange(rows)
-    while len(open_rows):
-        candidates = np.array([streams[row].next() for row in open_rows])
-        accepted = np.zeros(len(open_rows), bool)
 
-        def finish(group: slice, found: np.ndarray, degenerate: np.ndarray) -> None:
+    def render(params: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        accepted = np.zeros(len(params), bool)
+        shape = (len(params), card.size, card.size)
+        images = None if counts is None else np.empty(shape, counts.dtype)
+
+        def finish(block: slice, found: np.ndarray, degenerate: np.ndarray) -> None:
             occupied = np.count_nonzero(found.reshape(len(found), -1), axis=1)
-            kept = (100 * occupied >= needed) & ~degenerate
-            accepted[group] = kept  # noqa: B023  called before the next turn of the loop
-            if counts is not None:
-                counts[open_rows[group][kept]] = found[kept]  # noqa: B023
+            accepted[block] = (100 * occupied >= needed) & ~degenerate
+            if images is not None:
+                images[block] = found
 
-        count_groups(candidates, card.size, card.points, None, finish)
-        params[open_rows[accepted]] = candidates[accepted]
-        open_rows = open_rows[~accepted]
-    return params
+        count_groups(params, card.size, card.points, threads, finish)
+        return images, accepted
+
+    def keep(places: np.ndarray, images: np.ndarray | None, chosen: np.ndarray) -> None:
+        if counts is not None and images is not None:
+            counts[places] = images[chosen]
+
+    indices = np.arange(start, start + rows, dtype=np.int64)
+    together = GROUP * (threads or available_threads())
+    return draw_in_rounds(card, split, indices, render, keep, together)
 
 
 def sample_params(
@@ -76,4 +102,8 @@ def sample_params(
     card.rows(split)
     n = whole_number("n", n, 0)
     start = whole_number("start", start, 0, 2**62)
-    return draw(card, split, start, n)
+    blocks = [
+        draw(card, split, first, min(4096, start + n - first))
+        for first in range(start, start + n, 4096)
+    ]
+    return np.concatenate([np.empty((0, len(FAMILY.ranges))), *blocks])

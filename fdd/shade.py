@@ -7,6 +7,7 @@ on the same counts; the tests compare), computed once for each distinct count, n
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numba
@@ -97,37 +98,38 @@ def _gray_table(occurrences: Any) -> Any:
     return table
 
 
-@jit
-def _shade_rgb(counts: Any, palette: Any, images: Any, wide: Any) -> None:
-    """Fills images [N, cells, 3], except those marked in wide [N], whose counts spread too far."""
-    cells = counts.shape[1]
-    for image in range(counts.shape[0]):
-        lowest, highest = _extremes(counts[image])
-        wide[image] = highest - lowest >= BINS
-        if wide[image]:
-            continue
-        table = _colour_table(_occurrences(counts[image], lowest, highest), palette)
-        packed = np.empty(table.shape[0], np.uint32)
-        for level in range(packed.size):
-            red, green, blue = table[level]
-            packed[level] = red | green << 8 | blue << 16
-        place = address(images[image])
-        for cell in range(cells - 1):  # four bytes at once; the next cell overwrites the fourth
-            store_bytes(place, 3 * cell, packed[_level(counts[image, cell], lowest)])
-        images[image, cells - 1] = table[_level(counts[image, cells - 1], lowest)]
+@numba.njit(error_model="numpy")
+def paint(counts: Any, palette: Any, image: Any) -> bool:
+    """Fills image uint8 [cells, 3], in colours, or [cells, 1], in gray, from counts [cells].
+
+    False, with nothing painted, if the counts spread over BINS or more.
+    """
+    lowest, highest = _extremes(counts)
+    if highest - lowest >= BINS:
+        return False
+    occurrences = _occurrences(counts, lowest, highest)
+    if image.shape[1] == 1:
+        grays = _gray_table(occurrences)
+        for cell in range(counts.size):
+            image[cell, 0] = grays[_level(counts[cell], lowest)]
+        return True
+    table = _colour_table(occurrences, palette)
+    packed = np.empty(table.shape[0], np.uint32)
+    for level in range(packed.size):
+        red, green, blue = table[level]
+        packed[level] = red | green << 8 | blue << 16
+    place = address(image)
+    for cell in range(counts.size - 1):  # four bytes at once; the next cell overwrites the fourth
+        store_bytes(place, 3 * cell, packed[_level(counts[cell], lowest)])
+    image[-1] = table[_level(counts[-1], lowest)]
+    return True
 
 
 @jit
-def _shade_gray(counts: Any, images: Any, wide: Any) -> None:
-    """Fills images [N, cells], except those marked in wide [N], whose counts spread too far."""
+def _paint_each(counts: Any, palette: Any, images: Any, wide: Any) -> None:
+    """Paints counts [N, cells] into images [N, cells, 1 or 3]; wide [N] tells which spread far."""
     for image in range(counts.shape[0]):
-        lowest, highest = _extremes(counts[image])
-        wide[image] = highest - lowest >= BINS
-        if wide[image]:
-            continue
-        table = _gray_table(_occurrences(counts[image], lowest, highest))
-        for cell in range(counts.shape[1]):
-            images[image, cell] = table[_level(counts[image, cell], lowest)]
+        wide[image] = not paint(counts[image], palette, images[image])
 
 
 def _binned_rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
@@ -156,38 +158,41 @@ def _wide_gray(counts: np.ndarray) -> np.ndarray:
     return image
 
 
-def _flat(counts: np.ndarray) -> np.ndarray:
+def _shaded(
+    counts: np.ndarray,
+    palette: np.ndarray,
+    channels: int,
+    shade_wide: Callable[[np.ndarray], np.ndarray],
+) -> np.ndarray:
+    """Images uint8 [N, cells, channels] of counts [N, H, W]."""
     unsigned = counts if counts.dtype.kind == "u" else counts.astype(np.uint64)
-    return np.ascontiguousarray(unsigned).reshape(len(counts), math.prod(counts.shape[1:]))
-
-
-def rgb(counts: np.ndarray, palette: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
-    """Colour images of counts.
-
-    counts: whole numbers [N, H, W] of at least 0; palette: uint8 [256, 3]; returns uint8
-    [N, H, W, 3], empty cells white, in `out` if given (contiguous). Source: datashader,
-    `transfer_functions.shade`, how="eq_hist".
-    """
-    flat = _flat(counts)
-    images = np.empty((*counts.shape, 3), np.uint8) if out is None else out
-    pictures, wide = images.reshape(*flat.shape, 3), np.empty(len(flat), np.bool_)
-    _shade_rgb(flat, palette, pictures, wide)
+    flat = np.ascontiguousarray(unsigned).reshape(len(counts), math.prod(counts.shape[1:]))
+    images = np.empty((*flat.shape, channels), np.uint8)
+    wide = np.empty(len(flat), np.bool_)
+    _paint_each(flat, palette, images, wide)
     for image in np.flatnonzero(wide):
-        pictures[image] = _binned_rgb(flat[image], palette)
+        images[image] = shade_wide(flat[image])
     return images
 
 
-def gray(counts: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+def rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
+    """Colour images of counts.
+
+    counts: whole numbers [N, H, W] of at least 0; palette: uint8 [256, 3]; returns uint8
+    [N, H, W, 3], empty cells white. Source: datashader, `transfer_functions.shade`, how="eq_hist".
+    """
+    images = _shaded(counts, palette, 3, lambda wide: _binned_rgb(wide, palette))
+    return images.reshape(*counts.shape, 3)
+
+
+def gray(counts: np.ndarray) -> np.ndarray:
     """Ink on paper: 255 in empty cells, otherwise 255 (1 - F(count)), truncated.
 
     F is the share of occupied cells with at most that count, so the densest cell is 0 and every
     occupied cell is darker than the paper. counts: whole numbers [N, H, W] of at least 0; returns
-    uint8 [N, H, W], in `out` if given (contiguous).
+    uint8 [N, H, W].
     """
-    flat = _flat(counts)
-    images = np.empty(counts.shape, np.uint8) if out is None else out
-    pictures, wide = images.reshape(flat.shape), np.empty(len(flat), np.bool_)
-    _shade_gray(flat, pictures, wide)
-    for image in np.flatnonzero(wide):
-        pictures[image] = _wide_gray(flat[image])
-    return images
+    no_palette = np.empty((0, 3), np.uint8)
+    return _shaded(counts, no_palette, 1, lambda wide: _wide_gray(wide)[:, None]).reshape(
+        counts.shape
+    )

@@ -1,6 +1,7 @@
-"""Eight float64 lanes as one numba value, so that one kernel runs on AVX-512, AVX2 and NEON alike.
+"""Sixteen float64 lanes as one numba value: one kernel for AVX-512, AVX2 and NEON alike.
 
-LLVM legalises <8 x double> for the processor at hand. Plain loops over lanes are not vectorised
+LLVM legalises <16 x double> for the processor at hand: two AVX-512 registers, of which one works
+while the other waits for its own results. Plain loops over lanes are not vectorised
 (the loop over steps is sequential and LLVM gives up), so the vector is a type of its own. It has
 `+ - * /` (never contracted) and the functions below; `fdd.simd_memory` loads and stores it.
 
@@ -18,7 +19,7 @@ from numba.core import cgutils, types
 from numba.core.datamodel import PrimitiveModel, StructModel
 from numba.extending import intrinsic, overload, register_model
 
-LANES = 8
+LANES = 16
 
 DOUBLE = ir.DoubleType()
 VECTOR = ir.VectorType(DOUBLE, LANES)
@@ -27,11 +28,11 @@ _VECTOR_INT32 = ir.VectorType(ir.IntType(32), LANES)
 
 
 class _ValuesType(types.Type):
-    """The eight numbers alone."""
+    """The numbers alone."""
 
 
 class _DoubtType(types.Type):
-    """Eight int64, not zero where a number is not proven."""
+    """An int64 each, not zero where a number is not proven."""
 
 
 class LanesType(types.Type):

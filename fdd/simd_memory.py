@@ -185,8 +185,8 @@ def constant_table(name, make_values):
 def lookup(typing_context, table, key):
     """Rows of a table [2048, 4] at the low 11 bits of each lane's pattern, as its four columns.
 
-    Each row is one 32-byte load; the eight rows are then transposed in registers. This is faster
-    than four gathers, which most processors split into element loads anyway.
+    Each row is one 32-byte load; eight rows at a time are then transposed in registers. This is
+    faster than four gathers, which most processors split into element loads anyway.
     """
 
     def codegen(context, builder, signature, arguments):
@@ -196,16 +196,12 @@ def lookup(typing_context, table, key):
         base = builder.inttoptr(arguments[0], ir.IntType(8).as_pointer())
         row_type = ir.VectorType(DOUBLE, 4)
         bits = builder.bitcast(values_of(builder, arguments[1]), VECTOR_INT64)
-        # Shifted by 5, the low 16 bits are the offset of the row in bytes. They go through memory,
-        # in two stores of 32 bytes that the loads can forward from: taking them out of the vector
-        # register would keep the arithmetic ports busy.
+        # Shifted by 5, the low 16 bits are the offset of the row in bytes. They go through memory:
+        # taking them out of the vector registers would keep the arithmetic ports busy.
         shifted = builder.shl(bits, ir.Constant(VECTOR_INT64, [5] * LANES))
-        scratch = cgutils.alloca_once(builder, ir.ArrayType(_INT64, LANES))
+        scratch = cgutils.alloca_once(builder, VECTOR_INT64)
+        builder.store(shifted, scratch)
         slots = builder.bitcast(scratch, _INT64.as_pointer())
-        for half in (0, 4):
-            part = shuffle(shifted, shifted, list(range(half, half + 4)))
-            place = builder.gep(slots, [ir.Constant(_INT64, half)])
-            builder.store(part, builder.bitcast(place, part.type.as_pointer()), align=8)
         barrier = ir.FunctionType(ir.VoidType(), [slots.type])
         builder.asm(barrier, "", "r,~{memory}", [slots], True)
         short = ir.IntType(16)
@@ -215,22 +211,19 @@ def lookup(typing_context, table, key):
             offset = builder.zext(builder.load(builder.bitcast(slot, short.as_pointer())), _INT64)
             row = builder.bitcast(builder.gep(base, [offset]), row_type.as_pointer())
             rows.append(builder.load(row, align=32))
-        # rows l and l + 4 side by side, then a 4x4 transposition in each half
-        wide = [shuffle(rows[i], rows[i + 4], list(range(8))) for i in range(4)]
-        even01, even23 = (
-            shuffle(wide[i], wide[i + 1], [0, 8, 2, 10, 4, 12, 6, 14]) for i in (0, 2)
-        )
-        odd01, odd23 = (shuffle(wide[i], wide[i + 1], [1, 9, 3, 11, 5, 13, 7, 15]) for i in (0, 2))
-        low, high = [0, 1, 8, 9, 4, 5, 12, 13], [2, 3, 10, 11, 6, 7, 14, 15]
-        columns = [
-            lanes_of(builder, shuffle(*pair))
-            for pair in (
-                (even01, even23, low),
-                (odd01, odd23, low),
-                (even01, even23, high),
-                (odd01, odd23, high),
-            )
-        ]
-        return context.make_tuple(builder, signature.return_type, columns)
+        columns = [[], [], [], []]
+        for first in range(0, LANES, 8):
+            # rows l and l + 2 side by side, then pairs of rows, then every second half
+            wide = [
+                shuffle(rows[i], rows[i + 2], list(range(8)))
+                for i in (first, first + 1, first + 4, first + 5)
+            ]
+            even = [shuffle(wide[i], wide[i + 1], [0, 8, 2, 10, 4, 12, 6, 14]) for i in (0, 2)]
+            odd = [shuffle(wide[i], wide[i + 1], [1, 9, 3, 11, 5, 13, 7, 15]) for i in (0, 2)]
+            for column, pair, half in ((0, even, 0), (1, odd, 0), (2, even, 2), (3, odd, 2)):
+                mask = [half + i for i in (0, 1, 4, 5, 8, 9, 12, 13)]
+                columns[column].append(shuffle(*pair, mask))
+        joined = [lanes_of(builder, shuffle(*pair, list(range(LANES)))) for pair in columns]
+        return context.make_tuple(builder, signature.return_type, joined)
 
     return types.UniTuple(lanes, 4)(table, key), codegen

@@ -10,6 +10,7 @@ import pytest
 
 import fdd
 from fdd import FddError, sampling
+from fdd.candidates import candidates
 from fdd.cards import RELEASES, published_checksums
 from fdd.store import ensure_split, shards
 
@@ -79,6 +80,14 @@ def test_splits_and_versions_share_no_row(tiny):
     assert len(np.unique(np.vstack(draws), axis=0)) == 320
 
 
+def candidate_stream(card, split, index):
+    """The candidates of an image, one after another, by numpy's Philox."""
+    key = hashlib.sha256(f"{card.name}/{split}".encode()).digest()[:16]
+    bits = np.random.Philox(key=np.frombuffer(key, "<u8"), counter=[0, index, 0, 0])
+    while True:
+        yield -LIMITS + 2 * LIMITS * ((bits.random_raw(6) >> np.uint64(11)) * 2.0**-53)
+
+
 def is_kept(card, vector):
     """Whether a candidate's image exists and occupies enough pixels, by the rule itself."""
     try:
@@ -93,36 +102,47 @@ def test_each_row_is_the_first_acceptable_candidate_of_its_stream(tiny, name, ro
     card = {"tiny": tiny, **RELEASES}[name]
     refused = 0
     for index, vector in enumerate(fdd.sample_params(rows, "test", version=card.name)):
-        stream = sampling.CandidateStream(card.name, "test", index)
-        candidate = stream.next()
-        while not np.array_equal(candidate, vector):
+        stream = candidate_stream(card, "test", index)
+        while not np.array_equal(candidate := next(stream), vector):
             assert not is_kept(card, candidate)
             refused += 1
             assert refused < 50 * rows
-            candidate = stream.next()
         assert is_kept(card, vector)
     assert refused > 0
+
+
+@pytest.mark.parametrize("split", ["train", "test"])
+def test_candidates_are_numpys_philox(tiny, split):
+    indices = np.array([0, 1, 7, 2**40, 2**62])
+    streams = [candidate_stream(tiny, split, index) for index in indices.tolist()]
+    for attempt in range(9):
+        expected = np.array([next(stream) for stream in streams])
+        np.testing.assert_array_equal(candidates(tiny, split, indices, attempt), expected)
 
 
 def test_an_image_on_the_threshold_is_kept(tiny, monkeypatch):
     """Occupied pixels are compared as whole numbers: 15 of 100 is enough, 14 is not."""
     card = type(tiny)("tiny-1", {"train": 1}, size=10, points=50)
-    stream = sampling.CandidateStream("tiny-1", "train", 0)
-    candidates = [stream.next(), stream.next()]
-    occupied = iter([14, 15])
 
     def count_groups(params, size, points, threads, finish):
-        counts = np.zeros((1, 100), np.uint32)
-        counts[0, : next(occupied)] = 1
-        finish(slice(0, 1), counts.reshape(1, 10, 10), np.array([False]))
+        counts = np.zeros((len(params), 100), np.uint16)
+        for row in range(len(params)):
+            counts[row, : 14 + row] = 1
+        finish(slice(0, len(params)), counts.reshape(-1, 10, 10), np.zeros(len(params), bool))
 
     monkeypatch.setattr(sampling, "count_groups", count_groups)
-    np.testing.assert_array_equal(sampling.draw(card, "train", 0, 1)[0], candidates[1])
+    second = candidates(card, "train", np.array([0]), 1)
+    np.testing.assert_array_equal(sampling.draw(card, "train", 0, 1), second)
+
+
+@pytest.mark.parametrize("threads", [1, 2, 5])
+def test_rows_do_not_depend_on_the_threads_nor_on_how_many_are_tried_at_once(tiny, threads):
+    expected = fdd.sample_params(70, "val", 3, tiny.name)
+    np.testing.assert_array_equal(sampling.draw(tiny, "val", 3, 70, threads=threads), expected)
 
 
 def test_candidates_are_uniform_over_the_ranges():
-    streams = [sampling.CandidateStream("fdd-1", "train", index) for index in range(4000)]
-    drawn = np.array([stream.next() for stream in streams]) / LIMITS
+    drawn = candidates(RELEASES["fdd-1"], "train", np.arange(4000), 0) / LIMITS
     assert np.all((drawn >= -1) & (drawn < 1))
     shares = np.array([np.histogram(column, 8, (-1, 1))[0] for column in drawn.T]) / 4000
     np.testing.assert_allclose(shares, 1 / 8, atol=0.025)
