@@ -18,6 +18,8 @@ _SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
 def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray:
     """Parameters as a new float64 array [..., P]; refused unless numbers in these P columns."""
     names = ", ".join(columns)
+    if getattr(params, "is_cuda", False):  # a torch tensor; parameters are checked on the host
+        params = params.cpu()  # type: ignore[union-attr]
     try:
         numbers = np.asarray(params)
         if numbers.dtype.kind not in "biufO":
@@ -45,7 +47,8 @@ def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.n
     ranges = FAMILIES[family].ranges
     low, high = np.array(ranges).T
     whole = np.isin(FAMILIES[family].parameters, FAMILIES[family].whole)
-    words = np.random.Philox(key=seed).random_raw(n * len(ranges)).reshape(n, len(ranges))
+    bits = np.random.Philox(key=seed)
+    words = bits.random_raw(n * len(ranges)).reshape(n, len(ranges))
     uniform = (words >> np.uint64(11)) * 2.0**-53
     params = low + (high - low + whole) * uniform
     return np.where(whole, np.floor(params), params)

@@ -22,7 +22,7 @@ def _rounded(x: float, start: int) -> float:
     until the bound decides the rounding).
     """
     numerator, denominator = x.as_integer_ratio()
-    precision = 128
+    precision = 128 + 2 * math.ceil(abs(x))
     while True:
         one = 1 << precision
         argument = numerator * one // denominator

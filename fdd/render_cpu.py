@@ -10,6 +10,7 @@ processor's caches.
 from __future__ import annotations
 
 import functools
+import hashlib
 import math
 from collections.abc import Callable
 from types import FunctionType
@@ -270,11 +271,25 @@ def _make_render_rows(sources: str) -> Any:
     return render_rows
 
 
-def _bound(function: Callable[..., Any], **names: Any) -> Callable[..., Any]:
-    """The same function with some of its global names bound to other values."""
+def _bound(function: Callable[..., Any], identity: str, **names: Any) -> Callable[..., Any]:
+    """The same function with some of its global names bound to other values.
+
+    Compiled code from the cache is linked by names that know neither these values nor the process
+    it was compiled in, so `identity` becomes part of the name.
+    """
     assert isinstance(function, FunctionType)
     names = {**function.__globals__, **names}
-    return FunctionType(function.__code__, names, function.__name__, None, function.__closure__)
+    bound = FunctionType(function.__code__, names, function.__name__, None, function.__closure__)
+    bound.__qualname__ = f"{function.__qualname__}_{identity}"
+    return bound
+
+
+def _identity(family: Family) -> str:
+    """A digest of all that the compiled code of a family depends on, besides this package."""
+    code = family.step.__code__
+    parts = (family.name, len(family.parameters), family.argument > exact.NARROW)
+    parts += (code.co_code, code.co_consts, code.co_names)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
 
 
 @functools.cache
@@ -293,13 +308,17 @@ def kernel(family: Family) -> Any:
     names: dict[str, Any] = {"COUNT": len(family.parameters) - 2}
     names["step_lanes"] = inline(bind(family.step, **lanes_functions))
     names["step_one"] = compile_inner(bind(family.step, **one_functions))
-    names["repair"] = compile_inner(_bound(_repair, **names))
-    names["advance"] = compile_inner(_bound(_advance, **names))
-    names["iterate"] = compile_inner(_bound(_iterate, **names))
-    names["iterate_part"] = compile_inner(_bound(_iterate_part, **names))
-    names["count_group"] = compile_inner(_bound(_count_group, **names))
+    identity = _identity(family)
+    for name, function in (
+        ("repair", _repair),
+        ("advance", _advance),
+        ("iterate", _iterate),
+        ("iterate_part", _iterate_part),
+        ("count_group", _count_group),
+    ):
+        names[name] = compile_inner(_bound(function, identity, **names))
     # numba's cache keys a function by its code and closure: the family has to be part of these
-    return jit(_bound(_make_render_rows(f"{family.name} {_SOURCES}"), **names))
+    return jit(_bound(_make_render_rows(f"{identity} {_SOURCES}"), identity, **names))
 
 
 _SOURCES = source_digest(
