@@ -128,7 +128,10 @@ def test_params_can_have_an_exponent(command):
         (["--size", "1"], "size=1 must be a whole number from 2 to 4096"),
         (["--points", "0"], "points=0 must be a whole number from 1 to 4294967295"),
         (["--split", "dev"], "split='dev' is not known; choose from train, val, test"),
-        (["--version", "fdd-0"], "version='fdd-0' is not known; choose from fdd-1, tiny-1"),
+        (
+            ["--version", "fdd-0"],
+            "version='fdd-0' is not known; choose from fdd-1, mini-1, tiny-1, fdd, mini",
+        ),
         (
             ["--params", "nan", *VECTOR[1:]],
             "params: x0=nan in row 0 must be a finite number from -1 to 1",

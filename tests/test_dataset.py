@@ -185,7 +185,7 @@ def test_what_are_not_params_have_no_form(change, bad):
     ("options", "message"),
     [
         ({"split": "dev"}, "split='dev' is not known; choose from train, val, test"),
-        ({"version": "fdd-9"}, "version='fdd-9' is not known; choose from fdd-1, tiny-1"),
+        ({"version": 9}, "version=9 is not known; choose from fdd-1, mini-1, tiny-1, fdd, mini"),
         ({"params": "folded"}, "params='folded' is not known; choose from raw, scaled, canonical"),
         ({"params": ["raw"]}, "params=['raw'] is not known; choose from raw, scaled, canonical"),
         ({"output": "png"}, "output='png' is not known; choose from rgb, gray, counts"),

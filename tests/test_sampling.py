@@ -192,8 +192,14 @@ def test_a_full_size_shard_has_its_published_checksum(tmp_path):
         ({"split": "dev"}, "split='dev' is not known; choose from train, val, test"),
         ({"split": None}, "split=None is not known; choose from train, val, test"),
         ({"split": ["val"]}, "split=['val'] is not known; choose from train, val, test"),
-        ({"version": "fdd-2"}, "version='fdd-2' is not known; choose from fdd-1"),
-        ({"version": ["fdd-1"]}, "version=['fdd-1'] is not known; choose from fdd-1"),
+        (
+            {"version": "fdd-2"},
+            "version='fdd-2' is not known; choose from fdd-1, mini-1, fdd, mini",
+        ),
+        (
+            {"version": ["fdd-1"]},
+            "version=['fdd-1'] is not known; choose from fdd-1, mini-1, fdd, mini",
+        ),
     ],
 )
 def test_bad_arguments_are_refused(arguments, message):
