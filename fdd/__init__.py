@@ -6,6 +6,7 @@ from fdd.families import FAMILIES as families  # noqa: N811  the public name
 from fdd.params import canonical_params, scale_params, uniform_params
 from fdd.render import render
 from fdd.sampling import sample_params
+from fdd.stream import stream
 
 __version__ = "0.1.0"
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "render",
     "sample_params",
     "scale_params",
+    "stream",
     "uniform_params",
 ]

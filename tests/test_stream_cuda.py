@@ -1,0 +1,174 @@
+"""A stream on a GPU gives the images of the CPU's; its scheduling is tested where there is no GPU.
+
+There the CPU's renderer stands in for the GPU's and a record of calls for CUDA's streams.
+"""
+
+import sys
+from contextlib import contextmanager
+from itertools import islice
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.utils.data import DataLoader
+
+import fdd
+from fdd import FddError
+from fdd.palettes import PALETTES
+from fdd.render import FAMILY, count_groups, shaded
+from fdd.sampling import candidates, draw_in_rounds
+
+VERSION = "tiny-1"
+
+
+def counted(rows, size, points):
+    """Counts uint32 [n, size, size], zero where degenerate, and which rows are: bool [n]."""
+    counts, without = np.zeros((len(rows), size, size), np.uint32), np.zeros(len(rows), bool)
+
+    def finish(group, found, degenerate):
+        counts[group], without[group] = np.where(degenerate[:, None, None], 0, found), degenerate
+
+    count_groups(rows, size, points, 1, finish)
+    return counts, without
+
+
+@pytest.fixture
+def calls(monkeypatch, tiny):
+    """Stand-ins for the GPU and its renderer; the calls that order work between streams."""
+    made, inside = [], []
+
+    @contextmanager
+    def stream(side):
+        inside.append(side)
+        yield
+        inside.pop()
+
+    def render_cuda(rows, output, size, points, palette, family, device, memory):
+        assert (inside, size, points, family) == ([side], tiny.size, tiny.points, FAMILY)
+        made.append(("render", len(rows)))
+        counts, degenerate = counted(rows, size, points)
+        return torch.from_numpy(shaded(counts, output, palette)), degenerate
+
+    def event():
+        return SimpleNamespace(record=lambda: made.append(("record", len(inside))))
+
+    side = SimpleNamespace(device=torch.device("cpu"))
+    user = SimpleNamespace(wait_event=lambda event: made.append(("wait", len(inside))))
+    monkeypatch.setitem(sys.modules, "fdd.render_cuda", SimpleNamespace(render_cuda=render_cuda))
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
+    monkeypatch.setattr(torch.cuda, "stream", stream)
+    monkeypatch.setattr(torch.cuda, "Event", event)
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda device: user)
+    monkeypatch.setattr(
+        torch.Tensor, "record_stream", lambda tensor, by: made.append(("keep", by is user))
+    )
+    return made
+
+
+@pytest.mark.parametrize("together", [1, 8, 40, 1000])
+def test_rounds_find_the_first_accepted_candidate_of_each_image(tiny, together):
+    """Whatever the images, their order, and how many candidates are tried at once."""
+    indices = np.array([3, 4, 5, 2**40, 0, 17, 16, 99])
+    kept = np.zeros((len(indices), tiny.size, tiny.size), np.uint32)
+
+    def render(rows):
+        assert len(rows) <= max(together, len(indices))
+        counts, degenerate = counted(rows, tiny.size, tiny.points)
+        occupied = np.count_nonzero(counts, axis=(1, 2))
+        return counts, (100 * occupied >= 15 * tiny.size**2) & ~degenerate
+
+    def keep(places, images, chosen):
+        kept[places] = images[chosen]
+
+    params = draw_in_rounds(tiny, "train", indices, render, keep, together)
+    expected = [fdd.sample_params(1, start=int(i), version=VERSION)[0] for i in indices]
+    np.testing.assert_array_equal(params, expected)
+    np.testing.assert_array_equal(kept, fdd.render(expected, "counts", tiny.size, tiny.points))
+
+
+def test_candidates_differ_and_are_refused_for_their_emptiness(tiny):
+    """Else the test above would pass with any acceptance."""
+    rows = np.concatenate([candidates(tiny, "train", np.arange(50), i) for i in range(2)])
+    occupied = np.count_nonzero(counted(rows, tiny.size, tiny.points)[0], axis=(1, 2))
+    assert 20 < np.count_nonzero(100 * occupied >= 15 * tiny.size**2) < 80
+
+
+@pytest.mark.parametrize("output", ["rgb", "gray", "counts"])
+@pytest.mark.parametrize("palette", PALETTES)
+@pytest.mark.parametrize("block", [3, 12])
+def test_the_stream_is_that_of_the_cpu(calls, output, palette, block):
+    options = {"version": VERSION, "output": output, "palette": palette, "params": "scaled"}
+    on_gpu = fdd.stream("val", 3, device="cuda", block=block, **options)
+    for found, expected in zip(islice(on_gpu, 9), fdd.stream("val", 3, **options), strict=False):
+        for tensor, array in zip(found, expected, strict=True):
+            assert isinstance(tensor, torch.Tensor)
+            np.testing.assert_array_equal(tensor.numpy(), array)
+    assert on_gpu.batch == 9
+
+
+def test_the_users_stream_waits_for_a_batch_and_keeps_its_memory(calls):
+    """The event is recorded on the side stream after the rendering; both tensors are kept."""
+    batches = iter(fdd.stream("val", 3, version=VERSION, device="cuda", block=6, prefetch=0))
+    next(batches)
+    names = [name for name, _ in calls]
+    assert names == ["render"] * (len(names) - 4) + ["record", "wait", "keep", "keep"]
+    assert calls[-4:] == [("record", 1), ("wait", 0), ("keep", True), ("keep", True)]
+    calls.clear()
+    next(batches)
+    assert calls == [("wait", 0), ("keep", True), ("keep", True)]
+
+
+def test_few_renderings_fill_a_block(calls):
+    batches = iter(fdd.stream(batch_size=200, version=VERSION, device="cuda", prefetch=0))
+    next(batches)
+    rendered = [number for name, number in calls if name == "render"]
+    assert rendered[0] == 4000
+    assert len(rendered) <= 8
+
+
+def test_transforms_run_on_the_side_stream(calls):
+    def transform(images):
+        calls.append(("transform", len(images)))
+        return images.float()
+
+    stream = fdd.stream(
+        batch_size=3, version=VERSION, params=False, device="cuda", block=3, transform=transform
+    )
+    stream.prefetch = 0
+    assert next(iter(stream)).dtype == torch.float32
+    assert [name for name, _ in calls][-4:] == ["transform", "record", "wait", "keep"]
+
+
+def test_workers_of_a_loader_are_refused(calls):
+    stream = fdd.stream(batch_size=3, version=VERSION, device="cuda")
+    with pytest.raises(FddError, match="renders in the main process: use num_workers=0"):
+        next(iter(DataLoader(stream, batch_size=None, num_workers=1)))
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_a_missing_gpu_is_one_sentence():
+    with pytest.raises(FddError) as error:
+        fdd.stream(device="cuda")
+    assert str(error.value) == "device='cuda' needs a GPU that torch can use; choose device='cpu'"
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+@pytest.mark.parametrize("output", ["rgb", "gray", "counts"])
+def test_on_a_gpu_the_stream_is_that_of_the_cpu(tiny, output):
+    """While the user's stream is busy, and reuses the memory of batches that are gone."""
+    options = {"version": VERSION, "output": output}
+    on_gpu = iter(fdd.stream("val", 50, device="cuda", block=100, **options))
+    busy = torch.randn(2000, 2000, device="cuda")
+    sums = []
+    for _ in range(20):
+        images, params = next(on_gpu)
+        assert images.is_cuda
+        assert params.is_cuda
+        for _ in range(20):
+            busy = (busy @ busy).clamp(-1, 1)
+        sums.append((images.clone(), params.clone()))
+    for found, expected in zip(sums, fdd.stream("val", 50, **options), strict=False):
+        for tensor, array in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(tensor.cpu().numpy(), array)
