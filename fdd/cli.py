@@ -13,12 +13,13 @@ from fdd.cards import DEFAULT_VERSION
 from fdd.errors import FddError
 from fdd.families import FAMILIES
 from fdd.palettes import PALETTES
+from fdd.shards import FORMATS
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--palette", choices=list(PALETTES), default="kbc", help="colours")
-    parser.add_argument("--size", type=int, default=128, help="width and height (128)")
-    parser.add_argument("--points", type=int, default=60000, help="points of an orbit (60000)")
+    parser.add_argument("--size", type=int, help="width and height (128, or the release's)")
+    parser.add_argument("--points", type=int, help="points of an orbit (60000, or the release's)")
 
 
 def _rows_options(parser: argparse.ArgumentParser, count: int) -> None:
@@ -67,18 +68,54 @@ def parser() -> argparse.ArgumentParser:
     _image_options(preview)
 
     generate = commands.add_parser(
-        "generate", help="render images of a split to a folder, one PNG each, and params.csv"
+        "generate",
+        help="render images of a split to a folder, on this machine or on many",
+        description="Renders images of a split to a folder, in shards. The same command again "
+        "verifies what is there and renders what is missing or damaged. The folder is complete "
+        "when manifest.json is there. Jobs of 20,000 images or more run on a local Dask cluster, "
+        "one process for each processor, if Dask is installed (pip install 'fdd[dask]'); smaller "
+        "ones in this process.",
     )
     generate.add_argument("folder", type=Path, help="folder to write; run again to resume")
     _rows_options(generate, count=1000)
-    generate.add_argument("--palette", choices=list(PALETTES), default="kbc", help="colours")
+    generate.add_argument(
+        "--format",
+        choices=list(FORMATS),
+        default="png",
+        help="png: one picture an image, and params.csv (default); npy: params and counts, as in "
+        "the cache",
+    )
+    generate.add_argument("--palette", choices=list(PALETTES), help="colours of the pictures (kbc)")
+    generate.add_argument(
+        "--shard-rows", type=int, help="images of a shard, the unit of work (png 256, npy 1000)"
+    )
+    generate.add_argument(
+        "--workers",
+        type=int,
+        help="processes of a local Dask cluster; 0: no cluster, in this process with all threads",
+    )
+    generate.add_argument(
+        "--scheduler", metavar="ADDRESS", help="run on this Dask cluster, such as tcp://host:8786"
+    )
+    generate.add_argument(
+        "--shard",
+        type=int,
+        metavar="K",
+        help="render only shard K of the range, from 0, in this process (for SLURM arrays); the "
+        "command without it then adds what is missing and the manifest",
+    )
+    generate.add_argument(
+        "--check",
+        action="store_true",
+        help="render nothing: hash all that manifest.json lists; exit 1 if damaged",
+    )
 
     verify = commands.add_parser(
         "verify", help="render each picture of a published folder from its name and compare"
     )
     verify.add_argument("folder", type=Path, help="folder that holds kbc/, inferno/ or viridis/")
     _image_options(verify)
-    verify.set_defaults(palette=None)
+    verify.set_defaults(palette=None, size=128, points=60000)
     verify.add_argument("--json", action="store_true", help="as JSON")
     return main_parser
 
@@ -95,22 +132,26 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
+    from fdd.cards import release
     from fdd.folders import contact_sheet, imaged_params
     from fdd.sampling import sample_params
 
+    card = release(arguments.version)
+    size = card.size if arguments.size is None else arguments.size
+    points = card.points if arguments.points is None else arguments.points
     family = arguments.family or "fractal_dream"
     params = arguments.params
     if params is None and arguments.family is None:
         params = sample_params(arguments.count, arguments.split, arguments.start, arguments.version)
     elif params is None:
-        params = imaged_params(arguments.count, family, arguments.seed, arguments.points)
+        params = imaged_params(arguments.count, family, arguments.seed, points)
     contact_sheet(
         params,
         arguments.out,
         columns=arguments.columns,
         palette=arguments.palette,
-        size=arguments.size,
-        points=arguments.points,
+        size=size,
+        points=points,
         family=family,
     )
     print(f"{len(params)} images in {arguments.out}")
@@ -119,16 +160,32 @@ def _preview(arguments: argparse.Namespace) -> int:
 
 def _generate(arguments: argparse.Namespace) -> int:
     from fdd.folders import generate
+    from fdd.generate import check
 
-    written, total = generate(
-        arguments.folder,
+    folder = arguments.folder
+    if arguments.check:
+        report = check(folder)
+        print(f"{folder}: {report['equal']} of {report['shards']} shards are as in manifest.json")
+        for difference in report["different"]:
+            print(f"  {difference['file']}: {difference['reason']}")
+        return 1 if report["different"] else 0
+    rendered, images = generate(
+        folder,
         split=arguments.split,
         start=arguments.start,
         count=arguments.count,
         version=arguments.version,
         palette=arguments.palette,
+        format=arguments.format,
+        shard_rows=arguments.shard_rows,
+        workers=arguments.workers,
+        scheduler=arguments.scheduler,
+        shard=arguments.shard,
     )
-    print(f"{total} images in {arguments.folder / arguments.palette}, {written} of them new")
+    if arguments.format == "png":
+        folder /= arguments.palette or "kbc"
+    place = folder if arguments.shard is None else f"shard {arguments.shard} of {folder}"
+    print(f"{images} images in {place}, {rendered} of them new")
     return 0
 
 

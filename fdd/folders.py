@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import os
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from PIL import Image
 from tqdm import tqdm
 
+from fdd import engine
 from fdd.cards import DEFAULT_VERSION, release
 from fdd.checks import known, whole_number
 from fdd.errors import FddError
 from fdd.families import FAMILIES
+from fdd.generate import make_all, make_one, open_folder
 from fdd.palettes import PALETTES
 from fdd.params import NAMES, uniform_params
-from fdd.published import format_name, image_folder, list_images, parse_name, read_image
+from fdd.published import image_folder, list_images, parse_name, read_image
 from fdd.render import (
     MAX_POINTS,
     MAX_SIZE,
@@ -28,20 +27,11 @@ from fdd.render import (
     render,
     shaded,
 )
-from fdd.sampling import draw
-from fdd.store import atomic_write, writing_to
+from fdd.shards import FORMATS, save_png
+from fdd.store import writing_to
 
 BLOCK = 256
-"""Images between two saves of params.csv."""
-
-COLUMNS = ["file", "version", "split", "palette", "index", *NAMES]
-"""Columns of params.csv."""
-
-
-def save_png(image: np.ndarray, path: Path) -> None:
-    """Writes uint8 [H, W, 3] as PNG, under a temporary name first."""
-    with atomic_write(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
+"""Pictures of a shard by default; records are as many as in a shard of the cache."""
 
 
 def grid(images: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
@@ -96,89 +86,80 @@ def contact_sheet(
         save_png(grid(images, columns), path)
 
 
-def _listed(root: Path, settings: dict[str, str]) -> dict[int, dict[str, str]]:
-    """The rows of ROOT/params.csv by index, of pictures that are there.
-
-    Refused when it is not a listing of `generate`, or one made with other settings.
-    """
-    listing = root / "params.csv"
-    if not listing.exists():
-        return {}
-    try:
-        with listing.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file, strict=True))
-        indices = [int(row["index"]) for row in rows]
-        if not rows or any(list(row) != COLUMNS or None in row.values() for row in rows):
-            raise ValueError(f"its columns must be {', '.join(COLUMNS)}")
-    except (ValueError, KeyError, TypeError, csv.Error) as error:
-        raise FddError(f"file {str(listing)!r} is not one that generate wrote: {error}") from error
-    for row in rows:
-        for key, value in settings.items():
-            if row[key] != value:
-                raise FddError(
-                    f"folder {str(root)!r} holds images of another {key} "
-                    f"({row[key]!r}, not {value!r}); choose another folder"
-                )
-    table = dict(zip(indices, rows, strict=True))
-    return {index: row for index, row in table.items() if (root / row["file"]).is_file()}
-
-
 def generate(
     folder: str | os.PathLike[str],
     split: str = "train",
     start: int = 0,
     count: int = 1000,
     version: str = DEFAULT_VERSION,
-    palette: str = "kbc",
+    palette: str | None = None,
+    format: str = "png",
+    shard_rows: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    shard: int | None = None,
 ) -> tuple[int, int]:
-    """Renders images start .. start + count - 1 of a split to FOLDER/palette, one PNG each.
+    """Renders images start .. start + count - 1 of a split into a folder.
 
-    FOLDER/params.csv lists them with their index and parameters at full precision. Run again, it
-    goes on where it stopped, or adds other rows of the same split. Returns the numbers of images
-    written now and listed in all.
+    Run again, it verifies what is there by its checksums and renders what is missing or damaged; so
+    it goes on where it stopped, or adds other rows of the same split. Memory does not grow with
+    the number of images, however many shards there are.
+
+    Parameters
+    ----------
+    folder : path
+        What is written is complete when `manifest.json` is there, which lists the shards with
+        their SHA-256.
+    format : "png" or "npy"
+        FOLDER/palette/x0_y0_a_b_c_d.png, as published in 2019, listed in FOLDER/params.csv with
+        index and parameters; or FOLDER/shard-00000.npy, records (params float64 [6], counts uint16
+        [H, W]) as in the cache.
+    palette : str, optional
+        Colours of the pictures, "kbc" by default.
+    shard_rows : int, optional
+        Images of a shard, the unit of work: by default those of the folder if it was begun, else
+        256 pictures, or as many records as in a shard of the cache (1000).
+    workers : int, optional
+        Processes of a local Dask cluster; 0 renders in this process. See `fdd.engine` for the
+        default.
+    scheduler : str, optional
+        Address of a running Dask scheduler whose workers see the folder under the same path.
+    shard : int, optional
+        Renders this shard of the range alone, in this process.
+
+    Returns
+    -------
+    (int, int)
+        Images rendered now, and images that the folder, or that shard, holds.
+
+    Raises
+    ------
+    FddError
+        An argument out of its range, a folder that holds something else, cannot be written or is
+        too small, or a cluster that cannot do it.
     """
     card = release(version)
     card.rows(split)
-    known("palette", palette, PALETTES)
+    known("format", format, FORMATS)
+    if format == "png":
+        palette = "kbc" if palette is None else palette
+        known("palette", palette, PALETTES)
+    elif palette is not None:
+        raise FddError(
+            f"palette={palette!r}: npy shards hold counts, which have none; leave it out"
+        )
     start = whole_number("start", start, 0, 2**62)
-    count = whole_number("count", count, 1)
+    stop = start + whole_number("count", count, 1)
+    if shard_rows is not None:
+        shard_rows = whole_number("shard_rows", shard_rows, 1, 10**6)
+    engine.check_options(workers, scheduler, shard)
     root = Path(folder).expanduser()
-    settings = {"version": version, "split": split, "palette": palette}
+    default_rows = BLOCK if format == "png" else card.shard_rows
     with writing_to(root):
-        table = _listed(root, settings)
-        (root / palette).mkdir(parents=True, exist_ok=True)
-        missing = [index for index in range(start, start + count) if index not in table]
-        with tqdm(total=len(missing), unit="image", desc="generating", disable=None) as progress:
-            for first, rows in _runs(missing):
-                counts = np.empty((rows, card.size, card.size), np.uint32)
-                params = draw(card, split, first, rows, counts)
-                images = shaded(counts, "rgb", palette)
-                for index, vector, image in zip(
-                    range(first, first + rows), params, images, strict=True
-                ):
-                    file = f"{palette}/{format_name(vector)}"
-                    save_png(image, root / file)
-                    values = dict(zip(NAMES, map(repr, vector.tolist()), strict=True))
-                    table[index] = {"file": file, **settings, "index": str(index), **values}
-                with (
-                    atomic_write(root / "params.csv") as temporary,
-                    temporary.open("w", newline="", encoding="utf-8") as file_out,
-                ):
-                    writer = csv.DictWriter(file_out, COLUMNS)
-                    writer.writeheader()
-                    writer.writerows(table[index] for index in sorted(table))
-                progress.update(rows)
-    return len(missing), len(table)
-
-
-def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:
-    """(first, length) of the runs of consecutive ascending indices, each at most BLOCK long."""
-    begin = 0
-    for end in range(1, len(indices) + 1):
-        full = end - begin == BLOCK
-        if end == len(indices) or full or indices[end] != indices[end - 1] + 1:
-            yield indices[begin], end - begin
-            begin = end
+        job, done = open_folder(root, card, split, format, palette, shard_rows, default_rows)
+        if shard is not None:
+            return make_one(job, done, start, stop, shard)
+        return make_all(job, done, start, stop, workers, scheduler)
 
 
 def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -29,6 +30,9 @@ from fdd.errors import FddError
 from fdd.sampling import draw
 
 ENVIRONMENT = "FDD_DATA"
+
+BLOCK = 1000
+"""Records in memory while a file of them is written."""
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
@@ -66,6 +70,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 def record_type(card: Release) -> np.dtype:
     """One image of a shard: its parameters and its counts."""
     return np.dtype([("params", "<f8", (6,)), ("counts", "<u2", (card.size, card.size))])
+
+
+def npy_header(card: Release, rows: int) -> bytes:
+    """What precedes the records in a shard of that many rows."""
+    header = io.BytesIO()
+    records = np.empty(0, record_type(card))
+    np.lib.format.write_array_header_1_0(
+        header, np.lib.format.header_data_from_array_1_0(records) | {"shape": (rows,)}
+    )
+    return header.getvalue()
 
 
 def shards(card: Release, split: str) -> list[tuple[str, int, int]]:
@@ -131,22 +145,48 @@ def check_shard(
     return None
 
 
+def write_records(
+    path: Path,
+    card: Release,
+    split: str,
+    start: int,
+    rows: int,
+    published: str | None = None,
+    threads: int | None = None,
+) -> tuple[str, str]:
+    """Renders rows start .. start + rows - 1 of a split into a `.npy` file of records.
+
+    Returns the SHA-256 of the records and of the whole file. Memory is that of `BLOCK` rows.
+    Raises FddError if the records are not those of the checksum `published`.
+    """
+    records = np.empty(min(rows, BLOCK), record_type(card))
+    header = npy_header(card, rows)
+    data, whole = hashlib.sha256(), hashlib.sha256(header)
+    # not numpy.save, which needs all rows and forgets why the system refused to write
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        for first in range(start, start + rows, BLOCK):
+            block = records[: start + rows - first]
+            block["params"] = draw(
+                card, split, first, len(block), counts=block["counts"], threads=threads
+            )
+            part = block.view(np.uint8).data
+            file.write(part)
+            data.update(part)
+            whole.update(part)
+        digest = data.hexdigest()
+        if published not in (None, digest):
+            raise FddError(
+                f"this machine renders {card.name}/{split}/{path.name} with other bytes than those "
+                f"published (SHA-256 {digest}, expected {published}); please report its processor"
+            )
+    return digest, whole.hexdigest()
+
+
 def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -> None:
     """Renders a shard and writes it with its checksum."""
-    records = np.empty(rows, record_type(card))
-    records["params"] = draw(card, split, start, rows, counts=records["counts"])
-    digest = _sha256(records)
     published = published_checksums(card.name).get(f"{split}/{path.name}")
-    if published not in (None, digest):
-        raise FddError(
-            f"this machine renders {card.name}/{split}/{path.name} with other bytes than those "
-            f"published (SHA-256 {digest}, expected {published}); please report its processor"
-        )
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
-        # not numpy.save, which forgets why the system refused to write
-        header = np.lib.format.header_data_from_array_1_0(records)
-        np.lib.format.write_array_header_1_0(file, header)
-        file.write(records.view(np.uint8).data)
+    digest, _ = write_records(path, card, split, start, rows, published)
     _write_note(path, digest)
 
 

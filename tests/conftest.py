@@ -9,8 +9,11 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
+import numpy as np
 import pytest
+from PIL import Image
 
+from fdd import cli
 from fdd.cards import RELEASES, Release
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -87,3 +90,42 @@ def run_python(start_python):
         return process.returncode, output, errors
 
     return run
+
+
+@pytest.fixture
+def command(tiny, capsys, tmp_path, monkeypatch):
+    """command(*arguments) runs it in tmp_path and gives (exit code, output, errors)."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        try:
+            code = cli.main([str(argument) for argument in arguments])
+        except SystemExit as end:  # argparse leaves this way
+            code = end.code
+        output, errors = capsys.readouterr()
+        return code, output, errors
+
+    return run
+
+
+@pytest.fixture
+def refused(command):
+    """refused(message, *arguments): the command says that one sentence and ends with 2."""
+
+    def check(message, *arguments):
+        assert command(*arguments) == (2, "", f"fdd: {message}\n")
+
+    return check
+
+
+def pixels(path):
+    with Image.open(path) as picture:
+        return np.array(picture.convert("RGB"))
+
+
+def tree(folder):
+    """Every path below a folder with its content."""
+    return {
+        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
+        for path in folder.rglob("*")
+    }

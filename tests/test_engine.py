@@ -1,0 +1,322 @@
+"""Generating on a Dask cluster: killed workers, Ctrl-C, workers elsewhere, memory, mistakes."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import tracemalloc
+import weakref
+
+import pytest
+from conftest import CHECKOUT, REGISTER_TINY
+from test_generate import tree
+
+from fdd import FddError, cli, engine, folders, generate, shards
+from fdd.cards import Release
+
+dask = pytest.importorskip("dask")
+distributed = pytest.importorskip("distributed")
+psutil = pytest.importorskip("psutil")
+
+DYING = """
+import os, signal
+from fdd import shards
+
+def dying_seal(path, digest, seal=shards._seal):
+    if path.name.startswith("shard-00001."):
+        try:
+            os.close(os.open({mark!r}, os.O_CREAT | os.O_EXCL))
+        except FileExistsError:
+            pass
+        else:
+            open(path.with_name(".half.tmp"), "w").close()
+            os.kill(os.getpid(), signal.SIGKILL)
+    seal(path, digest)
+
+shards._seal = dying_seal
+"""
+
+
+@pytest.fixture
+def make(tiny, tmp_path):
+    """make(name, count, ...) generates into that folder of tmp_path, 10 images a shard."""
+
+    def make(name="out", count=35, **options):
+        options = {"version": "tiny-1", "format": "npy", "shard_rows": 10} | options
+        return folders.generate(tmp_path / name, "train", 3, count, **options)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def scheduler():
+    """The address of a scheduler with one worker, both in this process."""
+    with distributed.LocalCluster(
+        n_workers=1,
+        threads_per_worker=2,
+        processes=False,
+        protocol="tcp",
+        dashboard_address="127.0.0.1:0",
+    ) as cluster:
+        yield cluster.scheduler_address
+
+
+def of_group(group):
+    """The processes of a group, without those that have ended and that nobody waits for."""
+    found = []
+    for process in psutil.process_iter(["status"]):
+        with contextlib.suppress(ProcessLookupError):
+            if os.getpgid(process.pid) == group and process.info["status"] != "zombie":
+                found.append(process)
+    return found
+
+
+@pytest.mark.parametrize("format", shards.FORMATS)
+def test_a_killed_worker_changes_no_byte(make, tmp_path, format):
+    hook, mark = tmp_path / "hook.py", tmp_path / "killed"
+    hook.write_text(DYING.format(mark=str(mark)))
+    with dask.config.set({"distributed.worker.preload": [str(hook)]}):
+        make(format=format, workers=2)
+    assert mark.exists()
+    make("serial", format=format, workers=0)
+    assert tree(tmp_path / "out") == tree(tmp_path / "serial")
+    assert tree(tmp_path / "out").keys() >= {"manifest.json"}
+
+
+def test_a_shard_that_kills_every_worker_is_given_up(make, tmp_path, monkeypatch):
+    hook = tmp_path / "hook.py"
+    hook.write_text(
+        "import os, signal\nfrom fdd import shards\n"
+        "shards._seal = lambda path, digest: os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    monkeypatch.setattr(engine, "DEATHS", 0)
+    with (
+        dask.config.set({"distributed.worker.preload": [str(hook)]}),
+        pytest.raises(FddError, match=r"^a shard was given up after several workers died of it \("),
+    ):
+        make(workers=1)
+    assert not [name for name in tree(tmp_path / "out") if name.endswith(".tmp")]
+    assert make(workers=0) == (35, 35)
+
+
+def test_control_c_ends_all_processes_and_the_command_goes_on(make, tmp_path):
+    """As a terminal sends it: to the client and to all that it started."""
+    program = f"{REGISTER_TINY}\nfrom fdd.cli import main\nraise SystemExit(main())"
+    command = [sys.executable, "-c", program, "generate", tmp_path / "out", "--version", "tiny-1"]
+    command += ["--start", "3", "--format", "npy", "--shard-rows", "10", "--workers", "2"]
+    process = subprocess.Popen(
+        [*map(str, command), "--count", "1000000"],
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    try:
+        limit = time.monotonic() + 60
+        while not list((tmp_path / "out").glob("*.sha256")):
+            assert process.poll() is None, process.communicate()
+            assert time.monotonic() < limit
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        output, errors = process.communicate(timeout=60)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert (process.returncode, output) == (130, "")
+    assert errors == "fdd: interrupted; run the same command again to go on\n"
+    _, alive = psutil.wait_procs(of_group(process.pid), timeout=30)
+    assert alive == []
+    files = tree(tmp_path / "out")
+    assert not [name for name in files if name.endswith(".tmp")]
+    assert "manifest.json" not in files
+    assert make()[1] == 35
+    make("serial")
+    made, serial = tree(tmp_path / "out"), tree(tmp_path / "serial")
+    assert {name: made[name] for name in serial} == serial
+
+
+def test_a_running_scheduler_makes_the_same_folder(make, tmp_path, scheduler):
+    for format in shards.FORMATS:
+        assert make(format, format=format, scheduler=scheduler) == (35, 35)
+        assert make(format, format=format, scheduler=scheduler) == (0, 35)
+        make(f"serial {format}", format=format)
+        assert tree(tmp_path / format) == tree(tmp_path / f"serial {format}")
+
+
+def test_what_fails_on_a_worker_is_one_sentence(make, tmp_path, scheduler):
+    (tmp_path / "out" / "shard-00001.npy").mkdir(parents=True)
+    with pytest.raises(FddError) as error:
+        make(scheduler=scheduler)
+    folder = str(tmp_path / "out")
+    assert str(error.value) == (
+        f"folder {folder!r}: it cannot be written (Is a directory); choose another one"
+    )
+
+
+def test_a_worker_that_does_not_see_the_folder_is_named(make, tmp_path):
+    """Its own file system lies over the folder's: a mount that no other process sees."""
+    unshare = ["unshare", "--user", "--map-root-user", "--mount"]
+    if not shutil.which("unshare") or subprocess.run([*unshare, "true"]).returncode:
+        pytest.skip("no rights to make a mount namespace")
+    script = 'mount -t tmpfs none "$0" && exec "$@"'
+    worker = [sys.executable, "-m", "dask", "worker", "--nthreads", "1", "--no-dashboard"]
+    worker += ["--no-nanny", "--local-directory", "/tmp"]
+    with distributed.LocalCluster(
+        n_workers=0, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0"
+    ) as cluster:
+        process = subprocess.Popen(
+            [*unshare, "sh", "-c", script, tmp_path, *worker, cluster.scheduler_address],
+            stderr=subprocess.DEVNULL,
+        )
+        try:
+            with pytest.raises(FddError) as error:
+                make(scheduler=cluster.scheduler_address)
+        finally:
+            process.kill()
+            process.wait()
+    assert str(error.value) == (
+        f"the worker on {os.uname().nodename} does not see folder {str(tmp_path / 'out')!r} as it "
+        "is here; choose a folder on a file system that all workers share"
+    )
+
+
+def test_no_scheduler_there(make, tmp_path, monkeypatch):
+    monkeypatch.setattr(engine, "SECONDS", 1)
+    with pytest.raises(FddError) as error:
+        make(scheduler="tcp://127.0.0.1:1")
+    assert str(error.value) == (
+        "scheduler='tcp://127.0.0.1:1' cannot be reached (Timed out trying to connect to "
+        "tcp://127.0.0.1:1 after 1 s); give the address that `dask scheduler` printed"
+    )
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_without_dask_it_says_what_to_install_or_does_without(make, monkeypatch):
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    for options in ({"workers": 2}, {"scheduler": "tcp://127.0.0.1:8786"}):
+        with pytest.raises(FddError) as error:
+            make(**options)
+        assert str(error.value) == ("this needs the package 'distributed': pip install 'fdd[dask]'")
+    monkeypatch.setattr(engine, "MANY", 1)
+    assert make() == (35, 35)
+
+
+@pytest.mark.parametrize(
+    ("images", "workers", "processes"),
+    [(19_999, None, 0), (20_000, None, 3), (20_000, 0, 0), (1, 2, 2)],
+)
+def test_many_images_start_a_cluster_unless_told(tmp_path, monkeypatch, images, workers, processes):
+    started = []
+
+    class Local:
+        def __init__(self, workers):
+            started.append(workers)
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            pass
+
+    monkeypatch.setattr(engine, "_local", Local)
+    monkeypatch.setattr(engine, "available_threads", lambda: 3)
+    job = shards.Job(tmp_path, Release("tiny-1", {"train": 25}), "train", "npy", None, 10)
+    with engine.cluster(job, images, workers, None) as client:
+        assert (client is None) == (processes == 0)
+    assert started == [processes] * (processes > 0)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--count", "-5"], "count=-5 must be a whole number of at least 1"),
+        (["--start", "-1"], f"start=-1 must be a whole number from 0 to {2**62}"),
+        (["--shard-rows", "0"], "shard_rows=0 must be a whole number from 1 to 1000000"),
+        (["--workers", "-1"], "workers=-1 must be a whole number from 0 to 4096"),
+        (["--shard", "-1"], "shard=-1 must be a whole number from 0 to 3"),
+        (["--shard", "4"], "shard=4 must be a whole number from 0 to 3"),
+        (
+            ["--scheduler", "host:8786"],
+            "scheduler='host:8786' must be the address of a Dask scheduler, such as "
+            "tcp://10.0.0.1:8786",
+        ),
+        (
+            ["--workers", "2", "--shard", "0"],
+            "workers=2 and shard=0 exclude each other; give one of them",
+        ),
+        (
+            ["--format", "npy", "--palette", "kbc"],
+            "palette='kbc': npy shards hold counts, which have none; leave it out",
+        ),
+        (
+            ["--check"],
+            "folder 'out' holds no manifest.json, which is written when all else is there; run "
+            "the command that generates it to its end first",
+        ),
+    ],
+)
+def test_mistakes_are_one_sentence(tiny, tmp_path, monkeypatch, capsys, options, message):
+    monkeypatch.chdir(tmp_path)
+    assert cli.main(["generate", "out", "--version", "tiny-1", *options]) == 2
+    assert capsys.readouterr() == ("", f"fdd: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_command_says_what_it_did(tiny, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    command = ["generate", "out", "--version", "tiny-1", "--count", "25", "--format", "npy"]
+    steps = [
+        (["--shard", "2"], 0, "5 images in shard 2 of out, 5 of them new\n"),
+        (["--workers", "0"], 0, "25 images in out, 20 of them new\n"),
+        (["--check"], 0, "out: 3 of 3 shards are as in manifest.json\n"),
+    ]
+    for options, code, output in steps:
+        assert cli.main([*command, *options]) == code
+        assert capsys.readouterr() == (output, "")
+    (tmp_path / "out" / "shard-00002.npy").unlink()
+    assert cli.main(["generate", "out", "--check"]) == 1
+    report = "out: 2 of 3 shards are as in manifest.json\n  shard-00002.npy: it is missing\n"
+    assert capsys.readouterr() == (report, "")
+
+
+def test_the_cluster_holds_a_window_of_shards(make, scheduler, monkeypatch):
+    monkeypatch.setattr(engine, "WINDOW", 7)
+    held, most, submit = weakref.WeakSet(), [], distributed.Client.submit
+
+    def counting(*arguments, **options):
+        future = submit(*arguments, **options)
+        held.add(future)
+        most.append(len(held))
+        return future
+
+    monkeypatch.setattr(distributed.Client, "submit", counting)
+    make(count=1000, scheduler=scheduler)
+    assert len(most) == 101
+    assert max(most) <= 7 + 2  # and the one whose result is being read
+
+
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
+    """Of what is done once for all shards; each shard is rendered alone."""
+    card = Release("tiny-1", {"train": 25}, size=2, points=9, occupied_percent=1)
+    peaks = []
+    for images in (300, 3000):
+        job = shards.Job(tmp_path / str(images), card, "train", "png", "kbc", 10)
+        generate._begin(job, [(0, images)], [])
+        for shard in generate.cut([(0, images)], 10):
+            row = dict.fromkeys(shards.COLUMNS, "0") | {"sha256": "0"}
+            lines = [",".join(row)] + [",".join(row.values())] * shard.rows
+            job.path(shard).write_text("\r\n".join(lines) + "\r\n")
+            shards._seal(job.path(shard), "0" * 64)
+        for number in range(images):
+            (job.folder / "kbc" / f"{number}.png").touch()
+        tracemalloc.start()
+        generate._finish(job, [(0, images)], [])
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+        lines = (job.folder / "params.csv").read_text().splitlines()
+        assert len(lines) == images + 1
+    assert peaks[1] < 1.5 * peaks[0]  # buffers fill up; a list of the rows would be 4 times it
