@@ -12,6 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, get_args, get_origin, get_
 
 import torch
 
+from fdd.cards import release
 from fdd.errors import FddError
 
 
@@ -64,8 +65,10 @@ class RunConfig:
     """Training steps; each sees one batch."""
     batch_size: BatchSize = 16
     """Images in a batch."""
+    version: str = "fdd-1"
+    """Release to train on: fdd-1, of 128x128 pixels, or mini-1, of 32x32."""
     image_size: ImageSize = 128
-    """Pixels on a side: 16, 32, 64 or 128. Smaller images are block means of the 128x128 ones."""
+    """Pixels on a side: 16, 32, 64 or 128, at most the release's; smaller ones are block means."""
     latent_size: Count = 6
     """Numbers in a code: 6, as many as the equation has parameters, to compare the two."""
     train_images: CountOrZero = 0
@@ -95,6 +98,7 @@ class RunConfig:
             for rule in getattr(hint, "__metadata__", ()):
                 if isinstance(rule, Rule) and not rule.accepts(value):
                     raise FddError(f"{field.name}={value!r} must be {rule.words}")
+        release(self.version)
         pick_device(self.device)
 
 

@@ -60,14 +60,16 @@ class Recorder:
     def pictures(self, step: int, model: Any) -> None:
         """samples/step-N.png of the fixed noise; reconstructions/step-N.png, originals above."""
         sheets = {"samples": to_images(evaluate(model, model.generate, self.codes))}
-        originals = self.held_out[: 2 * COLUMNS]
+        columns = min(COLUMNS, len(self.held_out))
+        originals = self.held_out[: min(2, len(self.held_out) // columns) * columns]
         reconstructed = reconstruct(model, originals)
         if reconstructed is not None:
-            pairs = torch.stack([originals, reconstructed]).unflatten(1, (-1, COLUMNS))
+            pairs = torch.stack([originals, reconstructed]).unflatten(1, (-1, columns))
             sheets["reconstructions"] = to_images(pairs.transpose(0, 1).flatten(0, 2))
         for name, images in sheets.items():
             zoom = max(1, READABLE // images.shape[1])
-            sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), COLUMNS, gap=GAP)
+            wide = columns if name == "reconstructions" else COLUMNS
+            sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), wide, gap=GAP)
             (self.folder / name).mkdir(exist_ok=True)
             save_png(sheet, self.folder / name / f"step-{step:06d}.png")
             self.events.add_image(name, sheet, step, dataformats="HWC")

@@ -58,15 +58,15 @@ def train(
     `out` becomes the run folder (see `baselines.runs`). If it holds a run with the same options,
     that run goes on from its last checkpoint and ends with the same bits as if it had never stopped
     (on a CPU, with as many threads). Ctrl-C and SIGTERM finish the step and save; a second one does
-    not wait. `data` and `held_out` default to the train and val splits of `fdd.load`.
+    not wait. `data` and `held_out` default to the train and val splits of the release.
 
     FddError for bad options, a folder that cannot be used, and a loss that is not finite.
     """
     config.check()
     device, folder = pick_device(config.device), Path(out)
     runs.check_folder(folder, make.name, config)
-    data = fdd.load("train") if data is None else data
-    held_out = fdd.load("val") if held_out is None else held_out
+    data = fdd.load("train", version=config.version) if data is None else data
+    held_out = fdd.load("val", version=config.version) if held_out is None else held_out
     batches = Batches(data, config)
 
     rng = torch.Generator().manual_seed(config.seed)
@@ -76,12 +76,12 @@ def train(
         if start > config.steps:
             raise FddError(f"steps={config.steps} must be {start} or more: '{folder}' is that far")
         return start
+    few = resize(held_out.read(range(min(HELD_OUT, len(held_out)))), config.image_size)
     version = getattr(data, "version", None)
     where = {"device": str(device), "threads": torch.get_num_threads(), "torch": torch.__version__}
     versions = {"fdd_version": fdd.__version__, "data_version": version, "trained_on": where}
     runs.write_config(folder, {"baseline": make.name, **asdict(config), **versions})
 
-    few = resize(held_out.read(range(min(HELD_OUT, len(held_out)))), config.image_size)
     codes = torch.randn(
         HELD_OUT, config.latent_size, generator=torch.Generator().manual_seed(config.seed)
     )

@@ -37,7 +37,6 @@ from fdd.checks import whole_number
 from fdd.errors import FddError
 
 PROTOCOL = "correspondence-1"
-DATA_VERSION = "fdd-1"
 LEAST_IMAGES = 20
 CONDITIONS = ("direct", "aligned_raw", "aligned_canonical", "reconstruction")
 """Which code the generator gets for v. direct: v itself, scaled. aligned_*: a linear map of v in
@@ -294,8 +293,9 @@ def score_run(
     import baselines
 
     model = baselines.load_run(options.run)
-    train = _first_images("train", "train_images", options.train_images, model.image_size)
-    test = _first_images("test", "images", options.images, model.image_size)
+    version, size = model.config["data_version"], model.image_size
+    train = _first_images(version, "train", "train_images", options.train_images, size)
+    test = _first_images(version, "test", "images", options.images, size)
     # one thread: sums in one order, and no fight for cores where others compute too
     with require("threadpoolctl").threadpool_limits(1, user_api="blas"):
         found = evaluate(model, train, test, settings=Settings(seed=options.seed), say=say)
@@ -304,18 +304,18 @@ def score_run(
         run=str(options.run),
         config=model.config,
         weights_sha256=hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "",
-        data_version=DATA_VERSION,
+        data_version=version,
         fdd_version=fdd.__version__,
     )
     write_report(out, found.scores, figures.all_figures(found))
     return found, out
 
 
-def _first_images(split: str, option: str, count: int, size: int) -> tuple[Images, Floats]:
+def _first_images(version: str, split: str, option: str, count: int, size: int) -> Any:
     """The first `count` images of a split, `size` pixels a side, and their raw params."""
     from baselines.data import resize
 
-    data = fdd.load(split, params="raw", version=DATA_VERSION)
+    data = fdd.load(split, params="raw", version=version)
     if count > len(data):
         raise FddError(f"{option} is {count}, but the {split} split has {len(data)} images")
     images = np.concatenate(

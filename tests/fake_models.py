@@ -33,7 +33,7 @@ class Ideal:
 
     latent_size = 6
     image_size = SIZE
-    config: ClassVar = {"baseline": "ideal", "steps": 0}
+    config: ClassVar = {"baseline": "ideal", "steps": 0, "data_version": "fdd-1"}
 
     def encode(self, images):
         grey = [images[:, 8 * (i // 3), 5 * (i % 3), 0] for i in range(6)]

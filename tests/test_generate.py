@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from conftest import tree
 
 import fdd
 from fdd import FddError, folders, generate, shards, store
@@ -41,14 +42,6 @@ def drawn(monkeypatch):
     monkeypatch.setattr(store, "draw", recording)
     monkeypatch.setattr(shards, "draw", recording)
     return calls
-
-
-def tree(folder):
-    """Every path below a folder with its content."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
-        for path in folder.rglob("*")
-    }
 
 
 def test_npy_shards_are_those_of_the_cache(tiny, make, tmp_path):

@@ -268,6 +268,18 @@ def test_another_version_of_the_data_is_another_run(run, images, tmp_path):
         train(AAE, OPTIONS, tmp_path / "a", data=other, held_out=other)
 
 
+def test_a_run_trains_on_the_release_that_it_names(tiny, tmp_path):
+    config = dataclasses.replace(OPTIONS, version=tiny.name)
+    assert train(AAE, config, tmp_path / "run") == 8
+    saved = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert saved["version"] == saved["data_version"] == "tiny-1"
+    with pytest.raises(FddError, match="version='mini-0' is not known; choose from fdd-1, mini-1"):
+        train(AAE, dataclasses.replace(config, version="mini-0"), tmp_path / "other")
+    with pytest.raises(FddError, match="size=32 must divide 16, the side of the images"):
+        train(AAE, dataclasses.replace(config, image_size=32), tmp_path / "other")
+    assert not (tmp_path / "other").exists()
+
+
 def test_training_learns(run):
     _, folder = run("a", steps=60, lr_encoder=5e-3, lr_generator=1e-5, leaky_slope=0.1)
     errors = [float(row["held_out_mse"]) for row in table(folder)]
