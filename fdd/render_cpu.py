@@ -31,7 +31,7 @@ GROUP = LANES
 STORED = 65536
 """Points of a trajectory kept at a time (16 MiB for a group); longer ones are computed twice."""
 
-BINNED = 1024
+BINNED = 512
 """Points binned at a time, so that their cells stay in the nearest caches."""
 
 CHUNK = 512

@@ -27,9 +27,12 @@ def _extremes(counts: Any) -> Any:
     """The lowest and the highest count of the occupied cells, as int64; (1, 0) if there is none."""
     unsigned = counts.dtype.type
     before_lowest, highest = unsigned(counts[0] - 1), counts[0]
-    for count in counts:  # an empty cell's 0 - 1 is the largest number of its unsigned type
-        before_lowest = min(before_lowest, unsigned(count - 1))
-        highest = max(highest, count)
+    for cell in range(counts.size):  # so written, LLVM takes many cells at once
+        before, count = unsigned(counts[cell] - 1), counts[cell]
+        if before < before_lowest:  # an empty cell's 0 - 1 is the largest number of its type
+            before_lowest = before
+        if count > highest:
+            highest = count
     return (np.int64(before_lowest) + 1, np.int64(highest)) if highest else (1, 0)
 
 
@@ -41,9 +44,9 @@ def _level(count: Any, lowest: int) -> Any:
 
 @numba.njit(error_model="numpy")
 def _occurrences(counts: Any, lowest: int, highest: int) -> Any:
-    """How many cells are at each level: int64 [highest - lowest + 2]."""
+    """How many cells are at each level: int32 [highest - lowest + 2]."""
     # Neighbours are often at the same level: four tables, so that none waits for the one before.
-    found = np.zeros((4, highest - lowest + 2), np.int64)
+    found = np.zeros((4, highest - lowest + 2), np.int32)
     whole = counts.size - counts.size % 4
     for cell in range(0, whole, 4):
         for part in range(4):

@@ -25,6 +25,7 @@ DOUBLE = ir.DoubleType()
 VECTOR = ir.VectorType(DOUBLE, LANES)
 VECTOR_INT64 = ir.VectorType(ir.IntType(64), LANES)
 _VECTOR_INT32 = ir.VectorType(ir.IntType(32), LANES)
+_EIGHT_INT32 = ir.VectorType(ir.IntType(32), 8)
 
 
 class _ValuesType(types.Type):
@@ -215,6 +216,28 @@ def where_less(typing_context, x, y, chosen, other):
     return lanes(x, y, chosen, other), _elementwise(_where_less)
 
 
+def _in_place(context, builder, values):
+    """The same numbers, computed here: LLVM must not move their arithmetic behind what follows.
+
+    It would do all lookups of a step before all arithmetic, which then cannot run side by side. An
+    empty piece of assembly with AVX-512's registers as its operands keeps the order; elsewhere
+    nothing is done.
+    """
+    triple, _, features = context.codegen().magic_tuple()
+    if not triple.startswith("x86_64") or "+avx512f" not in features:
+        return values
+    low, high = (
+        builder.shuffle_vector(
+            values, values, ir.Constant(_EIGHT_INT32, list(range(first, first + 8)))
+        )
+        for first in (0, 8)
+    )
+    pair = ir.LiteralStructType([low.type, high.type])
+    kept = builder.asm(ir.FunctionType(pair, pair.elements), "", "=v,=v,0,1", [low, high], True)
+    halves = [builder.extract_value(kept, half) for half in range(2)]
+    return builder.shuffle_vector(*halves, ir.Constant(_VECTOR_INT32, list(range(LANES))))
+
+
 @intrinsic
 def agreed(typing_context, x, y):
     """x, in doubt where x - y is not zero."""
@@ -222,7 +245,8 @@ def agreed(typing_context, x, y):
     def codegen(context, builder, signature, arguments):
         values, others = (values_of(builder, value) for value in arguments)
         bits = [builder.bitcast(v, VECTOR_INT64) for v in (values, others)]
-        return lanes_of(builder, values, builder.xor(*bits))
+        doubt = builder.xor(*bits)
+        return lanes_of(builder, _in_place(context, builder, values), doubt)
 
     return lanes(x, y), codegen
 
