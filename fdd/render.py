@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,9 +19,12 @@ from fdd.families import FAMILIES, Family
 from fdd.palettes import PALETTES
 from fdd.params import as_params
 
+if TYPE_CHECKING:
+    import torch
+
 Output = Literal["rgb", "gray", "counts"]
 OUTPUTS = ("rgb", "gray", "counts")
-DEVICES = ("cpu",)
+DEVICES = ("cpu", "cuda")
 MAX_SIZE = 4096
 MAX_POINTS = 2**32 - 1
 
@@ -99,9 +102,11 @@ def _render_block(
         orbit = reference.orbit(family, tuple(params[row].tolist()), points)
         exact = reference.counts(orbit, counts.shape[1])
         status[row] = DEGENERATE if exact is None else DONE
-        if exact is not None and images is None:
+        if exact is None:
+            continue
+        if images is None:
             counts[row] = exact
-        elif exact is not None:
+        else:
             shade.paint(exact.reshape(-1), PALETTES[palette], images[row])
     return counts, status == DEGENERATE
 
@@ -170,6 +175,31 @@ def shaded(counts: np.ndarray, output: str, palette: str) -> np.ndarray:
     return shade.gray(counts) if output == "gray" else counts.astype(np.uint32, copy=False)
 
 
+@overload
+def render(  # type: ignore[overload-overlap]
+    params: ArrayLike,
+    output: Output = ...,
+    size: int = ...,
+    points: int = ...,
+    palette: str = ...,
+    device: Literal["cpu"] = ...,
+    threads: int | None = ...,
+    family: str = ...,
+    memory: int | None = ...,
+) -> np.ndarray: ...
+@overload
+def render(
+    params: ArrayLike,
+    output: Output = ...,
+    size: int = ...,
+    points: int = ...,
+    palette: str = ...,
+    *,
+    device: str,
+    threads: int | None = ...,
+    family: str = ...,
+    memory: int | None = ...,
+) -> torch.Tensor: ...
 def render(
     params: ArrayLike,
     output: Output = "rgb",
@@ -179,7 +209,8 @@ def render(
     device: str = "cpu",
     threads: int | None = None,
     family: str = "fractal_dream",
-) -> np.ndarray:
+    memory: int | None = None,
+) -> np.ndarray | torch.Tensor:
     """Draws attractors, exact to the byte whatever the batch, the threads or the processor.
 
     Parameters
@@ -192,19 +223,22 @@ def render(
     size : int
         Width and height in pixels, 2 to 4096.
     points : int
-        Length of the trajectory, its starting point counted.
+        Points of the trajectory, the starting point counted, 1 to 2^32 - 1 (2^31 - 1 on CUDA).
     palette : "kbc", "inferno" or "viridis"
         Colours of the output "rgb".
-    device : "cpu"
-        Where to render.
+    device : "cpu", "cuda" or "cuda:N"
+        Where to render. On CUDA the same bytes come as a torch tensor on that device, in the order
+        of torch's current stream; this needs the extra `cuda`.
     threads : int, optional
-        Number of threads; by default one for each processor that this process may use.
+        CPU only; by default one for each processor that this process may use.
     family : str
         The attractor: a name in `fdd.families`, which tells its equation, parameters and ranges.
+    memory : int, optional
+        CUDA only: bytes that may be used besides the result; by default half of what is free.
 
     Returns
     -------
-    array
+    array, or on CUDA torch.Tensor
         uint8 [N, size, size, 3], uint8 [N, size, size] or uint32 [N, size, size]; without the
         first axis if `params` is one row. Row 0 is the top of the image, where y is largest.
 
@@ -212,11 +246,14 @@ def render(
     ------
     FddError
         An argument out of its range, or degenerate parameters: an orbit that is constant in x or
-        in y, leaves the finite numbers or exceeds the family's `argument` has no image.
+        in y, leaves the finite numbers or exceeds the family's `argument` has no image. A device
+        that is not there.
     """
     known("output", output, OUTPUTS)
     known("palette", palette, PALETTES)
-    known("device", device, DEVICES)
+    cuda = isinstance(device, str) and device.startswith("cuda")
+    if not cuda:
+        known("device", device, DEVICES)
     size = whole_number("size", size, 2, MAX_SIZE)
     points = whole_number("points", points, 1, MAX_POINTS)
     if threads is not None:
@@ -225,28 +262,48 @@ def render(
     attractor = FAMILIES[family]
     array = checked_params(params, attractor)
     rows = array.reshape(-1, array.shape[-1])
-    kind = np.uint32 if output == "counts" else np.uint8
-    images = np.empty((len(rows), size, size, *(3,) * (output == "rgb")), kind)
-    in_kernel = output != "counts" and points <= shade.BINS
-    pictures = (
-        images.reshape(len(rows), size * size, 3 if output == "rgb" else 1) if in_kernel else None
-    )
+    images: np.ndarray | torch.Tensor
+    if cuda:
+        from fdd.render_cuda import render_cuda
 
-    without_image: list[int] = []
-
-    def finish(block: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
-        without_image.extend(np.flatnonzero(degenerate) + block.start)
-        if not in_kernel:
-            images[block] = shaded(counts, output, palette)
-
-    _render_blocks(rows, size, points, threads, finish, attractor, pictures, palette)
-    if without_image:
-        row = min(without_image)
+        images, degenerate = render_cuda(
+            rows, output, size, points, palette, attractor, device, memory
+        )
+    else:
+        images, degenerate = _render_cpu(rows, output, size, points, palette, threads, attractor)
+    if degenerate.any():
         from fdd.exact import NARROW
 
+        row = int(degenerate.argmax())
         wild = "" if 0 < attractor.argument <= NARROW else ", or not finite,"
         raise FddError(
             f"params row {row}, {tuple(rows[row].tolist())}, is degenerate: its orbit of "
             f"{points} points is constant in x or in y{wild} and has no image"
         )
     return images if array.ndim == 2 else images[0]
+
+
+def _render_cpu(
+    rows: np.ndarray,
+    output: str,
+    size: int,
+    points: int,
+    palette: str,
+    threads: int | None,
+    family: Family,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The images, as `render` gives them, and which rows are degenerate: bool [N]."""
+    kind = np.uint32 if output == "counts" else np.uint8
+    images = np.empty((len(rows), size, size, *(3,) * (output == "rgb")), kind)
+    degenerate = np.empty(len(rows), bool)
+    in_kernel = output != "counts" and points <= shade.BINS
+    channels = 3 if output == "rgb" else 1
+    pictures = images.reshape(len(rows), size * size, channels) if in_kernel else None
+
+    def finish(block: slice, counts: np.ndarray, without: np.ndarray) -> None:
+        degenerate[block] = without
+        if not in_kernel:
+            images[block] = shaded(counts, output, palette)
+
+    _render_blocks(rows, size, points, threads, finish, family, pictures, palette)
+    return images, degenerate

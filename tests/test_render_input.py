@@ -73,7 +73,8 @@ def test_a_tensor_that_requires_a_gradient_is_refused():
             "output=array([1., 1.]) is not known; choose from rgb, gray, counts",
         ),
         ("palette", ["kbc"], "palette=['kbc'] is not known; choose from kbc, inferno, viridis"),
-        ("device", "tpu", "device='tpu' is not known; choose from cpu"),
+        ("device", "tpu", "device='tpu' is not known; choose from cpu, cuda"),
+        ("device", None, "device=None is not known; choose from cpu, cuda"),
     ],
 )
 def test_bad_arguments_are_refused(argument, value, message):

@@ -1,0 +1,255 @@
+"""Programs of tests/test_cuda.py, each run in a process of its own: NAME, then its arguments.
+
+`images`, `sines` and `fmas` run the kernels' own code on the simulator of numba-cuda, which wants
+NUMBA_ENABLE_CUDASIM=1 before numba is imported; `compile` compiles them, without a GPU.
+"""
+
+import collections
+import dataclasses
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import types
+import warnings
+
+import numpy as np
+
+# points and size of the small images; rows of parameters are more than a batch of the simulator
+POINTS, SIZE, ROWS, BATCH = 33, 9, 5, 4
+
+RESTING = (0.4, 0.3, 0.0, 0.0, 1.0, 1.0)  # (0, 0) from the second point on
+CONSTANT = (0.0, 0.0, 0.0, 0.0, 1.0, 1.0)
+CYCLE = (1.0, 0.3, 0.0, np.pi / 3, -1.5, 1.0)  # soon between (1.5, 0) and (-1.5, 0)
+
+
+def parameter_rows(family):
+    """Random parameters of a family: float64 [ROWS, P]."""
+    import fdd
+
+    return fdd.uniform_params(ROWS, family.name, seed=7)
+
+
+def special_rows():
+    """Rows of the Fractal Dream among which are orbits that rest, cycle and are constant."""
+    from fdd.families import FAMILIES
+
+    return np.vstack([RESTING, CONSTANT, CYCLE, parameter_rows(FAMILIES["fractal_dream"])[:2]])
+
+
+def simulate():
+    """Puts tests/cuda_numbers.py in the place of fdd.number_cuda; returns both it and the Gpu."""
+    warnings.simplefilter("ignore", RuntimeWarning)  # orbits may overflow, as they may on a GPU
+    import cuda_numbers
+    import torch
+
+    import fdd
+
+    sys.modules["fdd.number_cuda"] = fdd.number_cuda = cuda_numbers
+    from fdd.render_cuda import Gpu
+
+    return cuda_numbers, Gpu(
+        device=torch.device("cpu"),
+        stream=0,
+        array=lambda tensor: tensor.numpy(),
+        threads=BATCH,
+        shade_threads=BATCH,
+        processors=1,
+        free=2**26,
+    )
+
+
+def images(path):
+    """Renders the scenarios of test_cuda.py into an npz file: images and degeneracy by name."""
+    _, gpu = simulate()
+    from fdd import kernel_cuda, render_cuda
+    from fdd.families import FAMILIES
+    from fdd.shade_cuda import NEAR
+
+    found = {}
+    kernel_cuda.BAND = 128  # enough for the images here, and cleared faster by the simulator
+
+    def draw(name, family, rows, output="counts"):
+        drawn = render_cuda.draw(
+            gpu, rows, output, SIZE, POINTS, "kbc", FAMILIES[family], memory=None
+        )
+        found[name], found[f"{name}, degenerate"] = drawn[0].numpy(), drawn[1]
+
+    for family in FAMILIES.values():
+        draw(family.name, family.name, parameter_rows(family))
+    for output in ("counts", "gray", "rgb"):
+        draw(output, "fractal_dream", special_rows(), output)
+
+    kernel_cuda.BLOCKS_PER_SM = 1
+    draw("one block for all batches", "fractal_dream", special_rows())
+    use = render_cuda.plan
+    render_cuda.plan = lambda *values: dataclasses.replace(use(*values), images=4)
+    draw("several chunks", "fractal_dream", special_rows(), "rgb")
+    render_cuda.plan = use
+
+    kernel_cuda.kernel.cache_clear()
+    kernel_cuda.BAND, kernel_cuda.MOST_STORED = 32, 16
+    draw("bands and parts", "fractal_dream", special_rows())
+
+    kernel_cuda.kernel.cache_clear()
+    first, full = kernel_cuda.step_functions(wide=False)
+    kernel_cuda.step_functions = lambda wide: (first | {"cos": lambda x: np.nan}, full)
+    draw("full steps alone", "clifford", parameter_rows(FAMILIES["clifford"]))
+    kernel_cuda.kernel.cache_clear()
+    nan_above = {"cos": lambda x: np.nan if x > 4.4 else full["cos"](x)}
+    kernel_cuda.step_functions = lambda wide: (first | nan_above, full | nan_above)
+    asked, by_cpu = [], render_cuda._counted_by_cpu
+    render_cuda._counted_by_cpu = lambda rows, *rest: asked.extend(rows) or by_cpu(rows, *rest)
+    draw("undecided", "clifford", parameter_rows(FAMILIES["clifford"]))
+    found["left to the CPU"] = np.array(asked)
+
+    counts = synthetic_counts(NEAR)
+    found["synthetic counts"] = counts
+    for palette in ("kbc", None):
+        found[f"shaded, {palette}"] = shaded(gpu, counts, palette)
+    np.savez(path, **found)
+
+
+def synthetic_counts(near):
+    """Counts that no short orbit has: wide spreads, one level, none; int32 [7, 8, 8]."""
+    draws = np.random.default_rng(5)
+    counts = draws.integers(0, 6, (7, 8, 8))
+    counts[1] = 0
+    counts[2] = 7
+    counts[3, 0, 0] = 7000 + near  # levels in global memory too
+    counts[4] = draws.integers(0, 3 * near, (8, 8))
+    counts[5, 0, :2] = 1, 65536  # the widest that is shaded on the GPU
+    counts[6, 0, :2] = 1, 65537  # the narrowest that is not
+    return counts.astype(np.int32)
+
+
+def shaded(gpu, counts, palette):
+    """The images of counts int32 [n, 8, 8] by the kernel; gray without a palette."""
+    import torch
+
+    from fdd import render_cuda, shade
+
+    use = render_cuda.Plan(0, 0, len(counts), shading_blocks=3, levels=shade.BINS + 1)
+    pictures = torch.zeros(*counts.shape, *(3,) * (palette is not None), dtype=torch.uint8)
+    render_cuda._Shading(gpu, use, counts.shape[1], palette)(torch.from_numpy(counts), pictures)
+    return pictures.numpy()
+
+
+def without_shared_memory(numbers):
+    """Lets the table of the first try be read outside of a kernel."""
+    from fdd import exact_cuda
+
+    table = exact_cuda.shared_table()
+    exact_cuda.load_shared = lambda index: numbers.load(table, index)
+    exact_cuda.load_shared_pair = lambda index: numbers.load_pair(table, index)
+    return exact_cuda
+
+
+def sines(source, path):
+    """Sines and cosines of `narrow` and `wide` in the npz `source`, by each try, to `path`."""
+    numbers, _ = simulate()
+    exact_cuda = without_shared_memory(numbers)
+    found = {}
+    for name, x in np.load(source).items():
+        first, full = exact_cuda.step_functions(wide=name == "wide")
+        for function in ("sin", "cos"):
+            found[f"{name}, first {function}"] = [first[function](v) for v in x]
+            found[f"{name}, full {function}"] = [full[function](v) for v in x]
+    np.savez(path, **found)
+
+
+def fmas():
+    """Prints how many fused multiply-adds the source of each family's step asks for."""
+    numbers, _ = simulate()
+    calls, fused = [], numbers.fma
+    numbers.fma = lambda *values: calls.append(0) or fused(*values)
+    exact_cuda = without_shared_memory(numbers)
+    from fdd.exact import NARROW
+    from fdd.families import FAMILIES, bind
+
+    asked = {}
+    for family in FAMILIES.values():
+        first, _ = exact_cuda.step_functions(wide=family.argument > NARROW)
+        calls.clear()
+        bind(family.step, **first)(*map(np.float64, parameter_rows(family)[0]))
+        asked[family.name] = len(calls)
+    sys.stdout.write(json.dumps(asked))
+
+
+def _facts(ptx, capability):
+    """What PTX and the machine code made of it contain: instructions, registers, memory."""
+    from cuda import pathfinder
+    from cuda.bindings import nvjitlink
+
+    linker = nvjitlink.create(3, [f"-arch=sm_{capability}", "-Xptxas=-v", "-verbose"])
+    nvjitlink.add_data(linker, nvjitlink.InputType.PTX, ptx.encode(), len(ptx), "kernel")
+    nvjitlink.complete(linker)
+    log = bytearray(nvjitlink.get_info_log_size(linker))
+    nvjitlink.get_info_log(linker, log)
+    code = bytearray(nvjitlink.get_linked_cubin_size(linker))
+    nvjitlink.get_linked_cubin(linker, code)
+    with tempfile.NamedTemporaryFile(suffix=".cubin") as file:
+        file.write(code)
+        file.flush()
+        command = [pathfinder.find_nvidia_binary_utility("nvdisasm"), "-c", file.name]
+        listing = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    log = log.decode()
+    return {
+        "ptx": collections.Counter(re.findall(r"\b[a-z]+(?:\.\w+)*\.f64\b", ptx)),
+        "sass": collections.Counter(re.findall(r"\bD(?:FMA|MUL|ADD)\b", listing)),
+        "registers": int(re.search(r"used (\d+) registers", log)[1]),
+        "stack and spills": [int(n) for n in re.findall(r"(\d+) bytes (?:stack|spill)", log)],
+    }
+
+
+def compile_for(capability, *families):
+    """Prints facts of the families' kernels and steps, the kernel that shades and the naive one."""
+    import numba.cuda.dispatcher
+    from numba import cuda
+    from numba.cuda import types as nb
+
+    version = int(capability) // 10, int(capability) % 10
+    device = types.SimpleNamespace(compute_capability=version)
+    numba.cuda.dispatcher.get_current_device = lambda: device
+    from benchmarks.speed.bench_cuda import naive
+    from fdd import kernel_cuda, shade_cuda
+    from fdd.families import FAMILIES
+    from fdd.number_cuda import load, row_loader, store_pair
+
+    numbers, count, words, octets = nb.float64[::1], nb.int64, nb.int32[::1], nb.uint8[::1]
+
+    def one_step(step, load_parameters):
+        def kernel(values, result):
+            x, y = step(load(values, 0), load(values, 1), *load_parameters(values, 2))
+            store_pair(result, 0, x, y)
+
+        return kernel
+
+    def facts(kernel, *arguments):
+        options = {"device": False, "abi": "numba", "cc": version}
+        bounds = getattr(kernel, "targetoptions", {}).get("launch_bounds")
+        function = getattr(kernel, "py_func", kernel)
+        ptx, _ = cuda.compile(function, arguments, launch_bounds=bounds, **options)
+        return _facts(ptx, capability)
+
+    found = {
+        "shading": facts(
+            shade_cuda.kernel(), words, count, count, octets, words, words, octets, octets
+        ),
+        "naive": facts(naive, nb.float64[:, ::1], count, nb.int32[:, :, ::1]),
+    }
+    for family in map(FAMILIES.get, families):
+        found[family.name] = facts(
+            kernel_cuda.kernel(family),
+            *(numbers, count, count, count, numbers, numbers, numbers, words, octets),
+        )
+        step = kernel_cuda._step_names(family)["step_first"]
+        parameters = row_loader(len(family.parameters) - 2)
+        found[f"step of {family.name}"] = facts(one_step(step, parameters), numbers, numbers)
+    sys.stdout.write(json.dumps(found))
+
+
+if __name__ == "__main__":
+    programs = {"images": images, "sines": sines, "fmas": fmas, "compile": compile_for}
+    programs[sys.argv[1]](*sys.argv[2:])
