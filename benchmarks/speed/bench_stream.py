@@ -16,9 +16,6 @@ import torch
 import fdd
 from baselines.aae import AAE, PRESETS
 from baselines.data import resize, to_tensor
-from fdd.cards import RELEASES
-
-VERSIONS = [version for version in ("fdd-1", "mini-1") if version in RELEASES]
 
 
 @pytest.fixture
@@ -67,11 +64,10 @@ def measure(benchmark, kind, stream, step, steps):
 
 
 @pytest.mark.parametrize("kind", ["fixed", "stream"])
-@pytest.mark.parametrize("version", VERSIONS)
+@pytest.mark.parametrize("version", ["fdd-1", "mini-1"])
 def test_training_on_the_cpu(benchmark, one_thread, version, kind):
     benchmark.group = f"20 steps of the small AAE, batch 32, {version} at 32 x 32"
     config = PRESETS["small"]
-    shrink = partial(resize, size=config.image_size)
     shrink = partial(resize, size=config.image_size)
     stream = fdd.stream(
         "train",
