@@ -148,12 +148,16 @@ def read_result(run: Path) -> dict[str, Any]:
     return result
 
 
+COLUMNS = ("size", "points", "occupied_percent", "width", "seed")
+"""Options of a run that the table repeats."""
+
+
 def table(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """A row for each point of each curve; one more, `views` 8, for the scores of a finished run."""
     rows = []
     for result in results:
         config = result["config"]
-        common = {name: config[name] for name in ("size", "points", "occupied_percent", "seed")}
+        common = {name: config[name] for name in COLUMNS}
         last = {name: result["curve"][-1][name] for name in ("images", "seconds")}
         final = [(8, last | result["test"])] if "test" in result else []
         for views, point in [*((1, point) for point in result["curve"]), *final]:
@@ -162,17 +166,23 @@ def table(results: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
+def _kind(result: dict[str, Any]) -> tuple[int, int, int]:
+    """Size, points and width of a run: a colour of the figure."""
+    size, points, width = (result["config"][name] for name in ("size", "points", "width"))
+    return size, points, width
+
+
 def figure(results: Sequence[dict[str, Any]]) -> Any:
     """R2 of a', b', c, d by images seen, a panel each, a line for each run."""
-    canvas = require("matplotlib.figure").Figure(figsize=(8.4, 2.6), layout="constrained")
+    canvas = require("matplotlib.figure").Figure(figsize=(8.4, 3.1), layout="constrained")
     panels = canvas.subplots(1, 4, sharey=True)
-    kinds = sorted({(r["config"]["size"], r["config"]["points"]) for r in results}, reverse=True)
+    kinds = sorted({_kind(result) for result in results}, reverse=True)
     colours = dict(zip(kinds, (INK, PALE, BLUE, GREY), strict=False))
     for axes, name in zip(panels, CANONICAL, strict=True):
         labelled = set()
         for result in results:
-            kind = result["config"]["size"], result["config"]["points"]
-            label = None if kind in labelled else f"{kind[0]} x {kind[0]}, {kind[1]:,} points"
+            kind = _kind(result)
+            label = None if kind in labelled else "{0} x {0}, {1:,} points, width {2}".format(*kind)
             labelled.add(kind)
             seen = [point["images"] / 1000 for point in result["curve"]]
             scores = [point[name] for point in result["curve"]]
@@ -181,8 +191,9 @@ def figure(results: Sequence[dict[str, Any]]) -> Any:
         axes.set_xlim(left=0)
         axes.set_ylim(-0.05, 1)
     panels[0].set_ylabel("test R2")
-    panels[0].legend(frameon=False, fontsize=7, loc="lower right")
     canvas.supxlabel("thousands of images seen", fontsize=10)
+    handles, labels = panels[0].get_legend_handles_labels()
+    canvas.legend(handles, labels, loc="outside upper center", ncols=2, frameon=False, fontsize=8)
     return canvas
 
 

@@ -1,4 +1,4 @@
-"""Correctly rounded sine and cosine for |x| <= 1024: eight lanes at a time, and one at a time.
+"""Correctly rounded sine and cosine for |x| <= 1024: sixteen lanes at a time, or one.
 
 With t = k/64 the multiple of 1/64 nearest to x, r = x - t is exact and |r| <= 1/128, and
 
@@ -19,7 +19,7 @@ Bound of the first try, with q = r^2 and u = 2^-53, in units of u q:
 - l, the tails C' r + S' and their sum round at 2^-54: less than 2^-104, whatever q is.
 So the true sine lies within e = 1.35 * 2^-52 q + 2^-90 |S| of h + lo: |S| > 2^-11 in each row but
 the one of t = 0, where S = S' = C' = 0, the sum is r + r^3 A and 1.35 * 2^-52 q covers it alone.
-If h + (lo + e) and h + (lo - e) round to one float64, that is the answer. In about 1 of 3000 sines
+If h + (lo + e) and h + (lo - e) round to one float64, that is the answer. In about 1 of 1800 sines
 they do not, and the second try repeats the sum in double-double arithmetic, good to 2^-98. What it
 leaves open becomes NaN, and the caller asks the reference.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 from collections import deque
@@ -71,7 +72,10 @@ class _Scratch(threading.local):
     def __init__(self, rows: int, kept: int, size: int, points: int) -> None:
         from fdd.render_cpu import BINNED, GROUP, STORED
 
-        self.trajectory = np.empty((min(max(points, 2), STORED), 2, GROUP))
+        shape = (min(max(points, 2), STORED), 2, GROUP)
+        space = np.empty(math.prod(shape) + 7)
+        first = -space.ctypes.data // 8 % 8  # no vector of it lies across two lines of the cache
+        self.trajectory = space[first : first + math.prod(shape)].reshape(shape)
         # half the memory where it suffices, so that a histogram stays in the nearest cache
         self.cells = np.empty((BINNED, GROUP), np.uint16 if size <= 256 else np.uint32)
         self.counts = np.empty((kept, size, size), np.uint16 if points < 2**16 else np.uint32)

@@ -1,4 +1,4 @@
-"""Rendering beside the notebook pipeline that people use, on one core, RGB, as the releases have it.
+"""Rendering beside the notebook pipeline that people use: one core, RGB, each release as it is.
 
     python -m pytest benchmarks/speed/bench_render.py
 
