@@ -92,8 +92,8 @@ def plan(gpu: Gpu, images: int, size: int, points: int, output: str, memory: int
     return Plan(stored, -(-batches // max(1, rounds)), images, shading_blocks, levels)
 
 
-def _imported(device: str) -> ModuleType:
-    """torch, if it and numba-cuda are there and torch sees the device."""
+def torch_for(device: str) -> ModuleType:
+    """torch; FddError unless it and numba-cuda are installed and torch sees the device."""
     try:
         import torch
     except ImportError as error:
@@ -133,7 +133,7 @@ def render_cuda(
     Raises FddError if torch, a CUDA device or numba-cuda is missing, `points` exceeds MAX_POINTS or
     `memory` does not suffice.
     """
-    torch = _imported(str(device))
+    torch = torch_for(str(device))
     whole_number("points", points, 1, MAX_POINTS)
     from numba import cuda
 

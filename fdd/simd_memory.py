@@ -64,43 +64,43 @@ def load_one(typing_context, base, index):
     return types.float64(base, index), codegen
 
 
+def _strided(context, builder, signature, arguments):
+    """The addresses of elements index, index + stride, ...; arguments as of `load_rows`."""
+    base, index, stride, _ = arguments
+    start = _pointer(context, builder, DOUBLE, base, index, signature.args[1])
+    step = context.cast(builder, stride, signature.args[2], types.int64)
+    return [
+        builder.gep(start, [builder.mul(step, ir.Constant(_INT64, row))])
+        for row in range(signature.return_type.count)
+    ]
+
+
 @intrinsic(prefer_literal=True)
 def load_rows(typing_context, base, index, stride, count):
     """`count` (a constant) lanes at `base`, from elements index, index + stride, ... on."""
-    rows = count.literal_value
 
     def codegen(context, builder, signature, arguments):
-        start = _pointer(context, builder, DOUBLE, *arguments[:2], signature.args[1])
-        vectors = []
-        for row in range(rows):
-            step = builder.mul(
-                context.cast(builder, arguments[2], signature.args[2], types.int64),
-                ir.Constant(_INT64, row),
-            )
-            place = builder.bitcast(builder.gep(start, [step]), VECTOR.as_pointer())
-            vectors.append(lanes_of(builder, builder.load(place, align=8)))
+        places = _strided(context, builder, signature, arguments)
+        vectors = [
+            lanes_of(builder, builder.load(builder.bitcast(place, VECTOR.as_pointer()), align=8))
+            for place in places
+        ]
         return context.make_tuple(builder, signature.return_type, vectors)
 
-    return types.UniTuple(lanes, rows)(base, index, stride, count), codegen
+    return types.UniTuple(lanes, count.literal_value)(base, index, stride, count), codegen
 
 
 @intrinsic(prefer_literal=True)
 def load_column(typing_context, base, index, stride, count):
     """`count` (a constant) float64 at `base`, elements index, index + stride, ..."""
-    rows = count.literal_value
 
     def codegen(context, builder, signature, arguments):
-        start = _pointer(context, builder, DOUBLE, *arguments[:2], signature.args[1])
-        numbers = []
-        for row in range(rows):
-            step = builder.mul(
-                context.cast(builder, arguments[2], signature.args[2], types.int64),
-                ir.Constant(_INT64, row),
-            )
-            numbers.append(builder.load(builder.gep(start, [step])))
+        places = _strided(context, builder, signature, arguments)
+        numbers = [builder.load(place) for place in places]
         return context.make_tuple(builder, signature.return_type, numbers)
 
-    return types.UniTuple(types.float64, rows)(base, index, stride, count), codegen
+    kind = types.UniTuple(types.float64, count.literal_value)
+    return kind(base, index, stride, count), codegen
 
 
 @intrinsic

@@ -311,9 +311,9 @@ def stream(
         world_size = whole_number("world_size", world_size, 1)
         ranks = whole_number("rank", rank, 0, world_size - 1), world_size
     if device == "cuda":
-        from fdd.stream_cuda import check_cuda
+        from fdd.render_cuda import torch_for
 
-        check_cuda()
+        torch_for(device)
     with contextlib.suppress(ImportError):  # without torch it is an iterable like others
         from torch.utils.data import IterableDataset
 

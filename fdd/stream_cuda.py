@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from fdd.cards import Release
-from fdd.errors import FddError, missing_extra
 from fdd.render import FAMILY
 from fdd.sampling import draw_in_rounds
 
@@ -17,22 +15,13 @@ EMPTY = {"rgb": 255, "gray": 255, "counts": 0}
 """All channels of an empty pixel, and of no other: palettes lack white, gray ink is below 255."""
 
 
-def check_cuda() -> None:
-    """Raises FddError unless torch and numba-cuda are installed and torch sees a GPU."""
-    try:
-        torch = importlib.import_module("torch")
-        importlib.import_module("numba_cuda")
-    except ImportError as error:
-        raise missing_extra("cuda", error) from None
-    if not torch.cuda.is_available():
-        raise FddError("device='cuda' needs a GPU that torch can use; choose device='cpu'")
-
-
 class SideStream:
     """Draws blocks of a release on a stream of the current device, and hands their batches over."""
 
     def __init__(self, card: Release, output: str, palette: str) -> None:
-        self._torch = importlib.import_module("torch")
+        import torch
+
+        self._torch = torch
         self._card, self._output, self._palette = card, output, palette
         self._stream = self._torch.cuda.Stream()
 

@@ -3,7 +3,6 @@
 There the CPU's renderer stands in for the GPU's and a record of calls for CUDA's streams.
 """
 
-import sys
 from contextlib import contextmanager
 from itertools import islice
 from types import SimpleNamespace
@@ -55,7 +54,8 @@ def calls(monkeypatch, tiny):
 
     side = SimpleNamespace(device=torch.device("cpu"))
     user = SimpleNamespace(wait_event=lambda event: made.append(("wait", len(inside))))
-    monkeypatch.setitem(sys.modules, "fdd.render_cuda", SimpleNamespace(render_cuda=render_cuda))
+    monkeypatch.setattr("fdd.render_cuda.render_cuda", render_cuda)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
     monkeypatch.setattr(torch.cuda, "stream", stream)
