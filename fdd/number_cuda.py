@@ -133,7 +133,6 @@ _negative = _unary(_negated)
 number = _unary(lambda builder, x: x)
 sqrt = _unary(lambda builder, x: _call(builder, "llvm.nvvm.sqrt.rn.d", x))
 fabs = _unary(lambda builder, x: _call(builder, "llvm.nvvm.fabs.d", x))
-number = _unary(lambda builder, x: x)
 
 
 @overload(operator.neg, inline="always")

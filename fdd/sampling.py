@@ -12,8 +12,6 @@ from fdd.cards import DEFAULT_VERSION, Release, release
 from fdd.checks import whole_number
 from fdd.render import FAMILY, available_threads, count_groups
 
-__all__ = ["candidates", "draw", "draw_in_rounds", "sample_params"]
-
 
 def draw_in_rounds(
     card: Release,

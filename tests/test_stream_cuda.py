@@ -14,9 +14,10 @@ from torch.utils.data import DataLoader
 
 import fdd
 from fdd import FddError
+from fdd.candidates import candidates
 from fdd.palettes import PALETTES
 from fdd.render import FAMILY, count_groups, shaded
-from fdd.sampling import candidates, draw_in_rounds
+from fdd.sampling import draw_in_rounds
 
 VERSION = "tiny-1"
 
