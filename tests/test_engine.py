@@ -1,6 +1,7 @@
 """Generating on a Dask cluster: killed workers, Ctrl-C, workers elsewhere, memory, mistakes."""
 
 import contextlib
+import gc
 import os
 import shutil
 import signal
@@ -303,7 +304,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
     """Of what is done once for all shards; each shard is rendered alone."""
     card = Release("tiny-1", {"train": 25}, size=2, points=9, occupied_percent=1)
     peaks = []
-    for images in (300, 3000):
+    for images in (300, 6000):
         job = shards.Job(tmp_path / str(images), card, "train", "png", "kbc", 10)
         generate._begin(job, [(0, images)], [])
         for shard in generate.cut([(0, images)], 10):
@@ -313,10 +314,14 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
             shards._seal(job.path(shard), "0" * 64)
         for number in range(images):
             (job.folder / "kbc" / f"{number}.png").touch()
-        tracemalloc.start()
-        generate._finish(job, [(0, images)], [])
-        peaks.append(tracemalloc.get_traced_memory()[1])
-        tracemalloc.stop()
+        attempts = []
+        for _ in range(3):  # the least: other threads of this process may hold memory meanwhile
+            gc.collect()
+            tracemalloc.start()
+            generate._finish(job, [(0, images)], [])
+            attempts.append(tracemalloc.get_traced_memory()[1])
+            tracemalloc.stop()
+        peaks.append(min(attempts))
         lines = (job.folder / "params.csv").read_text().splitlines()
         assert len(lines) == images + 1
-    assert peaks[1] < 1.5 * peaks[0]  # buffers fill up; a list of the rows would be 4 times it
+    assert peaks[1] < peaks[0] + 400_000  # buffers fill up; a list of the rows would be 1.3 MB
