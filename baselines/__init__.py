@@ -18,10 +18,24 @@ from fdd.errors import FddError, missing_extra
 if TYPE_CHECKING:
     from baselines.model import Model
 
-BASELINES = {"aae": ("baselines.aae", "AAE")}
+BASELINES = {
+    "dcgan": ("baselines.dcgan", "DCGAN"),
+    "aae": ("baselines.aae", "AAE"),
+    "lsd": ("baselines.lsd", "LSD"),
+}
 """Module and class of each baseline, by the name that config.json has."""
 
-for _package in ("torch", "safetensors", "tensorboard", "tyro"):
+for _package in (
+    "torch",
+    "lightning_fabric",
+    "matplotlib",
+    "optuna",
+    "pytorch_msssim",
+    "safetensors",
+    "skimage",
+    "tensorboard",
+    "tyro",
+):
     if find_spec(_package) is None:
         _error = missing_extra("baselines", ImportError(name=_package))
         if sys.argv[:1] == ["-m"]:  # so it is while `python -m baselines.NAME` looks for the module
@@ -30,8 +44,10 @@ for _package in ("torch", "safetensors", "tensorboard", "tyro"):
         raise _error
 
 
-def load_run(path: str | PathLike[str], device: str = "auto") -> Model:
-    """The model of the newest checkpoint in a run folder, on `device` (auto, cpu, cuda, cuda:N).
+def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = "last") -> Model:
+    """The model of a run folder, on `device` (auto, cpu, cuda, cuda:N).
+
+    `checkpoint` is "last", the newest, or "best", that of the best score on held-out images.
 
     FddError that names the folder and what is missing, damaged or unknown in it.
     """
@@ -42,6 +58,8 @@ def load_run(path: str | PathLike[str], device: str = "auto") -> Model:
     from baselines.runs import load_weights, read_config, saved_options
 
     folder, place = Path(path), pick_device(device)
+    if checkpoint not in ("last", "best"):
+        raise FddError(f"checkpoint={checkpoint!r} must be last or best")
     saved = read_config(folder)
     if saved["baseline"] not in BASELINES:
         known = ", ".join(BASELINES)
@@ -52,7 +70,7 @@ def load_run(path: str | PathLike[str], device: str = "auto") -> Model:
     baseline = getattr(import_module(module), name)
     network = baseline(saved_options(baseline.config_type, saved, folder), torch.Generator())
     try:
-        network.load_state_dict(load_weights(folder))
+        network.load_state_dict(load_weights(folder, checkpoint))
     except RuntimeError:
         raise FddError(f"run folder '{folder}': the weights do not fit config.json") from None
     return Model(network, saved, place)

@@ -24,26 +24,40 @@ def main(
 ) -> int:
     """Run `python -m baselines.NAME` and return its exit status.
 
-    0: trained; 2: a mistake in the options, one line of stderr says which; 130: stopped by Ctrl-C.
+    0: trained, or stopped as its options say; 2: a mistake in the options, one line of stderr says
+    which; 130: stopped by Ctrl-C.
     `data` goes to `baselines.train.train`. Raises SystemExit as argparse does, for --help and for
     options that cannot be parsed.
     """
     try:
         config, out = parse(make, presets, sys.argv[1:] if argv is None else list(argv))
+    except FddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return run(make, config, out, **data)
+
+
+def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
+    """Print the options, train, and say how it ended; the exit status that `main` documents."""
+    try:
         config.check()
         lines = {**asdict(config), "run folder": out}
-        print(*(f"{name:18}{value}" for name, value in lines.items()), sep="\n", flush=True)
-        step = train(make, config, out, **data)
+        print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
+        outcome = train(make, config, out, **data)
     except (FddError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("stopped; the run goes on from its last checkpoint, if any", file=sys.stderr)
         return 130
-    if step < config.steps:
-        print(f"stopped and saved at step {step}; go on with --resume {out}", file=sys.stderr)
+    if outcome.reason:
+        print(f"stopped at step {outcome.step}: {outcome.reason}")
+    elif outcome.step < config.steps:
+        message = f"stopped and saved at step {outcome.step}; go on with --resume {out}"
+        print(message, file=sys.stderr)
         return 130
-    print(f"trained to step {step}: {out}")
+    else:
+        print(f"trained to step {outcome.step}: {out}")
     return 0
 
 
@@ -60,8 +74,9 @@ def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple
     resume = Annotated[
         Path | None,
         told(
-            help="Go on with the run in this folder, with its own options, of which only steps, "
-            "device and those that end in -every may be changed.",
+            help="Go on with the run in this folder, with its own options, of which only "
+            "device, compile, the stops, those that end in -every and, unless rates decay, steps "
+            "may be changed.",
             metavar="FOLDER",
             help_behavior_hint="(default: begin a new run)",
         ),

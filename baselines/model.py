@@ -9,8 +9,9 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
-from baselines.data import Images, to_images, to_tensor
+from baselines.data import Batch, Images, to_images, to_tensor
 from fdd.errors import FddError
+from fdd.render import checked_params
 
 BATCH = 256
 """Rows that go through a network at a time."""
@@ -27,6 +28,7 @@ class Model:
         self.config = config
         self.image_size: int = config["image_size"]
         self.latent_size: int = config["latent_size"]
+        self.can_encode = hasattr(network, "encode")
         self._device = device
         self._network: Any = network.eval().to(device)
 
@@ -35,7 +37,7 @@ class Model:
 
         FddError for another shape or type, and for a baseline without an encoder.
         """
-        if not hasattr(self._network, "encode"):
+        if not self.can_encode:
             raise FddError(f"baseline={self.config['baseline']!r} has no encoder")
         images, side = np.asarray(images), self.image_size
         if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
@@ -46,9 +48,19 @@ class Model:
         codes = np.empty((len(images), self.latent_size), np.float32)
         with torch.no_grad():
             for rows in batches(len(images)):
-                pixels = to_tensor(images[rows], self._device)
+                pixels = to_tensor(images[rows], self._device, self.config["colors"])
                 codes[rows] = self._network.encode(pixels).cpu().numpy()
         return codes
+
+    def vectors(self, params: ArrayLike) -> NDArray[np.float32] | None:
+        """Raw parameters [N, 6] -> the codes that stand for them, float32 [N, latent_size].
+
+        None for a baseline that finds codes of its own. FddError for parameters out of range.
+        """
+        if not hasattr(self._network, "vectors"):
+            return None
+        rows = torch.from_numpy(checked_params(params)).to(self._device)
+        return self._network.vectors(Batch(torch.empty(0), rows)).cpu().numpy()
 
     def generate(self, codes: ArrayLike) -> Images:
         """Codes [N, latent_size] -> images uint8 [N, image_size, image_size, 3].
@@ -67,7 +79,7 @@ class Model:
         with torch.no_grad():
             for rows in batches(len(codes)):
                 z = torch.from_numpy(codes[rows]).to(self._device)
-                images[rows] = to_images(self._network.generate(z))
+                images[rows] = to_images(self._network.generate(z), self.config["colors"])
         return images
 
 

@@ -4,6 +4,7 @@
     metrics.csv, tb/       losses, as a table and as TensorBoard events
     samples/, reconstructions/      PNG pictures by step
     checkpoints/last/      model.safetensors (weights), state.pt (optimisers, random state, step)
+    checkpoints/best/      the same of the checkpoint with the best score
 
 A checkpoint is written under another name and renamed when it is complete, and the one before it
 stays until then: a run that is killed at any moment can be loaded, and go on.
@@ -23,7 +24,7 @@ from typing import Any, TypeVar
 
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.config import RunConfig
 from fdd.errors import FddError
@@ -100,16 +101,22 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
             path.write_text(json.dumps(config, indent=2) + "\n")
 
 
-def find_checkpoint(folder: Path) -> Path | None:
-    """The newest complete checkpoint of a run, or None."""
-    checkpoints = folder / "checkpoints"
-    complete = (checkpoints / "last", checkpoints / "previous")
+def find_checkpoint(folder: Path, which: str = "last") -> Path | None:
+    """The newest complete checkpoint of a run ("last"), or that of the best score; or None."""
+    aside = {"last": "previous", "best": "previous-best"}[which]
+    complete = (folder / "checkpoints" / which, folder / "checkpoints" / aside)
     return next((path for path in complete if path.is_dir()), None)
 
 
-def save_checkpoint(folder: Path, weights: dict[str, Tensor], state: dict[str, Any]) -> None:
-    """Replace checkpoints/last. FddError when it cannot be written; the old one is kept then."""
-    new, last, previous = (folder / "checkpoints" / name for name in ("new", "last", "previous"))
+def save_checkpoint(
+    folder: Path, weights: dict[str, Tensor], state: dict[str, Any], best: bool = False
+) -> None:
+    """Replace checkpoints/last, and checkpoints/best if this is the best one.
+
+    FddError when it cannot be written; the old one is kept then.
+    """
+    checkpoints = folder / "checkpoints"
+    new = checkpoints / "new"
     buffer = io.BytesIO()
     torch.save(state, buffer)
     tensors = {name: weight.contiguous() for name, weight in weights.items()}
@@ -118,25 +125,57 @@ def save_checkpoint(folder: Path, weights: dict[str, Tensor], state: dict[str, A
         new.mkdir(parents=True)
         (new / "model.safetensors").write_bytes(safetensors.torch.save(tensors))
         (new / "state.pt").write_bytes(buffer.getbuffer())
-        if last.exists():
-            shutil.rmtree(previous, ignore_errors=True)
-            last.rename(previous)
-        new.rename(last)
-        shutil.rmtree(previous, ignore_errors=True)
+        if best:
+            copy = checkpoints / "new-best"
+            shutil.rmtree(copy, ignore_errors=True)
+            shutil.copytree(new, copy, copy_function=_link)
+            _replace(copy, checkpoints / "best", checkpoints / "previous-best")
+        _replace(new, checkpoints / "last", checkpoints / "previous")
 
 
-def load_weights(folder: Path) -> dict[str, Tensor]:
-    """The weights of the newest checkpoint. FddError if there are none or they are damaged."""
-    return _load(folder, "model.safetensors", safetensors.torch.load_file)
+def _link(source: str, target: str) -> None:
+    try:
+        os.link(source, target)
+    except OSError:  # a file system without links
+        shutil.copy2(source, target)
 
 
-def load_state(folder: Path) -> dict[str, Any]:
-    """Optimisers, random state and step of the newest checkpoint. FddError as `load_weights`."""
-    return _load(folder, "state.pt", partial(torch.load, map_location="cpu", weights_only=True))
+def _replace(new: Path, name: Path, aside: Path) -> None:
+    """Rename a folder to `name`; what was there stays as `aside` until it is."""
+    if name.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        name.rename(aside)
+    new.rename(name)
+    shutil.rmtree(aside, ignore_errors=True)
 
 
-def _load(folder: Path, name: str, read: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    path = (find_checkpoint(folder) or folder / "checkpoints" / "last") / name
+def load_weights(folder: Path, which: str = "last") -> dict[str, Tensor]:
+    """The weights of a checkpoint. FddError if there are none or they are damaged."""
+    return _load(folder, which, "model.safetensors", safetensors.torch.load_file)
+
+
+def load_network(network: nn.Module, prefix: str, folder: Path) -> None:
+    """Put the part `prefix` of a run's newest weights into `network`; FddError if it cannot."""
+    start = prefix + "."
+    weights = load_weights(folder).items()
+    part = {name.removeprefix(start): w for name, w in weights if name.startswith(start)}
+    try:
+        network.load_state_dict(part)
+    except RuntimeError:
+        raise FddError(f"run folder '{folder}': its {prefix} does not fit these options") from None
+
+
+def load_state(folder: Path, which: str = "last") -> dict[str, Any]:
+    """Optimisers, random state and step of a checkpoint. FddError as `load_weights`."""
+    return _load(
+        folder, which, "state.pt", partial(torch.load, map_location="cpu", weights_only=True)
+    )
+
+
+def _load(
+    folder: Path, which: str, name: str, read: Callable[[Path], dict[str, Any]]
+) -> dict[str, Any]:
+    path = (find_checkpoint(folder, which) or folder / "checkpoints" / which) / name
     if not path.is_file():
         raise FddError(f"run folder '{folder}': {path.relative_to(folder)} is missing")
     try:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -32,6 +32,7 @@ from benchmarks.scores import (
     permutation_floor,
     predict,
 )
+from benchmarks.splits import read_split
 from benchmarks.targets import FORMS, TARGETS, all_targets
 from fdd.checks import whole_number
 from fdd.errors import FddError
@@ -40,8 +41,7 @@ PROTOCOL = "correspondence-1"
 LEAST_IMAGES = 20
 CONDITIONS = ("direct", "aligned_raw", "aligned_canonical", "reconstruction")
 """Which code the generator gets for v. direct: v itself, scaled. aligned_*: a linear map of v in
-that form, fitted by least squares on (params, codes) of train. reconstruction: E(FD(v)), which is
-what this generator can show at best by way of this encoder."""
+that form, fitted on (params, codes) of train. reconstruction: E(FD(v)), the best it can show."""
 CAPTIONS = {"direct": "G(v)", "aligned_canonical": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
 SHOWN = 8
 """Columns of the figure of pairs; its rows are FD(v) and CAPTIONS."""
@@ -266,13 +266,15 @@ class Options:
     run: Path
     """The run folder that a baseline wrote."""
     images: int = TEST_IMAGES
-    """How many test images to score on; at least 20."""
+    """Test images to score on; at least 20."""
     train_images: int = TRAIN_IMAGES
-    """How many train images to fit on; at least 20."""
+    """Train images to fit on; at least 20."""
     out: Path | None = None
     """Where to write; RUN/correspondence if not given."""
     seed: int = 0
     """Of subsets and permutations."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Weights to score: the newest, or those of the best score on held-out images."""
 
 
 def score_run(
@@ -280,8 +282,7 @@ def score_run(
 ) -> tuple[Evaluation, Path]:
     """Score a run folder on the data set; the scores, and the folder they were written to.
 
-    Raises FddError, and writes nothing, where an option is out of range, the run cannot be loaded
-    or the folder not be written.
+    FddError, and nothing written, for a bad option, run or folder.
     """
     for name, count in (("images", options.images), ("train_images", options.train_images)):
         whole_number(name, count, LEAST_IMAGES)
@@ -292,16 +293,19 @@ def score_run(
         require(package)
     import baselines
 
-    model = baselines.load_run(options.run)
+    model = baselines.load_run(options.run, checkpoint=options.checkpoint)
     version, size = model.config["data_version"], model.image_size
-    train = _first_images(version, "train", "train_images", options.train_images, size)
-    test = _first_images(version, "test", "images", options.images, size)
+    if version is None:
+        raise FddError(f"run folder '{options.run}': it knows pictures, which have no parameters")
+    train = read_split(version, "train", size, options.train_images, "train_images")
+    test = read_split(version, "test", size, options.images, "images")
     # one thread: sums in one order, and no fight for cores where others compute too
     with require("threadpoolctl").threadpool_limits(1, user_api="blas"):
         found = evaluate(model, train, test, settings=Settings(seed=options.seed), say=say)
-    weights = options.run / "checkpoints/last/model.safetensors"
+    weights = options.run / "checkpoints" / options.checkpoint / "model.safetensors"
     found.scores.update(
         run=str(options.run),
+        checkpoint=options.checkpoint,
         config=model.config,
         weights_sha256=hashlib.sha256(weights.read_bytes()).hexdigest() if weights.exists() else "",
         data_version=version,
@@ -309,19 +313,6 @@ def score_run(
     )
     write_report(out, found.scores, figures.all_figures(found))
     return found, out
-
-
-def _first_images(version: str, split: str, option: str, count: int, size: int) -> Any:
-    """The first `count` images of a split, `size` pixels a side, and their raw params."""
-    from baselines.data import resize
-
-    data = fdd.load(split, params="raw", version=version)
-    if count > len(data):
-        raise FddError(f"{option} is {count}, but the {split} split has {len(data)} images")
-    images = np.concatenate(
-        [resize(data.read(range(i, min(i + 500, count))), size) for i in range(0, count, 500)]
-    )
-    return images, data.params.to_numpy(dtype=np.float64)[:count]
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -1,38 +1,38 @@
-"""The networks, losses and options are those of 2019; a wrong option is one sentence."""
+"""What a step of each baseline trains, on which losses, and what it leaves alone."""
 
-import dataclasses
-import json
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from torch import nn
+from tiny_runs import TINY, baseline, batch
 
-from baselines import networks
-from baselines.aae import AAE, PRESETS, Config, label_loss, moments_loss
-from baselines.data import Batches, resize, to_images, to_tensor
-from baselines.runs import saved_options
+import baselines
+import fdd
+from baselines.data import Batch
+from baselines.losses import CLIP, label_loss, moments_loss
 from fdd import FddError
 
-SMALL = {"image_size": 16, "width": 2, "kernel_size": 3, "batch_size": 4, "steps": 2}
-GENERATOR = {
-    "linear": [(131072, 6)],
-    "convolutions": [(256, 512, 9, 9), (128, 256, 9, 9), (64, 128, 9, 9), (3, 64, 3, 3)],
-    "sides": [16, 32, 64, 128],
-    "parameters": 917504 + (10616832 + 2654208 + 663552) + (256 + 128 + 64) * 3 + 1731,
+LOSSES = {
+    "dcgan": ["discriminator", "generator"],
+    "aae": ["reconstruction", "moments", "discriminator", "generator"],
+    "lsd": ["discriminator", "generator", "correspondence"],
 }
-DOWN = [(64, 3, 9, 9), (128, 64, 9, 9), (256, 128, 9, 9), (512, 256, 9, 9)]
-DOWN_PARAMETERS = (15552 + 663552 + 2654208 + 10616832) + 960 + (128 + 256 + 512) * 2
+NETWORKS = {
+    "dcgan": {"generator", "discriminator"},
+    "aae": {"encoder", "generator", "discriminator"},
+    "lsd": {"generator", "discriminator"},
+}
+each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)
 
 
-def model(seed=0, **options):
-    return AAE(Config(**SMALL | options), torch.Generator().manual_seed(seed))
+def model(name, seed=0, **options):
+    make = baseline(name)
+    return make(make.config_type(**TINY | options), torch.Generator().manual_seed(seed))
 
 
-def pixels(n=4, seed=0):
-    return torch.rand(n, 3, 16, 16, generator=torch.Generator().manual_seed(seed)) * 2 - 1
+def rng(seed=1):
+    return torch.Generator().manual_seed(seed)
 
 
 def copy(network):
@@ -40,124 +40,114 @@ def copy(network):
 
 
 def changed(network, before):
+    """The names of the tensors that are others than they were."""
     return {
-        name
-        for name, _ in network.named_parameters()
-        if not torch.equal(before[name], network.state_dict()[name])
+        name for name, now in network.state_dict().items() if not torch.equal(before[name], now)
     }
 
 
-@pytest.fixture(scope="module")
-def shapes():
-    """The three networks at their published size, without memory for their weights."""
-    with torch.device("meta"):
-        shape = networks.Shape()
-        return SimpleNamespace(
-            generator=networks.Generator(shape, 6),
-            encoder=networks.Encoder(shape, 6),
-            discriminator=networks.Discriminator(shape),
-        )
+def parts(names):
+    return {name.split(".")[0] for name in names}
 
 
-def weights(network, kind):
-    return [tuple(layer.weight.shape) for layer in network if isinstance(layer, kind)]
+def gradients(network, step):
+    """The gradients that each optimiser followed in a step, by its name."""
+    network.watched = {}
+    step()
+    watched, network.watched = network.watched, None
+    return {
+        name.removeprefix("gradient of "): torch.cat([gradient.flatten() for gradient in found])
+        for name, found in watched.items()
+        if name.startswith("gradient of ")
+    }
 
 
-def count(network):
-    return sum(parameter.numel() for parameter in network.parameters())
+@each_baseline
+def test_a_step_updates_every_network_and_is_repeatable(name):
+    results = []
+    for _ in range(2):
+        network = model(name)
+        before = copy(network)
+        losses = network.step(batch(), rng())
+        learned = changed(network, before) & {name for name, _ in network.named_parameters()}
+        assert parts(learned) == NETWORKS[name]
+        assert list(losses) == LOSSES[name]
+        assert not any(loss.requires_grad for loss in losses.values())
+        results.append([loss.item() for loss in losses.values()])
+    assert results[0] == results[1]
+    assert all(map(math.isfinite, results[0]))
+    assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_generator_is_that_of_2019(shapes):
-    network = shapes.generator
-    assert weights(network, nn.Linear) == GENERATOR["linear"]
-    assert weights(network, nn.Conv2d) == GENERATOR["convolutions"]
-    assert count(network) == GENERATOR["parameters"]
-    x, sides = torch.empty(2, 6, device="meta"), []
-    for layer in network:
-        x = layer(x)
-        if isinstance(layer, nn.Unflatten | nn.Upsample):
-            sides.append(x.shape[-1])
-    assert sides == GENERATOR["sides"]
-    assert x.shape == (2, 3, 128, 128)
-    assert isinstance(network[-1], nn.Tanh)
-    assert {layer.mode for layer in network if isinstance(layer, nn.Upsample)} == {"nearest"}
+@each_baseline
+def test_all_random_numbers_come_from_the_generator_passed_in(name):
+    with torch.random.fork_rng():
+        first = model(name, 7)
+        torch.manual_seed(torch.initial_seed() + 1)
+        second, other = model(name, 7), model(name, 8)
+        before = torch.get_rng_state()
+        first.step(batch(), rng())
+        assert torch.equal(torch.get_rng_state(), before)
+        torch.manual_seed(torch.initial_seed() + 1)
+        second.step(batch(), rng())
+    assert not changed(first, copy(second))
+    assert parts(changed(second, copy(other))) == NETWORKS[name]
 
 
-@pytest.mark.parametrize(("name", "outputs"), [("encoder", 6), ("discriminator", 1)])
-def test_encoder_and_discriminator_are_those_of_2019(shapes, name, outputs):
-    network = getattr(shapes, name)
-    assert weights(network, nn.Conv2d) == DOWN
-    assert weights(network, nn.Linear) == [(outputs, 512 * 8 * 8)]
-    assert count(network) == DOWN_PARAMETERS + (512 * 8 * 8 + 1) * outputs
-    assert network(torch.empty(2, 3, 128, 128, device="meta")).shape == (2, outputs)
-    order = [type(layer).__name__ for layer in network]
-    normed = ["Conv2d", "LeakyReLU", "BatchNorm2d"]
-    assert order == ["Conv2d", "LeakyReLU", *normed * 3, "Flatten", "Linear"]
+@each_baseline
+@pytest.mark.parametrize("game", ["bce", "hinge", "wgan-clip", "wgan-gp"])
+def test_every_game_trains(name, game):
+    network = model(name, adversarial_loss=game, discriminator_steps=2)
+    before = copy(network)
+    for seed in range(3):
+        losses = network.step(batch(seed=seed), rng(seed))
+        assert all(loss.isfinite() for loss in losses.values())
+    assert parts(changed(network, before)) == NETWORKS[name]
+    largest = max(p.abs().max() for p in network.discriminator.parameters())
+    assert (largest <= CLIP) == (game == "wgan-clip")
+    normalised = any(isinstance(m, torch.nn.BatchNorm2d) for m in network.discriminator.modules())
+    assert normalised == (not game.startswith("wgan"))
 
 
-def test_every_layer_has_the_epsilon_and_the_slope_of_2019(shapes):
-    for network in vars(shapes).values():
-        assert {layer.eps for layer in network if isinstance(layer, nn.BatchNorm2d)} == {0.5}
-        slopes = {layer.negative_slope for layer in network if isinstance(layer, nn.LeakyReLU)}
-        assert slopes == {1e-6}
-
-
-@pytest.mark.parametrize("size", [16, 32, 64])
-def test_smaller_networks_fit_together(size):
-    network = model(image_size=size, latent_size=3, kernel_size=5)
-    codes = network.encode(torch.zeros(2, 3, size, size))
-    assert codes.shape == (2, 3)
-    images = network.generate(codes)
-    assert images.shape == (2, 3, size, size)
-    assert images.abs().max() <= 1
-    assert network.discriminator(images).shape == (2, 1)
-
-
-def test_weights_are_glorot_normal_from_the_generator_alone():
-    layer, again = nn.Linear(300, 500), nn.Linear(300, 500)
-    for linear in (layer, again):
-        networks.initialise(linear, torch.Generator().manual_seed(3))
-    assert torch.equal(layer.weight, again.weight)
-    assert layer.weight.std().item() == pytest.approx(math.sqrt(2 / 800), rel=0.01)
-    assert layer.weight.mean().item() == pytest.approx(0, abs=5e-4)
-    assert not layer.bias.any()
-    global_state = torch.get_rng_state()
-    first, second = model(seed=7), model(seed=7)
-    torch.set_rng_state(global_state)
-    assert all(
-        torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True)
+def test_the_losses_of_a_dcgan_are_those_before_each_update():
+    network, same = model("dcgan"), model("dcgan")
+    numbers = rng()
+    label = torch.empty(1).uniform_(0.9, 1.0, generator=numbers).item()
+    fakes = same.generator(torch.randn(4, 6, generator=numbers))
+    images = batch().images
+    judged = label_loss(same.discriminator(images), label) + label_loss(
+        same.discriminator(fakes), 0.0
     )
+    losses = network.step(batch(), rng())
+    assert losses["discriminator"].item() == pytest.approx(judged.item(), rel=1e-6)
+    same.discriminator.load_state_dict(network.discriminator.state_dict())
+    fooled = label_loss(same.discriminator(fakes), label)
+    assert losses["generator"].item() == pytest.approx(fooled.item(), rel=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("codes", "expected"),
-    [
-        ([[1.0, -1.0], [-1.0, 1.0]], 1.0),
-        ([[0.0, 0.0]], 1.0),
-        ([[2.0, 0.0]], 2 + math.sqrt(5)),
-        ([[2.0], [-2.0]], 4 + 3),
-    ],
-)
-def test_moments_loss_by_hand(codes, expected):
-    codes = torch.tensor(codes, requires_grad=True)
-    loss = moments_loss(codes)
-    loss.backward()
-    assert loss.item() == pytest.approx(expected, rel=1e-6)
-    assert codes.grad.isfinite().all()
+@each_baseline
+def test_each_of_two_opponents_learns_in_its_own_step_alone(name):
+    network, label = model(name), 0.95
+    fakes = network.fakes(batch(), rng())
+    network.generator_step(batch(), fakes, label)
+    assert all(p.grad is None for p in network.discriminator.parameters())
+    network = model(name)
+    network.discriminator_step(batch(), network.fakes(batch(), rng()), label, rng())
+    assert all(p.grad is None for p in network.generator.parameters())
 
 
-@pytest.mark.parametrize(("label", "expected"), [(1.0, 0.410038), (0.0, 1.410038), (0.9, 0.510038)])
-def test_label_loss_by_hand(label, expected):
-    logits = torch.tensor([[0.0], [2.0]])
-    by_hand = [math.log(2), math.log1p(math.exp(-2)) + (1 - label) * 2]
-    assert sum(by_hand) / 2 == pytest.approx(expected, abs=1e-6)
-    assert label_loss(logits, label).item() == pytest.approx(expected, abs=1e-6)
-    assert label_loss(logits, torch.tensor([label])).item() == pytest.approx(expected, abs=1e-6)
+def test_a_discriminator_may_take_several_steps_with_new_noise():
+    network, seen = model("dcgan", discriminator_steps=3), []
+    network.generator.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0]))
+    network.step(batch(), rng())
+    assert len(seen) == 3
+    assert not torch.equal(seen[0], seen[1])
+    steps = {n: o.state_dict()["state"][0]["step"].item() for n, o in network.optimizers.items()}
+    assert steps == {"discriminator": 3, "generator": 1}
 
 
 def test_autoencoder_losses_are_those_before_the_update():
-    network = model()
-    images = pixels()
+    network, images = model("aae"), batch().images
     codes = network.encode(images)
     expected = (network.generate(codes) - images).square().mean().item()
     losses = network.autoencoder_step(images)
@@ -165,186 +155,143 @@ def test_autoencoder_losses_are_those_before_the_update():
     assert losses["moments"].item() == pytest.approx(moments_loss(codes).item(), rel=1e-5)
 
 
-@pytest.mark.parametrize(("choice", "learners"), [("EG", "encoder generator"), ("E", "encoder")])
+@pytest.mark.parametrize(
+    ("choice", "learners"), [("EG", {"encoder", "generator"}), ("E", {"encoder"})]
+)
 def test_who_learns_in_the_autoencoder_step(choice, learners):
-    network = model(autoencoder_loss=choice)
+    network = model("aae", autoencoder_loss=choice)
     before = copy(network)
-    network.autoencoder_step(pixels())
-    assert {name.split(".")[0] for name in changed(network, before)} == set(learners.split())
+    network.autoencoder_step(batch().images)
+    weights = {name for name, _ in network.named_parameters()}
+    assert parts(changed(network, before) & weights) == learners
     assert all(parameter.requires_grad for parameter in network.parameters())
 
 
-def test_a_step_updates_every_network_and_is_repeatable():
-    results = []
-    for _ in range(2):
-        network, rng = model(), torch.Generator().manual_seed(1)
-        before = copy(network)
-        losses = network.step(pixels(), rng)
-        assert {name.split(".")[0] for name in changed(network, before)} == {
-            "encoder",
-            "generator",
-            "discriminator",
-        }
-        assert list(losses) == ["reconstruction", "moments", "discriminator", "generator"]
-        results.append([loss.item() for loss in losses.values()])
-    assert results[0] == results[1]
-    assert all(map(math.isfinite, results[0]))
-
-
-def test_running_averages_are_those_of_codes_alone():
-    whole, part = model(), model()
-    whole.step(pixels(), torch.Generator())
-    part.autoencoder_step(pixels())
-    averages = [name for name, _ in part.generator.named_buffers()]
+def test_running_averages_of_an_aae_are_those_of_codes_alone():
+    whole, part = model("aae"), model("aae")
+    whole.step(batch(), rng())
+    part.autoencoder_step(batch().images)
+    averages = [name for name, _ in part.generator.named_buffers() if "running" in name]
     assert averages
     for name in averages:
         assert torch.equal(whole.generator.get_buffer(name), part.generator.get_buffer(name))
 
 
-def test_resize_is_the_block_mean_rounded_half_up():
-    image = np.arange(4 * 4 * 3, dtype=np.uint8).reshape(1, 4, 4, 3)
-    half = resize(image, 2)
-    assert half.dtype == np.uint8
-    assert half[0, 0, 0].tolist() == [8, 9, 10]  # of 0, 3, 12, 15 is 7.5
-    assert resize(np.full((1, 128, 128, 3), 255, np.uint8), 16).min() == 255
-    random = np.random.default_rng(0).integers(0, 256, (3, 128, 128, 3), dtype=np.uint8)
-    means = random.reshape(3, 32, 4, 32, 4, 3).mean(axis=(2, 4))
-    assert np.array_equal(resize(random, 32), np.floor(means + 0.5))
-    assert np.array_equal(resize(random, 128), random)
+def test_the_reconstruction_of_an_aae_is_decoded_codes():
+    network = model("aae").eval()
+    images = batch().images
+    assert torch.equal(network.reproduce(batch()), network.generator(network.encoder(images)))
 
 
-@pytest.mark.parametrize(
-    ("images", "size", "message"),
+PARAMS = np.vstack(
     [
-        (np.zeros((1, 8, 8, 3)), 4, "images float64 [1, 8, 8, 3] must be uint8 [N, S, S, 3]"),
-        (np.zeros((8, 8, 3), "u1"), 4, "images uint8 [8, 8, 3] must be uint8 [N, S, S, 3]"),
-        (np.zeros((1, 8, 4, 3), "u1"), 4, "images uint8 [1, 8, 4, 3] must be uint8 [N, S, S, 3]"),
-        (np.zeros((1, 8, 8, 3), "u1"), 3, "size=3 must divide 8, the side of the images"),
-        (np.zeros((1, 8, 8, 3), "u1"), 0, "size=0 must divide 8, the side of the images"),
-    ],
+        fdd.uniform_params(50),
+        [[0.5, -1, 0, -3, 0, 1], [0, 0, 0, 2, -1, 3], [1, 1, -3, 0, 3, 3], [0, 0, -0.0, 1, 2, 3]],
+    ]
 )
-def test_resize_refuses(images, size, message):
+
+
+@pytest.mark.parametrize("form", ["scaled", "canonical"])
+def test_the_vectors_of_an_lsd_are_the_forms_of_the_data_set(form):
+    params = torch.from_numpy(PARAMS)
+    found = model("lsd", vector=form).vectors(Batch(torch.empty(0), params))
+    expected = {
+        "scaled": fdd.scale_params(PARAMS),
+        "canonical": fdd.scale_params(fdd.canonical_params(PARAMS)) * [1, 1, 2, 1, 1, 1]
+        - [0, 0, 1, 0, 0, 0],
+    }[form]
+    assert found.dtype == torch.float32
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert found.abs().max() == 1
+
+
+def test_both_signs_of_an_attractor_are_one_canonical_vector():
+    network = model("lsd", vector="canonical")
+    one, other = (
+        network.vectors(Batch(torch.empty(0), torch.from_numpy(PARAMS * signs)))
+        for signs in ([1, 1, 1, 1, 1, 1], [1, 1, -1, -1, 1, 1])
+    )
+    assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("noise", ["normal", "vectors"])
+def test_the_correspondence_reaches_the_generator_alone_with_its_weight(noise):
+    def weighed(adversarial, correspondence):
+        network = model(
+            "lsd",
+            noise=noise,
+            adversarial_weight=float(adversarial),
+            correspondence_weight=float(correspondence),
+        )
+        return gradients(network, lambda: network.step(batch(), rng()))
+
+    one, other, both = weighed(1000, 0), weighed(0, 1), weighed(2000, 3)
+    assert other.keys() == {"generator"}
+    assert torch.equal(both["discriminator"], one["discriminator"])
+    scale = both["generator"].abs().max()
+    assert one["generator"].abs().max() > 0.01 * scale
+    assert other["generator"].abs().max() > 0.01 * scale
+    expected = 2 * one["generator"] + 3 * other["generator"]
+    assert (both["generator"] - expected).abs().max() < 1e-5 * scale
+
+
+def test_an_lsd_without_a_game_leaves_the_discriminator_alone():
+    network, numbers = model("lsd", adversarial_weight=0.0), rng()
+    before, state = copy(network), numbers.get_state()
+    losses = network.step(batch(), numbers)
+    assert list(losses) == ["correspondence"]
+    assert parts(changed(network, before)) == {"generator"}
+    assert torch.equal(numbers.get_state(), state)
+    made = model("lsd").generator(network.vectors(batch()))
+    expected = (made - batch().images).square().mean().item()
+    assert losses["correspondence"].item() == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize(("noise", "calls"), [("normal", 2), ("vectors", 1)])
+def test_what_the_discriminator_of_an_lsd_sees(noise, calls):
+    network, seen = model("lsd", noise=noise), []
+    network.generator.register_forward_hook(lambda _, inputs, made: seen.append((*inputs, made)))
+    judged = []
+    network.discriminator.register_forward_hook(lambda _, inputs, __: judged.append(*inputs))
+    network.step(batch(), rng())
+    vectors = network.vectors(batch())
+    assert len(seen) == calls
+    assert torch.equal(seen[-1][0], vectors)
+    assert torch.equal(seen[0][0], vectors) == (noise == "vectors")
+    assert torch.equal(judged[1], seen[0][1])
+    assert torch.equal(network.eval().reproduce(batch()), network.generator(vectors))
+
+
+def test_an_lsd_needs_parameters():
     with pytest.raises(FddError) as error:
-        resize(images, size)
-    assert str(error.value) == message
+        model("lsd").step(Batch(batch().images, None), rng())
+    assert str(error.value) == (
+        "data without parameters: this baseline learns them, so use fdd or stream"
+    )
 
 
-def test_images_survive_the_way_to_the_network_and_back():
-    images = np.arange(256, dtype=np.uint8).reshape(1, 16, 16, 1).repeat(3, axis=3)
-    tensor = to_tensor(images, torch.device("cpu"))
-    assert tensor.shape == (1, 3, 16, 16)
-    assert (tensor.min(), tensor.max()) == (-1, 1)
-    assert np.array_equal(to_images(tensor), images)
+@each_baseline
+def test_the_average_of_a_generator_is_its_recursion(name):
+    network, expected = model(name, ema=0.75), None
+    for seed in range(4):
+        network.step(batch(seed=seed), rng(seed))
+        now = copy(network.generator)
+        if expected is None:
+            expected = now
+        expected = {k: 0.75 * expected[k] + 0.25 * now[k] for k in now if "num_batches" not in k}
+    found = network.average.module.state_dict()
+    assert changed(network.average.module, now)
+    for key, value in expected.items():
+        torch.testing.assert_close(found[key], value, rtol=1e-6, atol=1e-7)
 
 
-def test_batches_are_permutations_that_can_be_taken_up_anywhere():
-    data = type("Data", (), {"__len__": lambda _: 23})()
-    config = Config(**SMALL | {"batch_size": 5, "seed": 4})
-    batches = Batches(data, config)
-    epochs = [np.concatenate([batches.rows(4 * e + i) for i in range(4)]) for e in range(3)]
-    for rows in epochs:
-        assert len(set(rows.tolist())) == 20
-        assert set(rows.tolist()) <= set(range(23))
-    assert not np.array_equal(epochs[0], epochs[1])
-    assert [batches.epoch(step) for step in (0, 3, 4, 8)] == [0, 0, 1, 2]
-    assert np.array_equal(Batches(data, config).rows(6), batches.rows(6))
-    other = dataclasses.replace(config, seed=5)
-    assert not np.array_equal(Batches(data, other).rows(0), epochs[0][:5])
-    few = Batches(data, dataclasses.replace(config, train_images=6))
-    assert set(few.rows(3).tolist()) < set(range(6))
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        ({"train_images": 24}, "train_images=24 must be at most 23, all that there are"),
-        ({"train_images": 3}, "batch_size=4 must be at most 3, the images to train on"),
-        ({"batch_size": 64}, "batch_size=64 must be at most 23, the images to train on"),
-    ],
-)
-def test_batches_refuse_what_the_data_cannot_fill(options, message):
-    data = type("Data", (), {"__len__": lambda _: 23})()
-    with pytest.raises(FddError) as error:
-        Batches(data, Config(**SMALL | options))
-    assert str(error.value) == message
-
-
-def test_the_default_is_the_setting_of_2019_and_small_is_small():
-    assert PRESETS["paper"] == Config()
-    paper = dataclasses.asdict(Config())
-    assert {
-        "image_size": 128,
-        "batch_size": 16,
-        "width": 64,
-        "kernel_size": 9,
-        "batch_norm_eps": 0.5,
-        "leaky_slope": 1e-6,
-        "beta1": 0.5,
-        "autoencoder_loss": "EG",
-        "lr_encoder": 1e-3,
-        "lr_generator": 1e-3,
-        "lr_discriminator": 1e-4,
-    }.items() <= paper.items()
-    small = PRESETS["small"]
-    assert small.latent_size == Config().latent_size == 6
-    assert small.image_size <= 64
-    assert small.steps < 1000
-    assert count(AAE(small, torch.Generator())) < 1_000_000
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_options_survive_json(name, tmp_path):
-    saved = json.loads(json.dumps({"baseline": "aae", **dataclasses.asdict(PRESETS[name])}))
-    assert saved_options(Config, saved, tmp_path) == PRESETS[name]
-
-
-WHOLE = "must be a whole number of 1 or more"
-POSITIVE = "must be a finite number above 0"
-
-
-@pytest.mark.parametrize(
-    ("option", "value", "message"),
-    [
-        ("steps", 0, WHOLE),
-        ("steps", 2.5, WHOLE),
-        ("steps", True, WHOLE),
-        ("width", -1, WHOLE),
-        ("latent_size", 0, WHOLE),
-        ("log_every", 0, WHOLE),
-        ("sample_every", 0, WHOLE),
-        ("checkpoint_every", -5, WHOLE),
-        ("batch_size", 0, "must be a whole number of 2 or more"),
-        ("batch_size", 1, "must be a whole number of 2 or more"),
-        ("train_images", -1, "must be a whole number of 0 or more"),
-        ("image_size", 8, "must be 16, 32, 64 or 128"),
-        ("image_size", 48, "must be 16, 32, 64 or 128"),
-        ("kernel_size", 4, "must be an odd whole number of 1 or more"),
-        ("seed", -1, "must be a whole number from 0 to 2**63 - 1"),
-        ("lr_encoder", 0.0, POSITIVE),
-        ("lr_generator", math.nan, POSITIVE),
-        ("lr_discriminator", math.inf, POSITIVE),
-        ("batch_norm_eps", -0.1, POSITIVE),
-        ("leaky_slope", -1e-9, "must be a finite number of 0 or more"),
-        ("beta1", 1.0, "must be a number from 0 to below 1"),
-        ("beta1", "a", "must be a number from 0 to below 1"),
-        ("autoencoder_loss", "GE", "must be 'EG' or 'E'"),
-        ("device", "tpu", "must be auto, cpu, cuda or cuda:N"),
-        ("device", "cuda:x", "must be auto, cpu, cuda or cuda:N"),
-    ],
-)
-def test_options_out_of_range(option, value, message):
-    with pytest.raises(FddError) as error:
-        dataclasses.replace(Config(), **{option: value}).check()
-    assert str(error.value) == f"{option}={value!r} {message}"
-
-
-def test_a_cuda_device_that_is_not_there():
-    n = torch.cuda.device_count()
-    with pytest.raises(FddError) as error:
-        Config(device=f"cuda:{n}").check()
-    assert str(error.value) == (f"device='cuda:{n}', but torch sees {n} CUDA devices here; use cpu")
-
-
-def test_options_are_frozen():
-    with pytest.raises(dataclasses.FrozenInstanceError):
-        Config().steps = 3
+@each_baseline
+def test_the_average_is_what_is_evaluated(name):
+    network, codes = model(name, ema=0.75), torch.zeros(2, 6)
+    for seed in range(3):
+        network.step(batch(seed=seed), rng(seed))
+    network.eval()
+    assert torch.equal(network.generate(codes), network.average.module(codes))
+    assert not torch.equal(network.generate(codes), network.generator(codes))
+    training = network.train().generate(codes)
+    assert torch.equal(training, network.generator(codes))

@@ -37,7 +37,7 @@ def command(monkeypatch, tmp_path):
     (run / "checkpoints" / "last").mkdir(parents=True)
     (run / "checkpoints" / "last" / "model.safetensors").write_bytes(b"weights")
     monkeypatch.setattr(fdd, "load", Data)
-    monkeypatch.setattr(baselines, "load_run", lambda path: Ideal())
+    monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint: Ideal())
     monkeypatch.setattr(
         correspondence, "Settings", lambda seed: dataclasses.replace(QUICK, seed=seed)
     )

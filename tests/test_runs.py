@@ -7,32 +7,27 @@ import re
 import shutil
 import signal
 import sys
+from importlib import import_module
 
 import numpy as np
 import pytest
 import torch
-from tiny_runs import OPTIONS, Images, render
+from tiny_runs import OPTIONS, TINY, acting, baseline, data_sets, render, table, words
 
 import baselines
-from baselines.aae import AAE, PRESETS, Config
+from baselines.aae import AAE, PRESETS
 from baselines.cli import main
 from baselines.train import train
 from fdd import FddError
 
-TINY = [
-    f"--{name.replace('_', '-')}={value}" for name, value in dataclasses.asdict(OPTIONS).items()
-]
+TINY_WORDS = words(**TINY)
+each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)
 
 
 @pytest.fixture(scope="module")
-def images():
-    return render(40)
-
-
-@pytest.fixture(scope="module")
-def finished(images, tmp_path_factory):
+def finished(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs") / "finished"
-    train(AAE, OPTIONS, folder, data=Images(images[:32]), held_out=Images(images[32:]))
+    train(AAE, OPTIONS, folder, **data_sets())
     return folder
 
 
@@ -43,14 +38,14 @@ def trained(finished, tmp_path):
 
 
 @pytest.fixture
-def command(images, tmp_path, monkeypatch, capsys):
+def command(tmp_path, monkeypatch, capsys):
     """command(*options) runs the command in an empty folder: (exit status, output, errors)."""
     monkeypatch.chdir(tmp_path)
 
-    def go(*options, on_read=lambda number: None):
-        data, held_out = Images(images[:32], on_read), Images(images[32:])
+    def go(*options, make=AAE):
+        presets = import_module(f"baselines.{make.name}").PRESETS
         try:
-            status = main(AAE, PRESETS, options, data=data, held_out=held_out)
+            status = main(make, presets, options, **data_sets())
         except SystemExit as exit:
             status = exit.code
         return status, *capsys.readouterr()
@@ -58,8 +53,8 @@ def command(images, tmp_path, monkeypatch, capsys):
     return go
 
 
-def test_a_loaded_run_goes_from_numpy_to_numpy(trained, images):
-    model = baselines.load_run(trained)
+def test_a_loaded_run_goes_from_numpy_to_numpy(trained):
+    model, images = baselines.load_run(trained), render(40)
     small = baselines.data.resize(images, 16)
     codes = model.encode(small)
     assert (codes.shape, codes.dtype) == ((40, 6), np.float32)
@@ -68,9 +63,8 @@ def test_a_loaded_run_goes_from_numpy_to_numpy(trained, images):
     drawn = model.generate(codes.astype(np.float64))
     assert (drawn.shape, drawn.dtype) == ((40, 16, 16, 3), np.uint8)
     assert len(model.encode(small[:0])) == len(model.generate(codes[:0])) == 0
-    last_row = (trained / "metrics.csv").read_text().splitlines()[-1]
     mse = ((drawn[32:].astype(float) - small[32:]) ** 2).mean() / 127.5**2
-    assert mse == pytest.approx(float(last_row.split(",")[-1]), rel=0.02)
+    assert mse == pytest.approx(float(table(trained)[-1]["held_out_mse"]), rel=1e-5)
     with pytest.raises(FddError) as error:
         model.encode(images)
     assert str(error.value) == (
@@ -87,13 +81,13 @@ def test_a_loaded_run_goes_from_numpy_to_numpy(trained, images):
         assert str(error.value) == message
 
 
-def edit(**changes):
-    """A damage to a run folder: options in its config.json changed, or removed if None."""
+def edit(*removed, **changes):
+    """A damage to a run folder: options in its config.json removed or changed."""
 
     def damage(folder):
         path = folder / "config.json"
         config = json.loads(path.read_text()) | changes
-        path.write_text(json.dumps({k: v for k, v in config.items() if v is not None}))
+        path.write_text(json.dumps({k: v for k, v in config.items() if k not in removed}))
 
     return damage
 
@@ -117,9 +111,9 @@ def remove(name):
             "line 1 column 2 (char 1)",
         ),
         (write("config.json", b"[]"), "config.json does not name its baseline"),
-        (edit(baseline=None), "config.json does not name its baseline"),
-        (edit(baseline="vae"), "baseline='vae' is not one of aae"),
-        (edit(width=None), "config.json lacks the option 'width'"),
+        (edit("baseline"), "config.json does not name its baseline"),
+        (edit(baseline="vae"), "baseline='vae' is not one of dcgan, aae, lsd"),
+        (edit("width"), "config.json lacks the option 'width'"),
         (edit(depth=3), "config.json has the unknown option 'depth'"),
         (remove("checkpoints"), "checkpoints/last/model.safetensors is missing"),
         (
@@ -149,30 +143,47 @@ def test_weights_of_another_shape_and_options_out_of_range(trained):
         baselines.load_run(trained)
     with pytest.raises(FddError, match=r"^device='gpu' must be auto, cpu, cuda or cuda:N$"):
         baselines.load_run(trained, device="gpu")
+    with pytest.raises(FddError, match=r"^checkpoint='first' must be last or best$"):
+        baselines.load_run(trained, checkpoint="first")
 
 
-def test_state_that_is_no_plain_data_is_not_loaded(trained, images):
+def test_without_a_best_checkpoint_there_is_none_to_load(trained):
+    shutil.rmtree(trained / "checkpoints" / "best")
+    assert baselines.load_run(trained).latent_size == 6
+    with pytest.raises(FddError) as error:
+        baselines.load_run(trained, checkpoint="best")
+    assert str(error.value) == (
+        f"run folder '{trained}': checkpoints/best/model.safetensors is missing"
+    )
+
+
+def test_state_that_is_no_plain_data_is_not_loaded(trained):
     torch.save({"step": print}, trained / "checkpoints/last/state.pt")
     more = dataclasses.replace(OPTIONS, steps=9)
     with pytest.raises(FddError, match=r"checkpoints/last/state.pt is damaged: Weights only load"):
-        train(AAE, more, trained, data=Images(images), held_out=Images(images))
+        train(AAE, more, trained, **data_sets())
 
 
-def test_the_command_trains_and_says_with_what(command, tmp_path):
-    status, output, _ = command(*TINY)
+@each_baseline
+def test_the_command_trains_and_says_with_what(command, tmp_path, name):
+    status, output, _ = command(*TINY_WORDS, make=baseline(name))
     assert status == 0
-    folder = "runs/aae-paper-seed0"
+    folder = f"runs/{name}-paper-seed0"
     assert re.search(r"^width +2$", output, re.MULTILINE)
     assert re.search(rf"^run folder +{folder}$", output, re.MULTILINE)
     assert output.endswith(f"trained to step 8: {folder}\n")
     assert baselines.load_run(tmp_path / folder).config["steps"] == 8
 
 
-def test_presets_and_options_that_change_them(command):
-    options = [option for option in TINY if not option.startswith(("--width", "--kernel"))]
-    assert command("--preset", "small", *options, "--seed", "3", "--steps", "1")[0] == 0
-    saved = baselines.load_run("runs/aae-small-seed3").config
-    assert (saved["width"], saved["steps"]) == (PRESETS["small"].width, 1)
+@each_baseline
+def test_presets_and_options_that_change_them(command, name):
+    options = words(**TINY | {"seed": 3, "steps": 1, "flip": True, "stop_on_collapse": False})
+    options = [option for option in options if not option.startswith(("--width", "--kernel"))]
+    assert command("--preset", "small", *options, make=baseline(name))[0] == 0
+    saved = baselines.load_run(f"runs/{name}-small-seed3").config
+    small = import_module(f"baselines.{name}").PRESETS["small"]
+    assert (saved["width"], saved["kernel_size"]) == (small.width, small.kernel_size)
+    assert (saved["steps"], saved["flip"], saved["stop_on_collapse"]) == (1, True, False)
 
 
 def test_resume_takes_the_options_of_the_run(command, trained):
@@ -194,8 +205,8 @@ def test_resume_takes_the_options_of_the_run(command, trained):
         (["--lr-encoder", "nan"], "lr_encoder=nan must be a finite number above 0"),
         (["--image-size", "100"], "image_size=100 must be 16, 32, 64 or 128"),
         (["--device", "tpu"], "device='tpu' must be auto, cpu, cuda or cuda:N"),
-        ([*TINY, "--batch-size", "64"], "batch_size=64 must be at most 32"),
-        ([*TINY, "--out", "/dev/null/run"], "cannot be written"),
+        ([*TINY_WORDS, "--batch-size", "64"], "batch_size=64 must be at most 32"),
+        ([*TINY_WORDS, "--out", "/dev/null/run"], "cannot be written"),
     ],
 )
 def test_mistakes_on_the_command_line(command, trained, options, message):
@@ -216,27 +227,37 @@ def test_what_cannot_be_parsed_is_refused(command, options, named):
     assert os.listdir() == []
 
 
-def test_help_names_every_option_and_the_values_of_the_preset(command):
-    status, output, _ = command("--preset", "small", "--help")
+@each_baseline
+def test_help_names_every_option_and_the_values_of_the_preset(command, name):
+    make = baseline(name)
+    status, output, _ = command("--preset", "small", "--help", make=make)
     assert status == 0
-    for name in ["preset", "resume", "out", *(field.name for field in dataclasses.fields(Config))]:
-        assert f"--{name.replace('_', '-')} " in output
-    words = " ".join(re.sub("[│╭╮╰╯─]", " ", output).split())
-    assert f"Training steps; each sees one batch. (default: {PRESETS['small'].steps})" in words
+    options = [field.name for field in dataclasses.fields(make.config_type)]
+    for option in ["preset", "resume", "out", *options]:
+        assert re.search(rf"--{option.replace('_', '-')}[ ,]", output)
+    text = " ".join(re.sub("[│╭╮╰╯─]", " ", output).split())
+    assert f"Training steps; each sees one batch. (default: {PRESETS['small'].steps})" in text
 
 
-def test_ctrl_c_says_how_to_go_on(command):
-    stop = lambda read: signal.raise_signal(signal.SIGINT) if read == 2 else None  # noqa: E731
-    status, _, errors = command(*TINY, "--out", "a", on_read=stop)
+@each_baseline
+def test_ctrl_c_says_how_to_go_on(command, name):
+    stop = lambda model, losses: signal.raise_signal(signal.SIGINT)  # noqa: E731
+    status, _, errors = command(*TINY_WORDS, "--out", "a", make=acting(baseline(name), 2, stop))
     assert status == 130
     assert errors.endswith("stopped and saved at step 2; go on with --resume a\n")
-    assert command("--resume", "a")[0] == 0
+    assert command("--resume", "a", make=baseline(name))[0] == 0
 
 
-def test_without_torch_one_sentence_says_what_to_install(run_python, tmp_path):
-    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['torch'] = None")
+def test_a_run_of_another_baseline_is_not_gone_on_with(command, trained):
+    status, _, errors = command("--resume", str(trained), make=baseline("lsd"))
+    assert (status, errors) == (2, f"error: run folder '{trained}': it is of 'aae', not 'lsd'\n")
+
+
+@pytest.mark.parametrize("package", ["torch", "lightning_fabric"])
+def test_without_a_package_one_sentence_says_what_to_install(run_python, tmp_path, package):
+    (tmp_path / "sitecustomize.py").write_text(f"import sys; sys.modules[{package!r}] = None")
     path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
-    sentence = "this needs the package 'torch': pip install 'fdd[baselines]'"
+    sentence = f"this needs the package {package!r}: pip install 'fdd[baselines]'"
     status, output, errors = run_python("-m", "baselines.aae", "--help", PYTHONPATH=path)
     assert (status, output, errors) == (2, "", f"error: {sentence}\n")
     status, _, errors = run_python("-c", "import baselines", PYTHONPATH=path)

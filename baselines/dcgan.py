@@ -1,0 +1,194 @@
+"""The DCGAN of 2019 (after Radford et al. 2016, arXiv:1511.06434): a generator and its judge.
+
+Every step makes two updates, in this order:
+
+1. discriminator: tell real images from those of z ~ N(0, 1);
+2. generator: have the discriminator take those for real.
+
+The other baselines are this one and a term or a network more.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from baselines.cli import main
+from baselines.config import (
+    Count,
+    CountOrZero,
+    Fraction,
+    NotNegative,
+    OddCount,
+    Positive,
+    RunConfig,
+)
+from baselines.data import Batch, send
+from baselines.losses import (
+    REAL_LABEL,
+    AdversarialName,
+    clip_weights,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from baselines.networks import Discriminator, Generator, Shape, frozen, initialise
+from baselines.parallel import average_gradients, processes, share
+from baselines.train import Baseline
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """Train the DCGAN of the 2019 experiments on Fractal Dream images.
+
+    The defaults are the settings of 2019. They want a GPU: on a laptop use --preset small.
+    """
+
+    adversarial_loss: AdversarialName = "bce"
+    """The game of the two networks: bce as in 2019, hinge, or Wasserstein with clipped weights or a
+    gradient penalty. Those two go without BatchNorm there and want several discriminator steps."""
+    discriminator_steps: Count = 1
+    """Updates of the discriminator for one of the generator, on the same images and new noise."""
+    width: Count = 64
+    """Filters at the widest resolution; the narrowest has 8 times as many."""
+    kernel_size: OddCount = 9
+    """Side of the convolutions' square kernels, an odd number."""
+    generator_stride: Literal[1, 2] = 1
+    """Stride of the generator's convolutions; 2 gave noise in 2019."""
+    mapping_layers: CountOrZero = 0
+    """Layers between the code and the generator of 2019, as in StyleGAN; 2019 had none."""
+    batch_norm_eps: Positive = 0.5
+    """BatchNorm's epsilon, tuned for these images: so large a one normalises little."""
+    leaky_slope: NotNegative = 1e-6
+    """Slope of LeakyReLU below zero."""
+    lr_generator: Positive = 1e-3
+    """Learning rate of the generator's adversarial step."""
+    lr_discriminator: Positive = 1e-4
+    """Learning rate of the discriminator."""
+    beta1: Fraction = 0.5
+    """Adam's first moment decay; the second is 0.999."""
+
+    def shape(self) -> Shape:
+        """What the networks have in common."""
+        return Shape(
+            image_size=self.image_size,
+            width=self.width,
+            kernel_size=self.kernel_size,
+            batch_norm_eps=self.batch_norm_eps,
+            leaky_slope=self.leaky_slope,
+            generator_stride=self.generator_stride,
+            mapping_layers=self.mapping_layers,
+            bfloat16=self.precision == "bfloat16",
+        )
+
+
+_SMALL = Config(
+    steps=800,
+    batch_size=32,
+    image_size=32,
+    width=8,
+    kernel_size=5,
+    leaky_slope=0.1,
+    log_every=20,
+    sample_every=200,
+    checkpoint_every=200,
+)
+PRESETS = {"paper": Config(), "small": _SMALL, "mini": replace(_SMALL, version="mini-1")}
+"""Named settings: "paper" those of 2019; "small" and "mini" take a minute on two CPU cores."""
+
+
+class DCGAN(Baseline):
+    """Networks, optimisers, losses and step; all random numbers come from the `rng` passed in."""
+
+    name: ClassVar[str] = "dcgan"
+    config_type: ClassVar[type[Config]] = Config
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.config = config
+        self.generator = Generator(config.shape(), config.latent_size)
+        critic = config.adversarial_loss.startswith("wgan")
+        self.discriminator = Discriminator(config.shape(), batch_norm=not critic)
+        initialise(self, rng)
+        self.optimizers = {
+            "generator": self.adam(config.lr_generator, self.generator),
+            "discriminator": self.adam(config.lr_discriminator, self.discriminator),
+        }
+        if config.ema:
+            decay = get_ema_multi_avg_fn(config.ema)
+            self.average = AveragedModel(self.generator, multi_avg_fn=decay, use_buffers=True)
+
+    def adam(self, lr: float, *networks: nn.Module) -> Adam:
+        parameters = [p for network in networks for p in network.parameters()]
+        return Adam(parameters, lr=lr, betas=(self.config.beta1, 0.999), fused=True)
+
+    def generate(self, codes: Tensor) -> Tensor:
+        averaged = self.config.ema and not self.training
+        return self.average(codes) if averaged else self.generator(codes)
+
+    def noise(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """z ~ N(0, 1) [N, latent_size], this process's share of it."""
+        rows = len(batch.images) * processes()[1]
+        z = torch.randn(rows, self.config.latent_size, generator=rng)
+        return send(share(z), batch.images.device)
+
+    def fakes(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Images [N, 3, S, S] for the discriminator to judge."""
+        return self.generator(self.noise(batch, rng))
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        """The two updates on a batch; the losses they were made on."""
+        label = torch.empty(1).uniform_(*REAL_LABEL, generator=rng).item()
+        losses = {}
+        for _ in range(self.config.discriminator_steps):
+            fakes = self.fakes(batch, rng)
+            losses["discriminator"] = self.discriminator_step(batch, fakes, label, rng)
+        return losses | self.generator_step(batch, fakes, label)
+
+    def discriminator_step(
+        self, batch: Batch, fakes: Tensor, label: float, rng: torch.Generator
+    ) -> Tensor:
+        game = self.config.adversarial_loss
+        fakes = fakes.detach()
+        real_logits, fake_logits = self.discriminator(batch.images), self.discriminator(fakes)
+        self.watch("D(x)", real_logits)
+        self.watch("D(G(z))", fake_logits)
+        loss = discriminator_loss(game, real_logits, fake_logits, label)
+        if game == "wgan-gp":
+            loss = loss + gradient_penalty(self.discriminator, batch.images, fakes, rng)
+        self.descend("discriminator", loss)
+        if game == "wgan-clip":
+            clip_weights(self.discriminator)
+        return loss.detach()
+
+    def generator_step(self, batch: Batch, fakes: Tensor, label: float) -> dict[str, Tensor]:
+        with frozen(self.discriminator):
+            logits = self.discriminator(fakes)
+            loss = generator_loss(self.config.adversarial_loss, logits, label)
+            self.descend("generator", loss)
+        self.update_average()
+        return {"generator": loss.detach()}
+
+    def update_average(self) -> None:
+        if self.config.ema:
+            self.average.update_parameters(self.generator)
+
+    def descend(self, name: str, loss: Tensor) -> None:
+        """One step of an optimiser down the gradient of `loss`."""
+        optimizer = self.optimizers[name]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad()
+        loss.backward()
+        average_gradients(parameters)
+        self.watch(f"gradient of {name}", [p.grad for p in parameters if p.grad is not None])
+        optimizer.step()
+
+
+if __name__ == "__main__":
+    sys.exit(main(DCGAN, PRESETS))

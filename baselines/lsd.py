@@ -1,0 +1,143 @@
+"""LSD, latent space discovery, of 2019: a DCGAN that is shown which image belongs to which vector.
+
+The generator's loss has a term more, the correspondence: MSE(FD(v), G(v)), where v are the
+parameters of the batch and FD(v) its images, so that the generator becomes the renderer while the
+discriminator keeps its images plausible.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+
+from baselines import dcgan
+from baselines.cli import main
+from baselines.config import NotNegative
+from baselines.data import Batch
+from baselines.dcgan import DCGAN
+from baselines.losses import ReconstructionName, generator_loss, reconstruction_loss
+from baselines.networks import frozen, without_averages
+from fdd.errors import FddError
+
+SCALE = (1.0, 1.0, 3.0, 3.0, 3.0, 3.0)
+"""Largest x0, y0, a, b, c, d."""
+
+
+@dataclass(frozen=True)
+class Config(dcgan.Config):
+    """Train the LSD model of the 2019 experiments on Fractal Dream images.
+
+    The defaults are the settings of 2019. They want a GPU: on a laptop use --preset small.
+    """
+
+    correspondence_loss: ReconstructionName = "mse"
+    """How G(v) is compared with FD(v): mse, or 1 - MS-SSIM."""
+    correspondence_weight: NotNegative = 1.0
+    """Weight of that term in the generator's loss."""
+    adversarial_weight: NotNegative = 1.0
+    """Weight of the other; 0 trains the generator on the correspondence alone."""
+    vector: Literal["scaled", "canonical"] = "scaled"
+    """The v that stands for an image: (x0, y0, a/3, b/3, c/3, d/3) as in 2019, or the same with
+    (-1 + 2|a|/3, sign(a) b/3) for a and b, since an image does not tell their common sign."""
+    noise: Literal["normal", "vectors"] = "normal"
+    """What the discriminator sees images of: z ~ N(0, 1) as in 2019, or the v of the batch."""
+
+    def check(self) -> None:
+        super().check()
+        if self.latent_size != 6:
+            raise FddError(f"latent_size={self.latent_size} must be 6, as many as parameters")
+        if self.data.startswith("images:"):
+            raise FddError(f"data={self.data!r} must be fdd or stream: pictures have no parameters")
+        if self.rotate or self.translate or self.zoom:
+            raise FddError(
+                f"rotate={self.rotate}, translate={self.translate}, zoom={self.zoom} must be 0: "
+                "such an image has no parameters; flip keeps them"
+            )
+
+
+_SMALL = Config(
+    steps=800,
+    batch_size=32,
+    image_size=32,
+    width=8,
+    kernel_size=5,
+    leaky_slope=0.1,
+    log_every=20,
+    sample_every=200,
+    checkpoint_every=200,
+)
+PRESETS = {"paper": Config(), "small": _SMALL, "mini": replace(_SMALL, version="mini-1")}
+"""Named settings: "paper" those of 2019; "small" and "mini" take a minute on two CPU cores."""
+
+
+class LSD(DCGAN):
+    """The DCGAN with the correspondence in its generator's loss."""
+
+    name: ClassVar[str] = "lsd"
+    config_type: ClassVar[type[Config]] = Config
+    config: Config
+    scale: Tensor
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.register_buffer("scale", torch.tensor(SCALE, dtype=torch.float64), persistent=False)
+
+    def vectors(self, batch: Batch) -> Tensor:
+        """The v of the images of a batch, as `vector` says: float32 [N, 6] in [-1, 1]."""
+        if batch.params is None:
+            raise FddError(
+                "data without parameters: this baseline learns them, so use fdd or stream"
+            )
+        v = (batch.params / self.scale).float()
+        if self.config.vector == "canonical":
+            x0, y0, a, b, c, d = v.T
+            sign = torch.where((a < 0) | ((a == 0) & (b < 0)), -1.0, 1.0)
+            v = torch.stack([x0, y0, 2 * a.abs() - 1, sign * b, c, d], dim=1)
+        return v
+
+    def reproduce(self, batch: Batch) -> Tensor:
+        """G(v) of the parameters of a batch."""
+        return self.generate(self.vectors(batch))
+
+    def fakes(self, batch: Batch, rng: torch.Generator) -> Tensor:
+        """Images of noise, or G(v).
+
+        BatchNorm's running averages, which only evaluation uses, are left to G(v).
+        """
+        if self.config.noise == "vectors":
+            return self.generator(self.vectors(batch))
+        with without_averages(self.generator):
+            return super().fakes(batch, rng)
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        if self.config.adversarial_weight == 0:
+            made = self.generator(self.vectors(batch))
+            loss = self.correspondence(made, batch)
+            self.descend("generator", self.config.correspondence_weight * loss)
+            self.update_average()
+            return {"correspondence": loss.detach()}
+        return super().step(batch, rng)
+
+    def generator_step(self, batch: Batch, fakes: Tensor, label: float) -> dict[str, Tensor]:
+        with frozen(self.discriminator):
+            logits = self.discriminator(fakes)
+            adversarial = generator_loss(self.config.adversarial_loss, logits, label)
+            made = fakes
+            if self.config.noise == "normal":
+                made = self.generator(self.vectors(batch))
+            correspondence = self.correspondence(made, batch)
+            weighted = self.config.correspondence_weight * correspondence
+            self.descend("generator", self.config.adversarial_weight * adversarial + weighted)
+        self.update_average()
+        return {"generator": adversarial.detach(), "correspondence": correspondence.detach()}
+
+    def correspondence(self, made: Tensor, batch: Batch) -> Tensor:
+        return reconstruction_loss(self.config.correspondence_loss, made, batch.images)
+
+
+if __name__ == "__main__":
+    sys.exit(main(LSD, PRESETS))

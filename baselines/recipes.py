@@ -1,0 +1,267 @@
+"""The experiments of 2019 as recipes, and those that came of them.
+
+    python -m baselines.recipes list
+    python -m baselines.recipes run lsd --mini --seeds 0 1 2
+
+A recipe is a few runs to be compared: the settings of 2019 at full size, which want a GPU, or with
+--mini narrower networks on the 32x32 release, for two CPU cores. The runs are ordinary run folders,
+OUT/RUN-seedN, with "mini-" before RUN for the small ones; the same command again goes on with them,
+and recipes share them. `python -m benchmarks.recipes` scores them and makes the table.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import tyro
+
+from baselines import BASELINES
+from baselines.cli import run
+from baselines.config import RunConfig
+from fdd.errors import FddError
+
+Options = Mapping[str, Any]
+
+FDD: Options = {"train_images": 1984, "steps": 24_800}
+"""200 epochs of the 1984 images of 2019; all else are the defaults."""
+FACES: Options = {
+    "latent_size": 32,
+    "lr_generator": 2.5e-4,
+    "lr_discriminator": 5e-5,
+    "steps": 24_800,
+}
+STREAM: Options = {**FDD, "train_images": 0, "data": "stream"}
+CANONICAL: Options = {**STREAM, "vector": "canonical"}
+VECTORS: Options = {**CANONICAL, "noise": "vectors"}
+BALANCED: Options = {**VECTORS, "adversarial_weight": 0.01}
+NETWORK: Options = {"mapping_layers": 2, "batch_norm_eps": 1e-3, "leaky_slope": 0.1}
+SCHEDULE: Options = {"batch_size": 64, "precision": "bfloat16", "decay": 0.5}
+LSD: Options = {**BALANCED, **NETWORK, **SCHEDULE, "lr_generator": 2e-3, "ema": 0.995}
+AAE_NETWORK: Options = {**STREAM, **NETWORK, "lr_generator": 1e-5}
+AAE: Options = {**AAE_NETWORK, **SCHEDULE, "lr_encoder": 2e-3}
+MINI: Options = {
+    "version": "mini-1",
+    "image_size": 32,
+    "width": 16,
+    "kernel_size": 5,
+    "batch_size": 32,
+    "steps": 4000,
+    "precision": "bfloat16",
+    "log_every": 100,
+    "sample_every": 1000,
+    "checkpoint_every": 250,
+}
+"""What `--mini` changes in every run; a run's own changes go on top."""
+
+RUNS: dict[str, tuple[str, Options]] = {
+    "dcgan-2019": ("dcgan", FDD),
+    "dcgan-stride-2": ("dcgan", {**FDD, "generator_stride": 2}),
+    "aae-2019": ("aae", FDD),
+    "aae-detached": ("aae", {**FDD, "autoencoder_loss": "E"}),
+    "aae-ms-ssim": ("aae", {**FDD, "reconstruction_loss": "ms-ssim"}),
+    "aae-faces": ("aae", FACES),
+    "aae-faces-detached": ("aae", {**FACES, "autoencoder_loss": "E"}),
+    "lsd-2019": ("lsd", FDD),
+    "lsd-ms-ssim": ("lsd", {**FDD, "correspondence_loss": "ms-ssim"}),
+    "lsd-stream": ("lsd", STREAM),
+    "lsd-canonical": ("lsd", CANONICAL),
+    "lsd-vectors": ("lsd", VECTORS),
+    "lsd-balanced": ("lsd", BALANCED),
+    "lsd-network": ("lsd", {**BALANCED, **NETWORK}),
+    "lsd": ("lsd", LSD),
+    "aae-stream": ("aae", STREAM),
+    "aae-network": ("aae", AAE_NETWORK),
+    "aae": ("aae", AAE),
+    "aae-32": ("aae", {**AAE, "latent_size": 32}),
+}
+"""Every run by its name: a baseline and the options that differ from its defaults."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Runs to be compared, by their names in RUNS, and why."""
+
+    question: str
+    runs: tuple[str, ...]
+    concluded: str = ""
+    """What 2019 saw, by eye."""
+    interpolate: bool = False
+    """Whether to draw paths in the latent spaces at the end."""
+
+
+RECIPES: dict[str, Recipe] = {
+    "detach-fdd": Recipe(
+        "Does an encoder alone find the codes of images in the latent space of a GAN?",
+        ("aae-2019", "aae-detached"),
+        "With loss E the reconstructions are plausible images, but not the encoded ones.",
+    ),
+    "detach-faces": Recipe(
+        "The same on a folder of pictures, such as the Simpsons Faces of 2019.",
+        ("aae-faces", "aae-faces-detached"),
+        "As on FDD.",
+    ),
+    "g-stride": Recipe(
+        "Does the generator need convolutions of stride 1?",
+        ("dcgan-2019", "dcgan-stride-2"),
+        "Stride 2 gives noise.",
+    ),
+    "interpolation": Recipe(
+        "Do images between two codes lie between the two images?",
+        ("dcgan-2019", "aae-2019"),
+        "Paths are smooth, but they cross incoherent regions.",
+        interpolate=True,
+    ),
+    "lsd": Recipe(
+        "Does a term MSE(FD(v), G(v)) make G(v) look like FD(v)?",
+        ("dcgan-2019", "lsd-2019"),
+        "No correspondence; best around epoch 40 of 200, blurred after it while the MSE falls.",
+    ),
+    "ms-ssim-aae": Recipe(
+        "Is MS-SSIM a better reconstruction loss than the MSE?",
+        ("aae-2019", "aae-ms-ssim"),
+        "Sharper, with wrong colours; the AAE fails.",
+    ),
+    "ms-ssim-lsd": Recipe(
+        "Is MS-SSIM a better correspondence loss than the MSE?",
+        ("lsd-2019", "lsd-ms-ssim"),
+        "Sharper, with wrong colours.",
+    ),
+    "lsd-why": Recipe(
+        "What kept G(v) from looking like FD(v)? One change at a time, each on top of the last.",
+        (
+            "lsd-2019",
+            "lsd-stream",
+            "lsd-canonical",
+            "lsd-vectors",
+            "lsd-balanced",
+            "lsd-network",
+            "lsd",
+        ),
+    ),
+    "aae-why": Recipe(
+        "What do the reconstructions of 2019 lack? One change at a time, each on top of the last.",
+        ("aae-2019", "aae-stream", "aae-network", "aae", "aae-32"),
+    ),
+}
+
+
+@dataclass(frozen=True)
+class List:
+    """List the recipes, what they ask and what 2019 concluded."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """Train the runs of a recipe, one after another; the same command again goes on."""
+
+    recipe: tyro.conf.Positional[str]
+    """Its name, as `list` has it."""
+    mini: bool = False
+    """The small form: 32x32 images and narrower networks, for two CPU cores."""
+    seeds: tuple[int, ...] = (0,)
+    """Each run is trained once with each of these seeds."""
+    only: tuple[str, ...] = ()
+    """Train only the runs of these names."""
+    steps: int | None = None
+    """Training steps, in place of the recipe's."""
+    data: str | None = None
+    """images:FOLDER, for a recipe on pictures."""
+    device: str = "auto"
+    """Where to train: cpu, cuda, cuda:1 and so on; auto takes cuda when there is one."""
+    out: Path = Path("runs/recipes")
+    """The folder that gets a run folder for each run and seed."""
+
+
+def named(name: str) -> Recipe:
+    """The recipe of that name. FddError for an unknown one."""
+    if name not in RECIPES:
+        raise FddError(f"recipe={name!r} must be one of {', '.join(RECIPES)}")
+    return RECIPES[name]
+
+
+def configured(name: str, mini: bool = False, **changes: Any) -> tuple[Any, RunConfig]:
+    """Class and options of the run of that name; `changes` go on top."""
+    baseline, options = RUNS[name]
+    module, class_name = BASELINES[baseline]
+    make = getattr(import_module(module), class_name)
+    small = MINI if mini else {}
+    own = {option: value for option, value in options.items() if not mini or option != "steps"}
+    return make, make.config_type(**{**small, **own, **changes})
+
+
+def run_recipe(options: Run) -> int:
+    """Train; the exit status of the first run that fails or is stopped, else 0."""
+    recipe = named(options.recipe)
+    unknown = set(options.only) - set(recipe.runs)
+    if unknown:
+        raise FddError(
+            f"only={min(unknown)!r} must be a run of {options.recipe}: {', '.join(recipe.runs)}"
+        )
+    faces = any(name.startswith("aae-faces") for name in recipe.runs)
+    if faces and not str(options.data).startswith("images:"):
+        raise FddError(
+            f"recipe={options.recipe!r} trains on a folder of pictures: name it with "
+            "--data images:FOLDER"
+        )
+    changes: dict[str, Any] = {"device": options.device}
+    changes |= {} if options.data is None else {"data": options.data}
+    changes |= {} if options.steps is None else {"steps": options.steps}
+    names = options.only or recipe.runs
+    prepared = {name: configured(name, options.mini, **changes) for name in names}
+    for _, config in prepared.values():
+        config.check()
+    for seed in options.seeds:
+        for name, (make, config) in prepared.items():
+            out = options.out / f"{'mini-' if options.mini else ''}{name}-seed{seed}"
+            print(f"== {options.recipe}: {name}, seed {seed}", flush=True)
+            status = run(make, replace(config, seed=seed), out)
+            if status:
+                return status
+            if recipe.interpolate:
+                draw_paths(out)
+    return 0
+
+
+def draw_paths(out: Path) -> None:
+    """Paths between codes, linear and spherical, of a trained run."""
+    from baselines.interpolate import main as interpolate
+
+    for path in ("linear", "spherical"):
+        interpolate([str(out), "--path", path, "--out", str(out / f"interpolation-{path}")])
+
+
+def describe() -> str:
+    """All recipes, a few lines each."""
+    lines = []
+    for name, recipe in RECIPES.items():
+        lines += [name, f"  {recipe.question}"]
+        lines += [f"  2019: {recipe.concluded}"] if recipe.concluded else []
+        for run_name in recipe.runs:
+            baseline, options = RUNS[run_name]
+            settings = ", ".join(f"{option}={value}" for option, value in options.items())
+            lines += [f"    {run_name}: {baseline}, {settings}"]
+    return "\n".join(lines)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; its exit status: 0 done, 2 a mistake (one line), 130 stopped by Ctrl-C."""
+    choice: Any = tyro.cli(
+        List | Run, args=argv, prog="python -m baselines.recipes", description=__doc__
+    )
+    if isinstance(choice, List):
+        print(describe())
+        return 0
+    try:
+        return run_recipe(choice)
+    except FddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

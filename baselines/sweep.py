@@ -1,0 +1,327 @@
+"""Search the options of a baseline: many short runs, ranked by their best score.
+
+    python -m baselines.sweep aae --preset mini --set lr_generator=1e-5,1e-4 --set beta1=0.5,0.7
+
+    optuna.log              what was asked for, and each trial that has ended (an Optuna journal)
+    trial-0000/ and so on   the trials, ordinary run folders (see `baselines.runs`)
+    trials.csv, scores.png  the trials by score; the score against each option
+
+A trial enters the journal in one record, when it has ended, and the options of the next one follow
+from those records alone. So a sweep that is killed at any moment goes on as if it never stopped.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from os import PathLike
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import optuna
+import pandas as pd
+import torch
+import tyro
+from filelock import FileLock, Timeout
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from optuna.distributions import CategoricalDistribution, IntDistribution
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
+from torch.utils.tensorboard import SummaryWriter
+from torch.utils.tensorboard.summary import hparams
+
+from baselines import BASELINES
+from baselines.runs import load_state
+from baselines.search import Plan, Search, Values, draw, make_plan
+from baselines.train import train
+from fdd.errors import FddError
+from fdd.store import atomic_write, writing_to
+
+INK, BLUE, ORANGE, GREY = "#1c2b3a", "#1f5fa8", "#d9480f", "#8a949e"
+
+
+def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
+    """Run the trials of a plan that have not ended yet, and give the table of those that have.
+
+    `out` becomes the sweep's folder; if it holds the same sweep, that one goes on. The columns are
+    number, the options that vary, score, best_step, state (complete or failed), seconds, folder and
+    reason (why it failed or stopped early); the best score comes first. There are fewer rows than
+    `plan.trials` if Ctrl-C or SIGTERM stopped the sweep. A trial whose loss is not finite, or whose
+    networks do not fit into memory, has failed, and the next one begins.
+
+    FddError for a folder that cannot be used, a full disk, and if every trial failed.
+    """
+    folder, processes = Path(out), os.environ.get("WORLD_SIZE", "1")
+    if processes != "1":
+        raise FddError(f"WORLD_SIZE={processes} must be 1: start a sweep without torchrun")
+    there = set(os.listdir(folder)) - {".lock"} if folder.is_dir() else set()
+    if there and "optuna.log" not in there:
+        raise FddError(
+            f"sweep folder '{folder}': it holds files but no sweep; choose another with --out"
+        )
+    with lock(folder):
+        study = open_study(plan, folder)
+        while len(study.trials) < plan.trials and run_trial(plan, study, folder):
+            pass
+        table = tabulate(study.trials, list(plan.space))
+        if table["score"].notna().any():
+            with atomic_write(folder / "scores.png") as path:
+                plot(table, plan).savefig(path, format="png", dpi=160, facecolor="white")
+        with atomic_write(folder / "trials.csv") as path:
+            table.to_csv(path, index=False)
+    if len(table) >= plan.trials and table["score"].isna().all():
+        raise FddError(f"all {len(table)} trials failed, the first one so: {table['reason'][0]}")
+    return table
+
+
+def lock(folder: Path) -> Any:
+    """Make the folder and hold it as a context. FddError if it cannot be, or another one does."""
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            return FileLock(folder / ".lock").acquire(timeout=0)
+        except Timeout:
+            raise FddError(
+                f"sweep folder '{folder}': another sweep is running in it; choose another with "
+                "--out"
+            ) from None
+
+
+def open_study(plan: Plan, folder: Path) -> optuna.Study:
+    """The journal of the folder, begun if there is none. FddError if it is of another plan."""
+    journal = folder / "optuna.log"
+    Path(f"{journal}.lock").unlink(missing_ok=True)  # a process that was killed may leave it
+    if journal.exists():  # a full disk may cut the last record short
+        os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
+    backend = JournalFileBackend(str(journal), JournalFileOpenLock(str(journal)))
+    try:
+        storage = JournalStorage(backend)
+    except Exception as error:  # what Optuna raises for a damaged file has no common type
+        raise FddError(f"sweep folder '{folder}': optuna.log is damaged: {error}") from None
+    if optuna.get_all_study_names(storage):
+        study = optuna.load_study(study_name=None, storage=storage)
+    else:
+        study = optuna.create_study(storage=storage, study_name="sweep", direction="maximize")
+    wanted = plan.record()
+    here = study.user_attrs.get("plan")
+    if here is None:
+        study.set_user_attr("plan", wanted)
+        return study
+    for name, value in wanted.items():
+        if here.get(name) != value:
+            raise FddError(
+                f"sweep folder '{folder}': it holds a sweep with {name}={here.get(name)!r}, "
+                f"not {value!r}; choose another folder with --out"
+            )
+    return study
+
+
+def trial_folder(number: int) -> str:
+    return f"trial-{number:04d}"
+
+
+def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
+    """Run or go on with the next trial and record how it ended; False if a signal stopped it."""
+    number = len(study.trials)
+    options = draw(plan, study.trials)
+    shown = ", ".join(f"{name}={value}" for name, value in options.items())
+    print(f"trial {number} ({number + 1} of {plan.trials}): {shown}", flush=True)
+    config, folder = replace(plan.config, **options), out / trial_folder(number)
+    timer = f"seconds of trial {number}"
+    began = time.monotonic() - study.user_attrs.get(timer, 0.0)
+    reason, failed, stopped = None, False, False
+    try:
+        outcome = train(plan.make, config, folder)
+        reason, stopped = outcome.reason, outcome.stopped
+    except (FddError, torch.cuda.OutOfMemoryError) as error:
+        if isinstance(error.__cause__, OSError):  # the disk's fault, not the trial's
+            raise
+        reason, failed = str(error).partition("\n")[0], True
+    seconds = round(time.monotonic() - began, 1)
+    if not failed and reason is None and outcome.step < config.steps:
+        study.set_user_attr(timer, seconds)
+        return False
+    watch = {} if failed else load_state(folder)["watch"]
+    if (folder / "config.json").exists():
+        record_hparams(folder, options, watch)
+    result = {"best_step": watch.get("best_step"), "seconds": seconds, "reason": reason}
+    study.add_trial(
+        create_trial(
+            state=TrialState.FAIL if failed else TrialState.COMPLETE,
+            value=watch.get("best_score"),
+            params=options,
+            distributions={**plan.space},
+            user_attrs=result,
+        )
+    )
+    print(f"failed: {reason}" if failed else f"score {watch['best_score']:.4g}", flush=True)
+    return not stopped
+
+
+def record_hparams(folder: Path, options: dict[str, Any], watch: dict[str, Any]) -> None:
+    """Add a trial to TensorBoard's HParams, in the events of its run.
+
+    A failed trial, whose `watch` is empty, has no score and no record of success.
+    """
+    shown = {name: v if type(v) in (int, float) else str(v) for name, v in options.items()}
+    experiment, start, end = hparams(shown, {"best score": 0})
+    with SummaryWriter(str(folder / "tb")) as events:
+        for summary in (experiment, start, end) if watch else (experiment, start):
+            events.file_writer.add_summary(summary)
+        if watch:
+            events.add_scalar("best score", watch["best_score"], watch["best_step"])
+
+
+def tabulate(ended: Sequence[FrozenTrial], options: Sequence[str]) -> pd.DataFrame:
+    """The table that `sweep` gives."""
+    rows = [
+        {
+            "number": trial.number,
+            **{name: "None" if v is None else v for name, v in trial.params.items()},
+            "score": trial.value,
+            "best_step": trial.user_attrs["best_step"],
+            "state": "failed" if trial.state is TrialState.FAIL else "complete",
+            "seconds": trial.user_attrs["seconds"],
+            "folder": trial_folder(trial.number),
+            "reason": trial.user_attrs["reason"],
+        }
+        for trial in ended
+    ]
+    end = ["score", "best_step", "state", "seconds", "folder", "reason"]
+    table = pd.DataFrame(rows, columns=["number", *options, *end])
+    table = table.astype({"score": float, "best_step": "Int64"})
+    return table.sort_values(["score", "number"], ascending=[False, True], ignore_index=True)
+
+
+def plot(table: pd.DataFrame, plan: Plan) -> Figure:
+    """The score against each option that varies, a panel an option, of the table `sweep` gives."""
+    columns = 2 if len(plan.space) == 4 else min(len(plan.space), 3)
+    lines = -(-len(plan.space) // columns)
+    figure = Figure(figsize=(3.2 * columns + 1.2, 2.8 * lines + 0.9), layout="constrained")
+    panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
+    marks: dict[str, Any] = {}
+    for (name, values), axes in zip(plan.space.items(), panels, strict=False):
+        draw_panel(axes, table, name, values)
+        marks |= {
+            label: mark for mark, label in zip(*axes.get_legend_handles_labels(), strict=True)
+        }
+    for axes in panels[len(plan.space) :]:
+        axes.set_axis_off()
+    key = figure.legend(marks.values(), marks.keys(), loc="outside lower center", ncols=4)
+    key.set_frame_on(False)
+    figure.supylabel("best score on held-out images", color=INK, fontsize=10)
+    figure.suptitle(f"{plan.make.name}: {len(table)} trials", color=INK, fontsize=11)
+    return figure
+
+
+def draw_panel(axes: Axes, table: pd.DataFrame, name: str, values: Values) -> None:
+    """One option: listed values side by side, each with its median, or a range as a line."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(GREY)
+    axes.tick_params(colors=INK, labelsize=8)
+    axes.set_xlabel(name, color=INK, fontsize=10)
+    at, scores, failed = table[name], table["score"], table["state"] == "failed"
+    if isinstance(values, CategoricalDistribution):
+        listed = [str(value) for value in values.choices]
+        at = at.map(lambda value: listed.index(str(value)))
+        slope = 20 if len("".join(listed)) > 40 else 0
+        axes.set_xticks(range(len(listed)), listed, rotation=slope)
+        axes.set_xlim(-0.5, len(listed) - 0.5)
+        middle = scores.groupby(at).median()
+        ends = middle.index - 0.25, middle.index + 0.25
+        axes.hlines(middle, *ends, color=GREY, linewidth=1.5, zorder=0, label="median")
+    else:
+        axes.set_xscale("log" if values.log else "linear")
+        axes.set_xlim(values.low, values.high)
+        if isinstance(values, IntDistribution) and not values.log:
+            axes.locator_params(axis="x", integer=True)
+    dots: dict[str, Any] = {"linewidths": 0.6, "edgecolors": "white", "clip_on": False}
+    axes.scatter(at, scores, s=34, color=BLUE, alpha=0.8, label="trial", **dots)
+    axes.scatter(at[:1], scores[:1], s=60, color=ORANGE, label="best", **dots)
+    if failed.any():
+        foot = axes.get_xaxis_transform()  # x in data, y in shares of the panel
+        cross: dict[str, Any] = {"marker": "x", "s": 24, "color": INK, "clip_on": False}
+        axes.scatter(at[failed], [0.0] * failed.sum(), transform=foot, label="failed", **cross)
+
+
+def told(words: str, metavar: str, default: str) -> Any:
+    return tyro.conf.arg(help=words, metavar=metavar, help_behavior_hint=f"(default: {default})")
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Search the options of a baseline: train it with many, rank these runs by their best score.
+
+    The score of a run is the best that it had at a checkpoint, on held-out images. The same command
+    again goes on with a sweep that was stopped, and shows again one that is complete.
+    """
+
+    baseline: Annotated[Literal[tuple(BASELINES)], tyro.conf.Positional]  # type: ignore[valid-type]
+    """The model to train."""
+    preset: str = "paper"
+    """The settings to begin with, which --set changes: paper, small or mini."""
+    set: Annotated[
+        tuple[str, ...],
+        tyro.conf.UseAppendAction,
+        told(
+            "An option and what it may be, once for each option. One value: steps=400. Some: "
+            "beta1=0.5,0.7 or flip=true,false. A range, not for a grid: beta1=0.3:0.9 or "
+            "width=4:16. A range on a logarithmic scale: lr_generator=log:1e-6:1e-2.",
+            "NAME=VALUES",
+            "as the preset has it",
+        ),
+    ] = ()
+    search: Search = "grid"
+    """grid: each combination once. random: at random. tpe: 10 at random, then near those that did
+    well (tree-structured Parzen estimator)."""
+    trials: Annotated[
+        int | None,
+        told("How many runs; more than before adds some.", "N", "all of a grid, else 20"),
+    ] = None
+    search_seed: int = 0
+    """What is random in the search follows from it; in training, from the option seed."""
+    out: Annotated[
+        Path | None,
+        told("For the runs, trials.csv and scores.png.", "FOLDER", "runs/sweep-BASELINE-PRESET"),
+    ] = None
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run `python -m baselines.sweep` and return its exit status.
+
+    0: all trials have ended; 2: a mistake in the arguments, or no trial without failure, one line
+    of stderr says which; 130: stopped by Ctrl-C. Raises SystemExit as argparse does.
+    """
+    asked = tyro.cli(Arguments, prog="python -m baselines.sweep", args=argv)
+    out = asked.out or Path("runs", f"sweep-{asked.baseline}-{asked.preset}")
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        plan = make_plan(
+            asked.baseline, asked.preset, asked.set, asked.search, asked.trials, asked.search_seed
+        )
+        table = sweep(plan, out)
+    except (FddError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on", file=sys.stderr)
+        return 130
+    if len(table):
+        shown = table.drop(columns="reason").astype(object).fillna("-")
+        print(shown.to_string(index=False, float_format="{:.4g}".format))
+    for number, reason in table[["number", "reason"]].dropna().itertuples(index=False):
+        print(f"trial {number}: {reason}")
+    if len(table) < plan.trials:
+        ended = f"{len(table)} of {plan.trials} trials"
+        print(f"stopped after {ended}; the same command goes on", file=sys.stderr)
+        return 130
+    print(f"best: {out / table['folder'][0]}; see also {out / 'trials.csv'}, {out / 'scores.png'}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

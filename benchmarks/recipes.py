@@ -1,0 +1,233 @@
+"""Scores of the runs of `baselines.recipes`, as one table with the spread over seeds.
+
+    python -m benchmarks.recipes --folder runs/recipes
+
+Every run is scored on the test split of its own release, or on the pictures it held out; beside the
+models stand what needs none: the best constant, the nearest training image, and the renderer itself
+from another starting point, which no model of a', b', c, d can beat by much.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+import fdd
+from benchmarks.arrays import require
+from benchmarks.image_scores import retrieval, ssim
+from benchmarks.scores import nonlinear_r2
+from benchmarks.splits import read_split
+from fdd.cards import release
+from fdd.errors import FddError
+from fdd.store import atomic_write
+
+Images = NDArray[np.uint8]
+Params = NDArray[np.float64]
+Read = Callable[[Any], Images]
+
+COLUMNS = {
+    "ssim": "SSIM",
+    "top1": "found first",
+    "top10": "found in 10",
+    "r2": "R2 of a', b', c, d",
+    "distance": "distance",
+    "diversity": "diversity",
+    "sharpness": "sharpness",
+}
+"""What is scored, with the heading in the table. ssim, top1, top10: the image that the model makes
+of a test image, G(E(x)) or G(v), against it, and its rank among all test images. r2: mean over the
+four of the kernel R2 of codes E(x). distance: energy distance of samples G(z) to test images, on
+pixels. diversity, sharpness: of samples, by those of test images."""
+SAMPLES = 1000
+FIT = 4000
+"""Train images that codes are fitted on, and that the best constant is the mean of."""
+ENDS = (1984, 100_000)
+"""So many training images are searched for the nearest: those of 2019, and all of mini-1."""
+BLOCK = 2000
+
+
+@dataclass(frozen=True)
+class Options:
+    """Score the runs of the recipes and print their table."""
+
+    folder: Path = Path("runs/recipes")
+    """The folder of run folders."""
+    images: int = 2000
+    """Test images."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Weights to score: the newest, or those of the best score on held-out images."""
+    out: Path | None = None
+    """Also write the numbers of each run to this CSV file."""
+
+
+def score_run(
+    model: Any, test: tuple[Images, Params | None], fit: Any, seed: int
+) -> dict[str, float]:
+    """COLUMNS of a model, where it has them: test images uint8 [N, S, S, 3] and raw parameters
+    [N, 6], `fit` the same of train."""
+    from baselines.data import to_tensor
+    from baselines.watch import diversity, energy_distance, sharpness
+
+    images, params = test
+    found = {}
+    codes = model.vectors(params) if params is not None else None
+    if codes is None and model.can_encode:
+        codes = model.encode(images)
+        if params is not None:
+            held = codes, fdd.canonical_params(params)[:, 2:]
+            learned = model.encode(fit[0]), fdd.canonical_params(fit[1])[:, 2:]
+            found["r2"] = float(nonlinear_r2(*learned, test=held, seed=seed).mean())
+    if codes is not None:
+        found |= pair_scores(model.generate(codes), images)
+    noise = np.random.default_rng(seed).standard_normal((SAMPLES, model.latent_size))
+    cpu = require("torch").device("cpu")
+    samples, real = (to_tensor(i[:SAMPLES], cpu) for i in (model.generate(noise), images))
+    found["distance"] = energy_distance(samples, real)
+    found["diversity"] = diversity(samples) / diversity(real)
+    found["sharpness"] = sharpness(samples) / sharpness(real)
+    return found
+
+
+def pair_scores(made: Images, images: Images) -> dict[str, float]:
+    """How well made[i] shows images[i], both uint8 [N, S, S, 3]."""
+    ranks = retrieval(made, images)
+    return {"ssim": float(ssim(made, images).mean()), "top1": ranks.top1, "top10": ranks.top10}
+
+
+def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]]:
+    """The same scores of what needs no model, on `rows` test images of a release at that size."""
+    images, params = read_split(version, "test", size, rows)
+    found = {"another test image": pair_scores(np.roll(images, 1, axis=0), images)}
+    train, _ = fitted(version, size)
+    mean = train.mean(axis=0).round().astype(np.uint8)
+    found["mean training image"] = pair_scores(np.broadcast_to(mean, images.shape), images)
+    stored = release(version).rows("train")
+    for count in sorted({min(count, stored) for count in ENDS}):
+        near = nearest(images, lambda r: read_split(version, "train", size, r)[0], count)
+        found[f"nearest of {count} training images"] = pair_scores(near, images)
+    card, other = release(version), params.copy()
+    other[:, :2] = np.random.default_rng(0).uniform(-1, 1, (rows, 2))
+    drawn = fdd.render(other, size=card.size, points=card.points)
+    from baselines.data import resize
+
+    found["FD from another start"] = pair_scores(resize(drawn, size), images)
+    return found
+
+
+def nearest(images: Images, read: Read, count: int) -> Images:
+    """For each image the nearest of `count` others, pixel by pixel, read in blocks."""
+    flat = images.reshape(len(images), -1).astype(np.float32)
+    least = np.full(len(images), np.inf, np.float32)
+    found = np.empty_like(images)
+    for start in range(0, count, BLOCK):
+        block = read(range(start, min(start + BLOCK, count)))
+        others = block.reshape(len(block), -1).astype(np.float32)
+        distance = (others**2).sum(axis=1)[:, None] - 2 * others @ flat.T
+        place = distance.argmin(axis=0)
+        value = distance[place, np.arange(len(images))]
+        closer = value < least
+        least[closer], found[closer] = value[closer], block[place[closer]]
+    return found
+
+
+def fitted(version: str, size: int) -> tuple[Images, Params]:
+    """The first FIT train images of a release and their parameters."""
+    return read_split(version, "train", size, min(FIT, release(version).rows("train")))
+
+
+def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
+    """(test images, parameters) and (train images, parameters) for a run with that config.json.
+
+    Of a run on a folder of pictures: those that it held out, without parameters.
+    """
+    version, size = config["version"], config["image_size"]
+    if not config["data"].startswith("images:"):
+        return read_split(version, "test", size, rows, "images"), fitted(version, size)
+    from baselines.config import RunConfig
+    from baselines.data import open_data
+
+    options = {name: config[name] for name in ("data", "exclude", "image_size", "batch_size")}
+    _, pictures = open_data(RunConfig(**options))
+    return (pictures.read(range(len(pictures))), None), None
+
+
+def score_folder(options: Options) -> pd.DataFrame:
+    """A row for each run in the folder: run, seed, step, device, and COLUMNS."""
+    from baselines import load_run
+    from baselines.runs import load_state
+
+    folders = sorted(path.parent for path in options.folder.glob("*/config.json"))
+    if not folders:
+        raise FddError(
+            f"folder='{options.folder}' holds no runs; train some with baselines.recipes"
+        )
+    rows = []
+    for folder in tqdm(folders, "scoring", unit="run", leave=False):
+        model = load_run(folder, checkpoint=options.checkpoint)
+        name = folder.name.rpartition("-seed")[0]
+        test, fit = data_of(model.config, options.images)
+        row = {"run": name or folder.name, "seed": model.config["seed"]}
+        row["step"] = load_state(folder, options.checkpoint)["step"]
+        row |= {"version": model.config["version"], "size": model.config["image_size"]}
+        row["device"] = model.config["trained_on"]["device"]
+        rows.append(row | score_run(model, test, fit, model.config["seed"]))
+    return pd.DataFrame(rows).reindex(
+        columns=["run", "seed", "step", "version", "size", "device", *COLUMNS]
+    )
+
+
+def table(scores: pd.DataFrame, beside: dict[str, dict[str, float]]) -> str:
+    """Markdown: a line a run, mean and standard deviation over its seeds; then what is beside."""
+    lines = [["run", "seeds", "steps", *COLUMNS.values()]]
+    for name, group in scores.groupby("run", sort=False):
+        steps = f"{group.step.min()}" if group.step.nunique() == 1 else "mixed"
+        seeds = ", ".join(str(seed) for seed in sorted(group.seed))
+        lines.append([str(name), seeds, steps, *(_cell(group[c]) for c in COLUMNS)])
+    for name, found in beside.items():
+        lines.append([name, "", "", *(_cell(pd.Series(found.get(c, np.nan))) for c in COLUMNS)])
+    wide = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
+    text = [" | ".join(cell.ljust(w) for cell, w in zip(line, wide, strict=True)) for line in lines]
+    rule = "|".join("-" * (w + 2) for w in wide)
+    return "\n".join([f"| {text[0]} |", f"|{rule}|", *(f"| {line} |" for line in text[1:])])
+
+
+def _cell(values: pd.Series) -> str:
+    if values.isna().all():
+        return ""
+    spread = f" ± {values.std():.3f}" if len(values) > 1 else ""
+    return f"{values.mean():.3f}{spread}"
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; its exit status: 0 done, 2 a mistake (one line)."""
+    try:
+        require("torch")
+        options: Options = require("tyro").cli(
+            Options, args=argv, prog="python -m benchmarks.recipes"
+        )
+        scores = score_folder(options)
+        for version in sorted(set(scores["version"])):
+            of = scores[scores["version"] == version]
+            for size in sorted(set(of["size"])):
+                print(f"\n{version}, {size} x {size} pixels, {options.images} test images\n")
+                beside = references(version, size, options.images)
+                print(table(of[of["size"] == size], beside))
+        if options.out is not None:
+            with atomic_write(options.out) as path:
+                scores.round(5).to_csv(path, index=False)
+    except FddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,252 @@
+"""Training steps of `baselines.lsd` beside the same mathematics as it is usually written.
+
+    python -m pytest benchmarks/speed/bench_baselines.py
+
+The numbers in brackets are ratios to the fastest of the group. `plain_lsd.py` is the peer, in
+float32; all begin with the same weights. Then what it costs to feed the steps from the stored
+release or the stream, and how long a user waits for samples of a model. With --benchmark-json=FILE
+the file has the operations of a step, in GFLOP an image, too. What needs a GPU is skipped without.
+"""
+
+import os
+import random
+import shutil
+from dataclasses import asdict, replace
+from importlib.util import find_spec
+from itertools import islice
+
+import pytest
+import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.utils.flop_counter import FlopCounterMode
+
+import fdd
+from baselines import load_run, runs
+from baselines.data import Batch, Batches, StreamBatches, read_ahead, resize, to_tensor
+from baselines.lsd import LSD, PRESETS
+from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
+from fdd.cards import release
+from fdd.folders import grid, save_png
+
+CPU, GPU = torch.device("cpu"), torch.device("cuda")
+SAMPLES = 64
+
+needs_gpu = pytest.mark.skipif(
+    not torch.cuda.is_available(), reason="needs a GPU that torch can use"
+)
+needs_compiler = pytest.mark.skipif(
+    shutil.which(os.environ.get("CXX", "g++")) is None, reason="torch.compile needs a C++ compiler"
+)
+needs_triton = pytest.mark.skipif(
+    find_spec("triton") is None, reason="torch.compile needs triton for a GPU"
+)
+
+
+def first_images(config):
+    """Images of the train split, uint8 [batch_size, S, S, 3], and parameters [batch_size, 6]."""
+    card = release(config.version)
+    params = fdd.sample_params(config.batch_size, version=card.name)
+    images = fdd.render(params, size=card.size, points=card.points)
+    return resize(images, config.image_size), params
+
+
+def first_batch(config, device):
+    images, params = first_images(config)
+    return Batch(to_tensor(images, device), torch.from_numpy(params).to(device))
+
+
+def trainer(config, device):
+    """The model of `baselines`, as its training loop makes it."""
+    model = LSD(config, torch.Generator().manual_seed(0))
+    model.to(device, memory_format=torch.channels_last)
+    if config.compile:
+        for network in model.children():
+            network.compile()
+    return model
+
+
+def our_step(config, batch):
+    """step(): one of `baselines.lsd` on this batch; the losses by name."""
+    model, rng = trainer(config, batch.images.device), torch.Generator().manual_seed(0)
+    return lambda: model.step(batch, rng)
+
+
+def plain_step(config, batch):
+    """step(): one of the plain implementation on this batch, in torch's default memory format."""
+    device = batch.images.device
+    ours = LSD(config, torch.Generator().manual_seed(0))
+    model = PlainLSD(config.image_size, config.width, config.kernel_size)
+    copy_weights(ours.generator, model.generator)
+    copy_weights(ours.discriminator, model.discriminator)
+    model.to(device)
+    images, v = batch.images.contiguous(), ours.vectors(batch)
+
+    def step():
+        z = torch.randn(len(v), 6, device=device)
+        return model.step(images, v, z, random.uniform(0.9, 1))
+
+    return step
+
+
+def gflop_per_image(step, batch_size):
+    """GFLOP an image of a step, in matrix products and convolutions, by torch's counter.
+
+    A multiplication and its addition are two. Nothing is computed, and the gradients that the step
+    leaves hold no numbers, so it is of no use afterwards.
+    """
+    fake = FakeTensorMode(allow_non_fake_inputs=True, shape_env=ShapeEnv())  # scalars, too
+    with fake, FlopCounterMode(display=False) as counter:
+        step()
+    return counter.get_total_flops() / batch_size / 1e9
+
+
+def finish(losses, device):
+    """Wait until the device has done all of a round."""
+    if device.type == "cuda":
+        torch.cuda.synchronize()
+    assert all(loss.isfinite() for loss in losses.values())
+
+
+def measure(benchmark, step, device, steps, rounds):
+    """Time rounds of `steps` steps, after one that compiles and chooses algorithms."""
+
+    def go():
+        for _ in range(steps):
+            losses = step()
+        finish(losses, device)
+
+    benchmark.pedantic(go, rounds=rounds, warmup_rounds=1)
+
+
+OURS = {
+    "float32": {},
+    "bfloat16": {"precision": "bfloat16"},
+    "compiled": {"compile": True},
+    "bfloat16-compiled": {"precision": "bfloat16", "compile": True},
+}
+"""Options beyond those of 2019."""
+STEPS = {"plain": plain_step, "plain-without-tf32": plain_step} | dict.fromkeys(OURS, our_step)
+
+
+def a_step(benchmark, kind, config, device, steps, rounds):
+    config = replace(config, **OURS.get(kind, {}))
+    batch = first_batch(config, device)
+    eager = STEPS[kind](replace(config, compile=False), first_batch(config, CPU))
+    gflop = gflop_per_image(eager, config.batch_size)
+    benchmark.extra_info["GFLOP an image"] = round(gflop, 1)
+    measure(benchmark, STEPS[kind](config, batch), device, steps, rounds)
+
+
+@pytest.mark.parametrize(
+    "kind", ["plain", "float32", "bfloat16", pytest.param("compiled", marks=needs_compiler)]
+)
+def test_a_step_on_the_cpu(benchmark, kind):
+    config = PRESETS["paper"]
+    benchmark.group = (
+        f"LSD step, batch {config.batch_size}, {config.image_size}x{config.image_size}, "
+        "network of 2019, CPU"
+    )
+    a_step(benchmark, kind, config, CPU, steps=1, rounds=3)
+
+
+@pytest.fixture
+def tf32(monkeypatch):
+    """Gives the switches of TF32 and sets them back afterwards; cuDNN picks what is fastest."""
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", True)
+    switches = torch.backends.cuda.matmul, torch.backends.cudnn
+    before = [switch.allow_tf32 for switch in switches]
+    yield switches
+    for switch, allowed in zip(switches, before, strict=True):
+        switch.allow_tf32 = allowed
+
+
+@needs_gpu
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "plain",
+        "plain-without-tf32",
+        "float32",
+        "bfloat16",
+        pytest.param("compiled", marks=[needs_compiler, needs_triton]),
+        pytest.param("bfloat16-compiled", marks=[needs_compiler, needs_triton]),
+    ],
+)
+@pytest.mark.parametrize("batch_size", [16, 128])
+def test_a_step_on_a_gpu(benchmark, tf32, batch_size, kind):
+    """By default torch convolves in TF32 on a GPU, so the plain one is measured with it, too."""
+    if kind == "plain-without-tf32":
+        for switch in tf32:
+            switch.allow_tf32 = False
+    config = replace(PRESETS["paper"], batch_size=batch_size)
+    benchmark.group = (
+        f"10 LSD steps, batch {batch_size}, {config.image_size}x{config.image_size}, "
+        "network of 2019, GPU"
+    )
+    a_step(benchmark, kind, config, GPU, steps=10, rounds=5)
+
+
+class OneBatch:
+    """A source of batches that has one."""
+
+    def __init__(self, config):
+        self.batch = first_images(config)
+
+    def __getitem__(self, step):
+        return self.batch
+
+
+def stored(config):
+    """The release, rendered into the user's cache first if it is not there."""
+    return Batches(fdd.load("train", version=config.version), config)
+
+
+SOURCES = {"one-batch": OneBatch, "stored": stored, "stream": StreamBatches}
+
+
+def fed(benchmark, source, config, device, steps):
+    """Time rounds of `steps` steps that are fed as in a training run.
+
+    Before the first, 3000 images are trained on: more than the stream has ready when it begins, so
+    that its head start is not measured.
+    """
+    model, rng = trainer(config, device), torch.Generator().manual_seed(0)
+    with read_ahead(SOURCES[source](config), config, 0, device) as coming:
+
+        def go(number):
+            for batch in islice(coming, number):
+                losses = model.step(batch, rng)
+            finish(losses, device)
+
+        go(3000 // config.batch_size)
+        benchmark.pedantic(go, args=(steps,), rounds=10)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_input_on_the_cpu(benchmark, source):
+    benchmark.group = "20 steps of the small LSD, batch 32, mini-1, CPU"
+    fed(benchmark, source, PRESETS["mini"], CPU, steps=20)
+
+
+@needs_gpu
+@pytest.mark.parametrize("source", SOURCES)
+def test_the_input_on_a_gpu(benchmark, source):
+    benchmark.group = "100 LSD steps, batch 16, 128x128, network of 2019, bfloat16, GPU"
+    fed(benchmark, source, replace(PRESETS["paper"], precision="bfloat16"), GPU, steps=100)
+
+
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=needs_gpu)])
+def test_from_a_checkpoint_to_a_grid_of_samples(benchmark, tmp_path, device):
+    config = PRESETS["paper"]
+    benchmark.group = f"load the LSD of 2019, {SAMPLES} samples, PNG"
+    model = LSD(config, torch.Generator().manual_seed(0))
+    runs.write_config(tmp_path, {"baseline": "lsd", **asdict(config), "data_version": "fdd-1"})
+    runs.save_checkpoint(tmp_path, model.state_dict(), {})
+    codes = torch.randn(SAMPLES, config.latent_size, generator=torch.Generator().manual_seed(0))
+
+    def draw():
+        images = load_run(tmp_path, device).generate(codes.numpy())
+        save_png(grid(images, 8), tmp_path / "samples.png")
+
+    benchmark.pedantic(draw, rounds=5, warmup_rounds=1)

@@ -1,0 +1,203 @@
+"""Two processes on one batch give the numbers of one: losses, BatchNorm, gradients, stops."""
+
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import parallel_program as program
+import pytest
+import torch
+from conftest import CHECKOUT
+from PIL import Image
+from skimage import data as shipped
+from tiny_runs import OPTIONS, data_sets, table
+from torch import nn
+
+import baselines
+from baselines import aae, dcgan, lsd, parallel
+from baselines.aae import AAE
+from baselines.cli import main
+from baselines.train import train
+from fdd import FddError
+
+LOSSES = {
+    "dcgan": ["discriminator", "generator"],
+    "lsd": ["discriminator", "generator", "correspondence"],
+    "aae": ["reconstruction", "moments", "discriminator", "generator"],
+}
+AAE_OPTIONS = [*program.OPTIONS, "--flip", "--rotate=20", "--autoencoder-loss=EG"]
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in ("astronaut", "camera", "chelsea", "coffee", "coins", "moon", "page", "rocket"):
+        picture = Image.fromarray(getattr(shipped, name)())
+        picture.thumbnail((128, 128))
+        picture.save(folder / f"{name}.png")
+        picture.rotate(180).save(folder / f"{name}-turned.png")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def torchrun():
+    """torchrun(*arguments) runs two processes to their good end and gives their output."""
+
+    def go(*arguments):
+        words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
+        with subprocess.Popen(
+            [sys.executable, *map(str, words)],
+            cwd=CHECKOUT,
+            env=os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        ) as process:
+            try:
+                output, errors = process.communicate(timeout=120)
+            except subprocess.TimeoutExpired:
+                process.terminate()  # and it ends its own
+                raise
+        assert process.returncode == 0, errors
+        return output
+
+    return go
+
+
+@pytest.fixture(scope="module")
+def together(torchrun, pictures, tmp_path_factory):
+    """(folder, what each of two processes found) of tests/parallel_program.py."""
+    folder = tmp_path_factory.mktemp("together")
+    torchrun(CHECKOUT / "tests" / "parallel_program.py", folder, pictures)
+    return folder, [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
+
+
+def equal_losses(one, other, name):
+    """Both runs have the same losses at every step, but for rounding."""
+    numbers = [
+        [[float(row[loss]) for loss in LOSSES[name]] for row in table(f)] for f in (one, other)
+    ]
+    assert len(numbers[0]) == len(numbers[1]) > 0
+    assert len({tuple(row) for row in numbers[0]}) == len(numbers[0])
+    np.testing.assert_allclose(numbers[1], numbers[0], rtol=1e-4, atol=1e-5)
+
+
+def test_an_lsd_on_the_stream_has_the_losses_of_one_process(together, tiny, tmp_path):
+    folder, found = together
+    assert [each["lsd"] for each in found] == [(0, [])] * 2
+    assert main(lsd.LSD, lsd.PRESETS, [*program.LSD, "--out", str(tmp_path / "one")]) == 0
+    equal_losses(tmp_path / "one", folder / "lsd", "lsd")
+
+
+def test_a_wasserstein_game_has_the_losses_of_one_process(together, pictures, tmp_path):
+    folder, found = together
+    assert [each["dcgan"] for each in found] == [(0, [])] * 2
+    options = [*program.critic(pictures), "--out", str(tmp_path / "one")]
+    assert main(dcgan.DCGAN, dcgan.PRESETS, options) == 0
+    equal_losses(tmp_path / "one", folder / "dcgan", "dcgan")
+
+
+def test_the_command_runs_under_torchrun(torchrun, pictures, tmp_path):
+    options = [*AAE_OPTIONS, f"--data=images:{pictures}"]
+    output = torchrun("-m", "baselines.aae", *options, "--out", tmp_path / "two")
+    assert f"trained to step 6: {tmp_path / 'two'}" in output
+    assert main(AAE, aae.PRESETS, [*options, "--out", str(tmp_path / "one")]) == 0
+    equal_losses(tmp_path / "one", tmp_path / "two", "aae")
+    config = baselines.load_run(tmp_path / "two").config
+    assert config["trained_on"]["processes"] == 2
+    names = [
+        sorted(str(path.relative_to(tmp_path / run)) for path in (tmp_path / run).rglob("*.*"))
+        for run in ("one", "two")
+    ]
+    events = [[name for name in found if "tfevents" not in name] for found in names]
+    assert events[0] == events[1]
+    assert len(names[1]) - len(events[1]) == 1  # one process writes
+
+
+def test_a_signal_to_one_process_stops_both_and_one_can_go_on(together, tiny, tmp_path):
+    folder, found = together
+    stopped = f"stopped and saved at step 4; go on with --resume {folder / 'stopped'}"
+    assert [each["stopped"] for each in found] == [(130, [stopped])] * 2
+    assert len(table(folder / "stopped")) == 4
+    for where in (folder / "stopped", tmp_path / "whole"):
+        options = [*program.STOPPED, "--out", str(where)]
+        assert main(dcgan.DCGAN, dcgan.PRESETS, options) == 0
+    equal_losses(tmp_path / "whole", folder / "stopped", "dcgan")
+
+
+UNEVEN = "batch_size=9 must be a multiple of 2, the number of processes that share it"
+
+
+def test_a_batch_that_cannot_be_shared_is_one_sentence(together):
+    folder, found = together
+    assert [each["uneven"] for each in found] == [(2, [f"error: {UNEVEN}"])] * 2
+    assert not (folder / "uneven").exists()
+
+
+def test_each_process_knows_its_place(together):
+    _, found = together
+    assert [each["processes"] for each in found] == [(0, 2), (1, 2)]
+    for each in found:
+        assert each["gathered"].tolist() == [[0], [0], [1], [1]]
+        assert each["any"] == [False, True, True]
+        assert each["mean"] == {"a": 0.5, "b": 3.0}
+
+
+def test_batch_norm_of_two_is_that_of_torch_on_the_whole_batch(together):
+    _, found = together
+    one = program.normalise(nn.BatchNorm2d(3, eps=0.1))
+    two = [each["batch norm"] for each in found]
+    for i, name in enumerate(["images", "gradient of images"]):
+        joined = torch.cat([each[i] for each in two])
+        torch.testing.assert_close(joined, one[i], rtol=1e-4, atol=1e-5, msg=name)
+    for each in two:
+        for a, b in zip(each[2:], one[2:], strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-5)
+    x = program.random(4, 3, 2, 2)
+    for each in found:
+        torch.testing.assert_close(each["evaluated"], nn.BatchNorm2d(3).eval()(x))
+
+
+def test_gradients_are_averaged_where_there_are_any(together):
+    _, found = together
+    shapes = (2, 3, 4, 4), (5,)
+    for each in found:
+        *averages, missing = each["average"]
+        assert missing is None
+        for seed, (shape, average) in enumerate(zip(shapes, averages, strict=True)):
+            both = [program.random(*shape, seed=10 * seed + rank) for rank in (0, 1)]
+            torch.testing.assert_close(average, (both[0] + both[1]) / 2)
+
+
+def test_the_moments_are_those_of_the_codes_of_all_processes(together):
+    _, found = together
+    loss, gradient = program.moments()
+    for each in found:
+        torch.testing.assert_close(each["moments"][0], loss)
+    # each has the gradients of its own codes, twice since they are then averaged
+    joined = sum(each["moments"][1] for each in found) / 2
+    torch.testing.assert_close(joined, gradient)
+
+
+def test_one_process_alone_does_nothing():
+    rows = torch.ones(3, 2)
+    assert parallel.processes() == (0, 1)
+    assert parallel.gather(rows) is rows
+    assert torch.equal(parallel.share(rows), rows)
+    parameter = nn.Parameter(rows)
+    parameter.grad = rows.clone()
+    parallel.average_gradients([parameter])
+    assert torch.equal(parameter.grad, rows)
+
+
+def test_a_batch_that_three_cannot_share(monkeypatch, tmp_path):
+    three = SimpleNamespace(device=torch.device("cpu"), is_global_zero=True, world_size=3)
+    monkeypatch.setattr(parallel, "start", lambda device: three)
+    with pytest.raises(FddError) as error:
+        train(AAE, OPTIONS, tmp_path / "run", **data_sets())
+    assert str(error.value) == (
+        "batch_size=4 must be a multiple of 3, the number of processes that share it"
+    )
+    assert list(tmp_path.iterdir()) == []

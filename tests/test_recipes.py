@@ -1,0 +1,193 @@
+"""The recipes train what they say, share their runs, and are scored with the spread over seeds."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+
+import fdd
+from baselines import recipes
+from baselines.aae import Config as AAEConfig
+from baselines.lsd import Config as LSDConfig
+from benchmarks import recipes as scores
+
+TINY = {
+    "version": "tiny-1",
+    "image_size": 16,
+    "width": 2,
+    "kernel_size": 3,
+    "batch_size": 4,
+    "train_images": 8,
+    "steps": 4,
+    "log_every": 2,
+    "sample_every": 4,
+    "checkpoint_every": 2,
+    "device": "cpu",
+}
+
+
+@pytest.fixture
+def run(tiny, tmp_path, monkeypatch, capsys):
+    """run(*arguments): status, output and errors of the command in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(recipes, "MINI", TINY)
+    changed = {
+        name: (baseline, {k: v for k, v in options.items() if k != "train_images"})
+        for name, (baseline, options) in recipes.RUNS.items()
+    }
+    monkeypatch.setattr(recipes, "RUNS", changed)
+
+    def go(*arguments, main=recipes.main):
+        status = main([str(argument) for argument in arguments])
+        return status, *capsys.readouterr()
+
+    return go
+
+
+def config(folder):
+    return json.loads((folder / "config.json").read_text())
+
+
+def test_every_run_of_every_recipe_has_options_that_its_baseline_takes():
+    for recipe in recipes.RECIPES.values():
+        assert len(recipe.runs) >= 2
+        for name in recipe.runs:
+            for mini in (False, True):
+                recipes.configured(name, mini)[1].check()
+    assert {name for recipe in recipes.RECIPES.values() for name in recipe.runs} == set(
+        recipes.RUNS
+    )
+
+
+def test_the_full_recipes_have_the_settings_of_2019():
+    _, aae = recipes.configured("aae-detached")
+    assert aae == AAEConfig(autoencoder_loss="E", train_images=1984, steps=24_800)
+    assert (aae.image_size, aae.batch_size, aae.width, aae.kernel_size) == (128, 16, 64, 9)
+    assert recipes.configured("lsd-2019")[1] == LSDConfig(train_images=1984, steps=24_800)
+    faces = recipes.configured("aae-faces")[1]
+    assert (faces.latent_size, faces.lr_generator, faces.lr_discriminator) == (32, 2.5e-4, 5e-5)
+
+
+def test_the_small_form_keeps_what_a_run_is_about():
+    mini = recipes.configured("aae-ms-ssim", mini=True)[1]
+    assert (mini.version, mini.image_size, mini.steps) == ("mini-1", 32, recipes.MINI["steps"])
+    assert (mini.reconstruction_loss, mini.train_images) == ("ms-ssim", 1984)
+    assert mini.batch_norm_eps == 0.5
+
+
+def test_the_list_has_each_recipe_with_its_question_and_what_2019_saw(run):
+    status, output, _ = run("list")
+    assert status == 0
+    for name, recipe in recipes.RECIPES.items():
+        assert f"{name}\n  {recipe.question}\n" in output
+    assert "  2019: Stride 2 gives noise.\n" in output
+    assert "    dcgan-stride-2: dcgan, " in output
+
+
+def test_a_recipe_trains_its_runs_for_every_seed_and_another_one_shares_them(run, tmp_path):
+    status, output, errors = run("run", "detach-fdd", "--mini", "--seeds", 0, 1)
+    assert status == 0, errors
+    folder = tmp_path / "runs" / "recipes"
+    names = [f"mini-{name}-seed{seed}" for name in ("aae-2019", "aae-detached") for seed in (0, 1)]
+    assert sorted(path.name for path in folder.iterdir()) == names
+    assert [config(folder / name)["seed"] for name in names] == [0, 1, 0, 1]
+    losses = [config(folder / name)["autoencoder_loss"] for name in names]
+    assert losses == ["EG", "EG", "E", "E"]
+    before = (folder / names[0] / "metrics.csv").stat().st_mtime_ns
+    status, output, _ = run("run", "ms-ssim-aae", "--mini")
+    assert status == 0
+    assert "== ms-ssim-aae: aae-2019, seed 0" in output
+    assert (folder / names[0] / "metrics.csv").stat().st_mtime_ns == before
+    assert config(folder / "mini-aae-ms-ssim-seed0")["reconstruction_loss"] == "ms-ssim"
+
+
+def test_only_and_steps(run, tmp_path):
+    assert run("run", "lsd", "--mini", "--only", "lsd-2019", "--steps", 2, "--out", "o")[0] == 0
+    assert [path.name for path in (tmp_path / "o").iterdir()] == ["mini-lsd-2019-seed0"]
+    assert config(tmp_path / "o" / "mini-lsd-2019-seed0")["steps"] == 2
+
+
+def test_interpolation_draws_its_paths(run, tmp_path):
+    status, _, errors = run("run", "interpolation", "--mini", "--only", "dcgan-2019")
+    assert status == 0, errors
+    drawn = tmp_path / "runs/recipes/mini-dcgan-2019-seed0"
+    for path in ("linear", "spherical"):
+        assert list((drawn / f"interpolation-{path}").glob("*.gif"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (
+            ["nope"],
+            "recipe='nope' must be one of " + ", ".join(recipes.RECIPES),
+        ),
+        (
+            ["lsd", "--only", "aae-2019"],
+            "only='aae-2019' must be a run of lsd: dcgan-2019, lsd-2019",
+        ),
+        (
+            ["detach-faces"],
+            "recipe='detach-faces' trains on a folder of pictures: name it with "
+            "--data images:FOLDER",
+        ),
+        (["lsd", "--steps", "0"], "steps=0 must be a whole number of 1 or more"),
+    ],
+)
+def test_mistakes_are_one_sentence_and_leave_nothing(run, tmp_path, arguments, message):
+    assert run("run", *arguments, "--mini") == (2, "", f"error: {message}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_path, monkeypatch):
+    assert run("run", "lsd", "--mini", "--seeds", 0, 1)[0] == 0
+    assert run("run", "detach-fdd", "--mini", "--only", "aae-2019")[0] == 0
+    monkeypatch.setattr(scores, "ENDS", (5, 25))
+    arguments = ("--folder", "runs/recipes", "--images", 10, "--out", "scores.csv")
+    status, output, errors = run(*arguments, main=scores.main)
+    assert status == 0, errors
+    lines = [line for line in output.splitlines() if line.startswith("| ")]
+    first = [line.split("|")[1].strip() for line in lines]
+    assert first == [
+        "run",
+        "mini-aae-2019",
+        "mini-dcgan-2019",
+        "mini-lsd-2019",
+        "another test image",
+        "mean training image",
+        "nearest of 5 training images",
+        "nearest of 25 training images",
+        "FD from another start",
+    ]
+    cells = [cell.strip() for cell in lines[3].split("|")]
+    assert cells[2:4] == ["0, 1", "4"]
+    assert "±" in cells[4]
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["run"] for row in rows] == [*first[1:3], first[2], *[first[3]] * 2]
+    mean = np.mean([float(row["ssim"]) for row in rows if row["run"] == "mini-lsd-2019"])
+    assert cells[4].startswith(f"{mean:.3f}")
+    assert rows[1]["ssim"] == ""  # a DCGAN makes nothing of an image
+
+
+def test_scoring_a_folder_without_runs_is_one_sentence(run, tmp_path):
+    message = "folder='nowhere' holds no runs; train some with baselines.recipes"
+    assert run("--folder", "nowhere", main=scores.main) == (2, "", f"error: {message}\n")
+
+
+def test_pair_scores_of_the_images_themselves_are_perfect_and_of_others_chance():
+    images = fdd.render(fdd.sample_params(40), size=16, points=400)
+    found = scores.pair_scores(images, images)
+    assert found == {"ssim": pytest.approx(1.0), "top1": 1.0, "top10": 1.0}
+    other = scores.pair_scores(np.roll(images, 1, axis=0), images)
+    assert other["top1"] == 0.0
+    assert other["ssim"] < 0.5
+
+
+def test_the_nearest_of_images_that_hold_it_is_the_image_itself():
+    images = fdd.render(fdd.sample_params(30), size=16, points=400)
+    assert np.array_equal(scores.nearest(images[7:9], lambda rows: images[rows], 30), images[7:9])
+    among = scores.nearest(images[7:9], lambda rows: images[rows], 7)
+    distance = ((images[:7].astype(float) - images[7]) ** 2).sum((1, 2, 3))
+    assert np.array_equal(among[0], images[distance.argmin()])
