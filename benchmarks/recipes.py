@@ -73,9 +73,6 @@ def score_run(
 ) -> dict[str, float]:
     """COLUMNS of a model, where it has them: test images uint8 [N, S, S, 3] and raw parameters
     [N, 6], `fit` the same of train."""
-    from baselines.data import to_tensor
-    from baselines.watch import diversity, energy_distance, sharpness
-
     images, params = test
     found = {}
     codes = model.vectors(params) if params is not None else None
@@ -88,12 +85,20 @@ def score_run(
     if codes is not None:
         found |= pair_scores(model.generate(codes), images)
     noise = np.random.default_rng(seed).standard_normal((SAMPLES, model.latent_size))
-    cpu = require("torch").device("cpu")
-    samples, real = (to_tensor(i[:SAMPLES], cpu) for i in (model.generate(noise), images))
-    found["distance"] = energy_distance(samples, real)
-    found["diversity"] = diversity(samples) / diversity(real)
-    found["sharpness"] = sharpness(samples) / sharpness(real)
-    return found
+    return found | sample_scores(model.generate(noise), images)
+
+
+def sample_scores(samples: Images, images: Images) -> dict[str, float]:
+    """How much samples uint8 [N, S, S, 3] are like the first SAMPLES images of [M, S, S, 3]."""
+    from baselines.data import to_tensor
+    from baselines.watch import diversity, energy_distance, sharpness
+
+    made, real = (to_tensor(i[:SAMPLES], require("torch").device("cpu")) for i in (samples, images))
+    return {
+        "distance": energy_distance(made, real),
+        "diversity": diversity(made) / diversity(real),
+        "sharpness": sharpness(made) / sharpness(real),
+    }
 
 
 def pair_scores(made: Images, images: Images) -> dict[str, float]:
@@ -107,6 +112,7 @@ def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]
     images, params = read_split(version, "test", size, rows)
     found = {"another test image": pair_scores(np.roll(images, 1, axis=0), images)}
     train, _ = fitted(version, size)
+    found["training images"] = sample_scores(train, images)
     mean = train.mean(axis=0).round().astype(np.uint8)
     found["mean training image"] = pair_scores(np.broadcast_to(mean, images.shape), images)
     stored = release(version).rows("train")

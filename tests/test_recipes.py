@@ -155,6 +155,7 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_p
         "mini-dcgan-2019",
         "mini-lsd-2019",
         "another test image",
+        "training images",
         "mean training image",
         "nearest of 5 training images",
         "nearest of 25 training images",
