@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure as Canvas
 
-    from benchmarks.correspondence import Evaluation
+    from benchmarks.correspondence import Evaluation, Images
 
 INK, BLUE, PALE, GREY = "#1c2b3a", "#1f5fa8", "#9cc3ea", "#8a949e"
 STYLE = {
@@ -73,9 +74,15 @@ def all_figures(found: Evaluation) -> list[Figure]:
                 "The first test images as the renderer draws them, and as the generator draws the "
                 "same parameters v: taken as the code, mapped linearly to a code, and from the "
                 "code that the encoder gives the image.",
-                _png(pairs_figure(found)),
+                rows_png(found.pictures),
             ),
         ]
+
+
+def rows_png(pictures: Mapping[str, Images]) -> bytes:
+    """A PNG of named rows of images, uint8 [N, S, S, 3] each, one below the other."""
+    with require("matplotlib").rc_context(STYLE):
+        return _png(rows_figure(pictures))
 
 
 def scores_figure(found: Evaluation) -> Canvas:
@@ -143,9 +150,8 @@ def codes_figure(found: Evaluation) -> Canvas:
     return figure
 
 
-def pairs_figure(found: Evaluation) -> Canvas:
-    """Test images above what the generator makes of them."""
-    rows = found.pictures
+def rows_figure(rows: Mapping[str, Images]) -> Canvas:
+    """Named rows of images: test images above what generators make of them."""
     across = len(next(iter(rows.values())))
     figure = _canvas(1.15 * across + 0.9, 1.15 * len(rows), gap=0.03)
     panels: Any = figure.subplots(len(rows), across, squeeze=False)

@@ -22,6 +22,7 @@ from tqdm import tqdm
 
 import fdd
 from benchmarks.arrays import require
+from benchmarks.figures import rows_png
 from benchmarks.image_scores import retrieval, ssim
 from benchmarks.scores import nonlinear_r2
 from benchmarks.splits import read_split
@@ -47,6 +48,7 @@ of a test image, G(E(x)) or G(v), against it, and its rank among all test images
 four of the kernel R2 of codes E(x). distance: energy distance of samples G(z) to test images, on
 pixels. diversity, sharpness: of samples, by those of test images."""
 SAMPLES = 1000
+SHOWN = 8
 FIT = 4000
 """Train images that codes are fitted on, and that the best constant is the mean of."""
 ENDS = (1984, 100_000)
@@ -66,6 +68,10 @@ class Options:
     """Weights to score: the newest, or those of the best score on held-out images."""
     out: Path | None = None
     """Also write the numbers of each run to this CSV file."""
+    figure: Path | None = None
+    """Also draw what the runs make of a few test images, in this PNG file."""
+    runs: tuple[str, ...] = ()
+    """Only the runs of these names, in this order in the figure."""
 
 
 def score_run(
@@ -75,17 +81,21 @@ def score_run(
     [N, 6], `fit` the same of train."""
     images, params = test
     found = {}
-    codes = model.vectors(params) if params is not None else None
-    if codes is None and model.can_encode:
-        codes = model.encode(images)
-        if params is not None:
-            held = codes, fdd.canonical_params(params)[:, 2:]
-            learned = model.encode(fit[0]), fdd.canonical_params(fit[1])[:, 2:]
-            found["r2"] = float(nonlinear_r2(*learned, test=held, seed=seed).mean())
+    codes = codes_of(model, images, params)
+    if codes is not None and params is not None and model.can_encode:
+        held = codes, fdd.canonical_params(params)[:, 2:]
+        learned = model.encode(fit[0]), fdd.canonical_params(fit[1])[:, 2:]
+        found["r2"] = float(nonlinear_r2(*learned, test=held, seed=seed).mean())
     if codes is not None:
         found |= pair_scores(model.generate(codes), images)
     noise = np.random.default_rng(seed).standard_normal((SAMPLES, model.latent_size))
     return found | sample_scores(model.generate(noise), images)
+
+
+def codes_of(model: Any, images: Images, params: Params | None) -> Any:
+    """The codes that stand for images, by their parameters or by the encoder; None if neither."""
+    codes = None if params is None else model.vectors(params)
+    return model.encode(images) if codes is None and model.can_encode else codes
 
 
 def sample_scores(samples: Images, images: Images) -> dict[str, float]:
@@ -165,22 +175,53 @@ def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
     return (pictures.read(range(len(pictures))), None), None
 
 
+def run_name(folder: Path) -> str:
+    """RUN of a folder RUN-seedN, or its whole name."""
+    return folder.name.rpartition("-seed")[0] or folder.name
+
+
+def run_folders(options: Options) -> list[Path]:
+    """The run folders that the options ask for. FddError if there are none, or one is missing."""
+    found = sorted(path.parent for path in options.folder.glob("*/config.json"))
+    if not found:
+        raise FddError(
+            f"folder='{options.folder}' holds no runs; train some with baselines.recipes"
+        )
+    names = {run_name(folder) for folder in found}
+    for name in options.runs:
+        if name not in names:
+            raise FddError(f"runs={name!r} must be one of {', '.join(sorted(names))}")
+    order = options.runs or sorted(names)
+    found = [folder for folder in found if run_name(folder) in order]
+    return sorted(found, key=lambda folder: (order.index(run_name(folder)), folder.name))
+
+
+def pictures(options: Options) -> dict[str, Images]:
+    """The first test images, and what each run makes of them with its first seed, if anything."""
+    from baselines import load_run
+
+    rows: dict[str, Images] = {}
+    for folder in run_folders(options):
+        model = load_run(folder, checkpoint=options.checkpoint)
+        images, params = data_of(model.config, SHOWN)[0]
+        codes = codes_of(model, images[:SHOWN], params)
+        if run_name(folder) not in rows and codes is not None:
+            rows.setdefault("test image", images[:SHOWN])
+            rows[run_name(folder)] = model.generate(codes)
+    return rows
+
+
 def score_folder(options: Options) -> pd.DataFrame:
     """A row for each run in the folder: run, seed, step, device, and COLUMNS."""
     from baselines import load_run
     from baselines.runs import load_state
 
-    folders = sorted(path.parent for path in options.folder.glob("*/config.json"))
-    if not folders:
-        raise FddError(
-            f"folder='{options.folder}' holds no runs; train some with baselines.recipes"
-        )
     rows = []
-    for folder in tqdm(folders, "scoring", unit="run", leave=False):
+    for folder in tqdm(run_folders(options), "scoring", unit="run", leave=False):
         model = load_run(folder, checkpoint=options.checkpoint)
-        name = folder.name.rpartition("-seed")[0]
+        name = run_name(folder)
         test, fit = data_of(model.config, options.images)
-        row = {"run": name or folder.name, "seed": model.config["seed"]}
+        row = {"run": name, "seed": model.config["seed"]}
         row["step"] = load_state(folder, options.checkpoint)["step"]
         row |= {"version": model.config["version"], "size": model.config["image_size"]}
         row["device"] = model.config["trained_on"]["device"]
@@ -226,6 +267,10 @@ def main(argv: Sequence[str] | None = None) -> int:
                 print(f"\n{version}, {size} x {size} pixels, {options.images} test images\n")
                 beside = references(version, size, options.images)
                 print(table(of[of["size"] == size], beside))
+        if options.figure is not None:
+            png = rows_png(pictures(options))
+            with atomic_write(options.figure) as path:
+                path.write_bytes(png)
         if options.out is not None:
             with atomic_write(options.out) as path:
                 scores.round(5).to_csv(path, index=False)

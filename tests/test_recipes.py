@@ -5,6 +5,7 @@ import json
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import fdd
 from baselines import recipes
@@ -145,6 +146,7 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_p
     assert run("run", "detach-fdd", "--mini", "--only", "aae-2019")[0] == 0
     monkeypatch.setattr(scores, "ENDS", (5, 25))
     arguments = ("--folder", "runs/recipes", "--images", 10, "--out", "scores.csv")
+    arguments += ("--figure", "rows.png")
     status, output, errors = run(*arguments, main=scores.main)
     assert status == 0, errors
     lines = [line for line in output.splitlines() if line.startswith("| ")]
@@ -170,6 +172,22 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_p
     mean = np.mean([float(row["ssim"]) for row in rows if row["run"] == "mini-lsd-2019"])
     assert cells[4].startswith(f"{mean:.3f}")
     assert rows[1]["ssim"] == ""  # a DCGAN makes nothing of an image
+    with Image.open(tmp_path / "rows.png") as picture:
+        colours = len(set(np.asarray(picture.convert("RGB")).reshape(-1, 3)[:, 0]))
+        assert picture.height < picture.width  # a line of test images, one of each model
+    assert colours > 20
+
+
+def test_only_some_runs_are_scored_in_the_order_asked_for(run):
+    assert run("run", "lsd", "--mini")[0] == 0
+    names = "mini-lsd-2019", "mini-dcgan-2019"
+    options = scores.Options(runs=names)
+    assert [scores.run_name(folder) for folder in scores.run_folders(options)] == list(names)
+    shown = scores.pictures(scores.Options(images=8))
+    assert list(shown) == ["test image", "mini-lsd-2019"]
+    assert {images.shape for images in shown.values()} == {(8, 16, 16, 3)}
+    message = "runs='lsd' must be one of mini-dcgan-2019, mini-lsd-2019"
+    assert run("--runs", "lsd", main=scores.main) == (2, "", f"error: {message}\n")
 
 
 def test_scoring_a_folder_without_runs_is_one_sentence(run, tmp_path):
