@@ -111,7 +111,7 @@ def params_of(data: ImageData) -> Params | None:
 def open_data(config: RunConfig) -> tuple[ImageData | None, ImageData]:
     """What to train on, None for the stream, and the images held out of it.
 
-    These are the first of the release's val split, or of a folder every so-manieth picture.
+    These are the release's val split, or pictures of the folder that are evenly spaced.
     """
     if not config.data.startswith("images:"):
         held_out = fdd.load("val", version=config.version)

@@ -297,6 +297,11 @@ def score_run(
     version, size = model.config["data_version"], model.image_size
     if version is None:
         raise FddError(f"run folder '{options.run}': it knows pictures, which have no parameters")
+    if not model.can_encode:
+        raise FddError(
+            f"run folder '{options.run}': baseline={model.config['baseline']!r} has no encoder; "
+            f"python -m benchmarks.recipes --folder {options.run.parent} scores what it draws"
+        )
     train = read_split(version, "train", size, options.train_images, "train_images")
     test = read_split(version, "test", size, options.images, "images")
     # one thread: sums in one order, and no fight for cores where others compute too

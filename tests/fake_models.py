@@ -33,6 +33,7 @@ class Ideal:
 
     latent_size = 6
     image_size = SIZE
+    can_encode = True
     config: ClassVar = {"baseline": "ideal", "steps": 0, "data_version": "fdd-1"}
 
     def encode(self, images):

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import json
 import sys
+from typing import ClassVar
 
 import numpy as np
 import pandas as pd
@@ -140,6 +141,28 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     assert str(tmp_path) in line
     assert "config.json" in line
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_run_that_cannot_be_scored_so_is_one_sentence(command, monkeypatch, capsys):
+    class Generator(Ideal):
+        can_encode = False
+
+    class Faces(Ideal):
+        config: ClassVar = {"baseline": "aae", "data_version": None}
+
+    for model, reason in (
+        (
+            Generator(),
+            "baseline='ideal' has no encoder; python -m benchmarks.recipes --folder {} scores what "
+            "it draws",
+        ),
+        (Faces(), "it knows pictures, which have no parameters"),
+    ):
+        monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint, model=model: model)
+        status, run = command()
+        message = f"error: run folder '{run}': {reason.format(run.parent)}\n"
+        assert (status, capsys.readouterr().err) == (2, message)
+        assert not (run / "correspondence").exists()
 
 
 def test_a_full_disk_leaves_no_scores(command, capsys, monkeypatch):
