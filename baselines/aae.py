@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -57,20 +57,7 @@ class Config(dcgan.Config):
             )
 
 
-_SMALL = Config(
-    steps=800,
-    batch_size=32,
-    image_size=32,
-    width=8,
-    kernel_size=5,
-    leaky_slope=0.1,
-    lr_generator=1e-5,
-    log_every=20,
-    sample_every=200,
-    checkpoint_every=200,
-)
-PRESETS = {"paper": Config(), "small": _SMALL, "mini": replace(_SMALL, version="mini-1")}
-"""Named settings: "paper" those of 2019; "small" and "mini" take a minute on two CPU cores."""
+PRESETS = dcgan.presets(Config, lr_generator=1e-5)
 
 
 class AAE(DCGAN):

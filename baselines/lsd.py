@@ -8,7 +8,7 @@ discriminator keeps its images plausible.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -59,19 +59,7 @@ class Config(dcgan.Config):
             )
 
 
-_SMALL = Config(
-    steps=800,
-    batch_size=32,
-    image_size=32,
-    width=8,
-    kernel_size=5,
-    leaky_slope=0.1,
-    log_every=20,
-    sample_every=200,
-    checkpoint_every=200,
-)
-PRESETS = {"paper": Config(), "small": _SMALL, "mini": replace(_SMALL, version="mini-1")}
-"""Named settings: "paper" those of 2019; "small" and "mini" take a minute on two CPU cores."""
+PRESETS = dcgan.presets(Config)
 
 
 class LSD(DCGAN):
