@@ -15,7 +15,7 @@ import torch
 
 import fdd
 from baselines.aae import AAE, PRESETS
-from baselines.data import resize, to_tensor
+from baselines.data import Batch, resize, to_tensor
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def trainer(config, device):
             pixels = images.permute(0, 3, 1, 2).float() / 127.5 - 1
         else:
             pixels = to_tensor(images, device)
-        return model.step(pixels, rng)["generator"]
+        return model.step(Batch(pixels, None), rng)["generator"]
 
     return step
 
