@@ -28,7 +28,7 @@ from benchmarks.scores import nonlinear_r2
 from benchmarks.splits import read_split
 from fdd.cards import release
 from fdd.errors import FddError
-from fdd.store import atomic_write
+from fdd.store import atomic_write, writing_to
 
 Images = NDArray[np.uint8]
 Params = NDArray[np.float64]
@@ -223,7 +223,8 @@ def score_folder(options: Options) -> pd.DataFrame:
         test, fit = data_of(model.config, options.images)
         row = {"run": name, "seed": model.config["seed"]}
         row["step"] = load_state(folder, options.checkpoint)["step"]
-        row |= {"version": model.config["version"], "size": model.config["image_size"]}
+        trained = model.config["data_version"] or model.config["data"]
+        row |= {"version": trained, "size": model.config["image_size"]}
         row["device"] = model.config["trained_on"]["device"]
         rows.append(row | score_run(model, test, fit, model.config["seed"]))
     return pd.DataFrame(rows).reindex(
@@ -264,15 +265,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         for version in sorted(set(scores["version"])):
             of = scores[scores["version"] == version]
             for size in sorted(set(of["size"])):
-                print(f"\n{version}, {size} x {size} pixels, {options.images} test images\n")
-                beside = references(version, size, options.images)
+                pictures_only = version.startswith("images:")
+                tested = "held-out pictures" if pictures_only else f"{options.images} test images"
+                print(f"\n{version}, {size} x {size} pixels, {tested}\n")
+                beside = {} if pictures_only else references(version, size, options.images)
                 print(table(of[of["size"] == size], beside))
         if options.figure is not None:
             png = rows_png(pictures(options))
-            with atomic_write(options.figure) as path:
+            with writing_to(options.figure.parent), atomic_write(options.figure) as path:
                 path.write_bytes(png)
         if options.out is not None:
-            with atomic_write(options.out) as path:
+            with writing_to(options.out.parent), atomic_write(options.out) as path:
                 scores.round(5).to_csv(path, index=False)
     except FddError as error:
         print(f"error: {error}", file=sys.stderr)
