@@ -14,6 +14,8 @@ from numpy.typing import ArrayLike, NDArray
 from fdd.errors import FddError, missing_extra
 
 Floats = NDArray[np.float64]
+Test = tuple[ArrayLike, ArrayLike] | None
+"""Held-out codes [M, K] and params [M, D], for scores that fit something."""
 LARGEST = 1e100  # beyond it, squares and sums of squares would leave the finite numbers
 
 

@@ -21,11 +21,11 @@ from numpy.typing import ArrayLike, NDArray
 import fdd
 from benchmarks import figures, regressors
 from benchmarks.arrays import Floats, real_array, require, same
+from benchmarks.codes.matching import assigned
 from benchmarks.image_scores import retrieval_floor, ssim_floor
 from benchmarks.page import as_text, check_out, write_report
 from benchmarks.permutation import Floor, floor_of
 from benchmarks.scores import (
-    assigned,
     correlations,
     linear_r2,
     nonlinear_r2,

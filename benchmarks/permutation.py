@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import Floats, check_pairs
 from fdd.checks import whole_number
@@ -137,3 +137,8 @@ def _shuffled(
 ) -> tuple[Floats, Floats]:
     train = params[rng.permutation(len(params))]
     return train, train[:0] if test is None else test[1][rng.permutation(len(test[1]))]
+
+
+def permutations(rows: int, draws: int, rng: np.random.Generator) -> NDArray[np.intp]:
+    """int [draws, rows]: each row an order of `rows` things."""
+    return rng.permuted(np.tile(np.arange(rows), (whole_number("draws", draws, 1), 1)), axis=1)

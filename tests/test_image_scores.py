@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from benchmarks import image_scores
 from benchmarks.image_scores import retrieval, retrieval_floor, ssim, ssim_floor
+from benchmarks.images import retrieval as retrieval_module
+from benchmarks.images import structure
 from fdd import FddError
 
 RNG = np.random.default_rng(0)
@@ -33,7 +34,7 @@ def blobs(count, size=32, seed=0):
 
 
 def test_examples_in_docstrings():
-    assert doctest.testmod(image_scores).failed == 0
+    assert doctest.testmod(structure).failed == doctest.testmod(retrieval_module).failed == 0
 
 
 @pytest.mark.parametrize("channels", [None, 1, 3])
@@ -167,7 +168,7 @@ def test_one_image_for_all_codes_finds_chance():
 
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_retrieval_is_the_plain_definition_in_blocks_too(kind, monkeypatch):
-    monkeypatch.setattr(image_scores, "ROWS", 7)
+    monkeypatch.setattr(retrieval_module, "ROWS", 7)
     queries = RNG.integers(0, 6, size=(23, 3, 2)).astype(kind)
     gallery = RNG.integers(0, 6, size=(31, 3, 2)).astype(kind)
     apart = (queries[:, None].astype(float) - gallery[None].astype(float)).reshape(23, 31, -1)

@@ -14,9 +14,10 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, LeaveOneOut
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import arrays, permutation, regressors, scores
+from benchmarks import arrays, permutation, regressors
+from benchmarks.codes import matching, readout
+from benchmarks.codes.matching import assigned
 from benchmarks.scores import (
-    assigned,
     correlations,
     linear_r2,
     mcc,
@@ -57,7 +58,7 @@ def mixed(params):
     return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
 
 
-@pytest.mark.parametrize("module", [arrays, regressors, permutation, scores])
+@pytest.mark.parametrize("module", [arrays, regressors, permutation, matching, readout])
 def test_examples_in_docstrings(module):
     assert doctest.testmod(module).failed == 0
 

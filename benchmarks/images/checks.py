@@ -1,0 +1,38 @@
+"""Checks that image scores share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchmarks.arrays import LARGEST, real_array
+from fdd.errors import FddError
+
+RADIUS = 5  # of the 11 x 11 window of SSIM
+
+
+def checked_images(name: str, value: ArrayLike, rows: int = 1) -> NDArray[Any]:
+    images = real_array(name, value)
+    if images.ndim not in (3, 4) or min(images.shape[1:3]) <= 2 * RADIUS or images.shape[-1] == 0:
+        raise FddError(
+            f"{name} has shape {images.shape}: it must be [N, H, W, C] or [N, H, W], "
+            "H and W at least 11"
+        )
+    enough(name, images, rows)
+    return images
+
+
+def enough(name: str, images: NDArray[Any], rows: int) -> None:
+    if len(images) < rows:
+        raise FddError(f"{name} has {len(images)} images: it must have at least {rows}")
+    if max(float(images.max()), -float(images.min())) > LARGEST:
+        raise FddError(f"{name} has pixels beyond 1e100 in size: that is no image")
+
+
+def comparable(a: NDArray[Any], b: NDArray[Any], data_range: float) -> None:
+    if a.shape != b.shape:
+        raise FddError(f"images_a has shape {a.shape} and images_b {b.shape}: they must agree")
+    if not (np.isfinite(data_range) and data_range > 0):
+        raise FddError(f"data_range is {data_range!r}: it must be a positive number")
