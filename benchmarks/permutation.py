@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -116,7 +117,7 @@ def permutation_floor(
     pairs = check_pairs(codes, params, test)
     draws, batch = whole_number("draws", draws, 1), whole_number("batch", batch, 1)
     rng = np.random.default_rng(seed)
-    true = np.asarray(score(pairs.codes, pairs.params, test=pairs.test), dtype=np.float64)
+    true = _values(score, pairs.codes, pairs.params, pairs.test)
     if batch > 1 and true.shape != (pairs.params.shape[1],):
         raise FddError(f"batch is {batch}: this score gives no number a column, so it must be 1")
     null: list[Floats] = []
@@ -127,9 +128,15 @@ def permutation_floor(
         held_out = None
         if pairs.test is not None:
             held_out = (pairs.test[0], np.concatenate([test for _, test in shuffled], axis=1))
-        values = np.asarray(score(pairs.codes, wrong, test=held_out), dtype=np.float64)
+        values = _values(score, pairs.codes, wrong, held_out)
         null.extend(values.reshape(count, *true.shape))
     return floor_of(true, np.stack(null))
+
+
+def _values(score: Score, codes: Floats, params: Floats, test: Any) -> Floats:
+    """The score; `test` is passed on only where there is one, as some scores take none."""
+    given = {} if test is None else {"test": test}
+    return np.asarray(score(codes, params, **given), dtype=np.float64)
 
 
 def _shuffled(

@@ -99,3 +99,12 @@ def boosting(codes: Floats, targets: Floats, new: Floats, *, seed: int = 0) -> F
         )
         predicted[:, column] = model.fit(x, target).predict(z)
     return predicted
+
+
+def neighbours(codes: Floats, targets: Floats, new: Floats, *, count: int = 10) -> Floats:
+    """The mean of the `count` nearest rows (of all, where there are fewer)."""
+    if constant_columns(codes).all():
+        return np.tile(targets.mean(axis=0), (len(new), 1))
+    x, z = standardise(codes, new)
+    model = require("sklearn.neighbors").KNeighborsRegressor(min(count, len(x)))
+    return np.asarray(model.fit(x, targets).predict(z))

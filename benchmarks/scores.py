@@ -12,16 +12,46 @@ there are rows.
 
 from __future__ import annotations
 
+from benchmarks.codes.dci import completeness, dci, disentanglement, explicitness
+from benchmarks.codes.gaps import mi_gap, mig, modularity, sap
+from benchmarks.codes.geometry import cca, procrustes, pwcca, svcca
+from benchmarks.codes.information import mutual_information
+from benchmarks.codes.interventions import beta_vae, factor_vae, intervened_params, irs
 from benchmarks.codes.matching import correlations, mcc
+from benchmarks.codes.neighbours import continuity, knn_overlap, trustworthiness
 from benchmarks.codes.readout import linear_r2, nonlinear_r2, predict
+from benchmarks.codes.similarity import cka, distance_correlation, rsa
 from benchmarks.permutation import Floor, permutation_floor
 
 __all__ = [
     "Floor",
+    "beta_vae",
+    "cca",
+    "cka",
+    "completeness",
+    "continuity",
     "correlations",
+    "dci",
+    "disentanglement",
+    "distance_correlation",
+    "explicitness",
+    "factor_vae",
+    "intervened_params",
+    "irs",
+    "knn_overlap",
     "linear_r2",
     "mcc",
+    "mi_gap",
+    "mig",
+    "modularity",
+    "mutual_information",
     "nonlinear_r2",
     "permutation_floor",
     "predict",
+    "procrustes",
+    "pwcca",
+    "rsa",
+    "sap",
+    "svcca",
+    "trustworthiness",
 ]

@@ -105,8 +105,8 @@ def test_ragged_lists_are_named():
             "correlation='kendall' is not known; choose from pearson, spearman",
         ),
         (
-            partial(mcc, alignment="weak"),
-            "alignment='weak' is not known; choose from strong, affine",
+            partial(mcc, alignment="none"),
+            "alignment='none' is not known; choose from strong, affine, weak",
         ),
         (
             partial(mcc, alignment="affine"),
@@ -114,7 +114,7 @@ def test_ragged_lists_are_named():
         ),
         (
             partial(nonlinear_r2, regressor="forest"),
-            "regressor='forest' is not known; choose from kernel, boosting",
+            "regressor='forest' is not known; choose from kernel, boosting, neighbours",
         ),
         (
             partial(nonlinear_r2, max_rows=1),

@@ -16,11 +16,12 @@ from benchmarks.arrays import (
     same,
     standardise,
 )
+from benchmarks.codes.geometry import canonical_variables, steady
 from fdd.checks import known
 from fdd.errors import FddError
 
 CORRELATIONS = ("pearson", "spearman")
-ALIGNMENTS = ("strong", "affine")
+ALIGNMENTS = ("strong", "affine", "weak")
 
 
 def mcc(
@@ -43,12 +44,14 @@ def mcc(
     test : pair of arrays [M, K] and [M, D]. Without it the assignment is found and scored on the
         same rows: that is the definition of the papers, and in-sample. It flatters most when rows
         are few and codes many, so read it beside its `permutation_floor`, which is flattered the
-        same. "affine" fits a map and needs `test`.
+        same. "affine" and "weak" fit maps and need `test`.
     correlation : "pearson", or "spearman", which any increasing change of single codes leaves
         as it is
     alignment : "strong": the codes as they are. "affine": the codes are replaced by the
         least-squares predictions of the parameters from them, so that any invertible affine change
-        of the codes leaves the score as it is.
+        of the codes leaves the score as it is. "weak": codes and parameters are both replaced by
+        their canonical variables (see `cca`), so that a change of the parameters does not matter
+        either; it says how much of the spaces is shared, not which parameter is known.
 
     Returns
     -------
@@ -59,11 +62,11 @@ def mcc(
     Notes
     -----
     Unchanged by permuting, scaling, shifting and flipping codes. A rotated code gets 1 with
-    "affine" and less with "strong" (1 / sqrt(2) for two equal parameters rotated by 45 degrees).
-    Correlated parameters raise it. A code that is even in a parameter (its square) scores 0 for
-    it. Hyvarinen and Morioka, Unsupervised feature extraction by time-contrastive learning and
-    nonlinear ICA, 2016; Khemakhem et al., Variational autoencoders and nonlinear ICA, 2020, and
-    ICE-BeeM, 2020.
+    "affine" and "weak", and less with "strong" (1 / sqrt(2) for two equal parameters rotated by 45
+    degrees). Correlated parameters raise it. A code that is even in a parameter (its square)
+    scores 0 for it. Hyvarinen and Morioka, Unsupervised feature extraction by time-contrastive
+    learning and nonlinear ICA, 2016; Khemakhem et al., Variational autoencoders and nonlinear ICA,
+    2020, and ICE-BeeM, 2020 (strong and weak).
 
     Examples
     --------
@@ -77,10 +80,14 @@ def mcc(
     pairs = check_pairs(codes, params, test)
     x, y = pairs.codes, pairs.params
     test_x, test_y = pairs.test or (x, y)
-    if alignment == "affine":
-        if pairs.test is None:
-            raise FddError("alignment is 'affine', which fits a map: give test=(codes, params) too")
-        x, test_x = regressors.linear(x, y, x), regressors.linear(x, y, test_x)
+    if alignment != "strong" and pairs.test is None:
+        raise FddError(
+            f"alignment is {alignment!r}, which fits a map: give test=(codes, params) too"
+        )
+    if alignment == "weak":
+        (x, y), (test_x, test_y) = canonical_variables((x, y), (test_x, test_y))
+    elif alignment == "affine":
+        x, test_x = (steady(regressors.linear(x, y, new)) for new in (x, test_x))
     return assigned(_correlations(x, y, correlation), _correlations(test_x, test_y, correlation))
 
 

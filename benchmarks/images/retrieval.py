@@ -60,7 +60,9 @@ class Retrieval:
         return float(np.mean(1 / np.arange(1, self.gallery_size + 1)))
 
 
-def retrieval(queries: ArrayLike, gallery: ArrayLike) -> Retrieval:
+def retrieval(
+    queries: ArrayLike, gallery: ArrayLike, *, also: ArrayLike | None = None
+) -> Retrieval:
     """Rank of gallery[i] among the whole gallery by its distance from queries[i].
 
     The distance is the Euclidean one over all pixels and channels. A gallery image as near as the
@@ -71,6 +73,8 @@ def retrieval(queries: ArrayLike, gallery: ArrayLike) -> Retrieval:
     ----------
     queries : array [N, ...]; of any shape a row that the gallery shares
     gallery : array [M, ...], M >= N and M >= 2
+    also : array like the gallery, another form of each of its images that counts as the same one
+        (its mirror image, say): the distance is that of the nearer form
 
     Returns
     -------
@@ -90,13 +94,20 @@ def retrieval(queries: ArrayLike, gallery: ArrayLike) -> Retrieval:
     array([1, 1, 2])
     >>> retrieval([[0], [0]], [[4], [4]]).top1
     0.0
+    >>> retrieval([[0], [9]], [[7], [8]], also=[[1], [8]]).top1
+    1.0
     """
-    q, g = _gallery(queries, gallery)
-    return Retrieval(_ranks(q, g, np.arange(len(q))[None])[0], len(g))
+    q, g, other = _gallery(queries, gallery, also)
+    return Retrieval(_ranks(q, g, other, np.arange(len(q))[None])[0], len(g))
 
 
 def retrieval_floor(
-    queries: ArrayLike, gallery: ArrayLike, *, draws: int = 999, seed: int = 0
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    *,
+    also: ArrayLike | None = None,
+    draws: int = 999,
+    seed: int = 0,
 ) -> dict[str, Floor]:
     """`retrieval`'s top1, top10 and mean_reciprocal_rank, each beside that of wrong matches.
 
@@ -109,9 +120,9 @@ def retrieval_floor(
     >>> floor.score.item(), floor.p.item(), bool(floor.chance < 0.05)
     (1.0, 0.01, True)
     """
-    q, g = _gallery(queries, gallery, 2)
+    q, g, other = _gallery(queries, gallery, also, 2)
     shuffled = permutations(len(q), draws, np.random.default_rng(seed))
-    ranks = _ranks(q, g, np.concatenate([np.arange(len(q))[None], shuffled]))
+    ranks = _ranks(q, g, other, np.concatenate([np.arange(len(q))[None], shuffled]))
     every = {
         "top1": np.mean(ranks <= 1, axis=1),
         "top10": np.mean(ranks <= 10, axis=1),
@@ -120,20 +131,38 @@ def retrieval_floor(
     return {name: floor_of(values[0], values[1:]) for name, values in every.items()}
 
 
-def _ranks(queries: NDArray[Any], gallery: NDArray[Any], matches: NDArray[np.intp]) -> Ranks:
+def _ranks(
+    queries: NDArray[Any],
+    gallery: NDArray[Any],
+    also: NDArray[Any] | None,
+    matches: NDArray[np.intp],
+) -> Ranks:
     """int64 [B, N]: how many gallery rows are as near queries[i] as matches[b, i], with itself."""
     ranks = np.empty(matches.shape, dtype=np.int64)
-    squares = np.concatenate([(block**2).sum(axis=1) for _, block in _blocks(gallery)])
-    exact = all(a.dtype.kind in "biu" and a.dtype.itemsize <= 2 for a in (queries, gallery))
+    forms = [gallery] if also is None else [gallery, also]
+    squares = [
+        np.concatenate([(block**2).sum(axis=1) for _, block in _blocks(form)]) for form in forms
+    ]
+    exact = all(a.dtype.kind in "biu" and a.dtype.itemsize <= 2 for a in (queries, *forms))
+    largest = max(square.max() for square in squares)
     for start, block in _blocks(queries):
         own = (block**2).sum(axis=1)
-        products = np.concatenate([block @ other.T for _, other in _blocks(gallery)], axis=1)
-        distances = own[:, None] + squares - 2 * products
-        slack = 0 * own if exact else 1e-9 * (own + squares.max())
+        distances = np.min(
+            [
+                own[:, None] + square - 2 * _products(block, form)
+                for form, square in zip(forms, squares, strict=True)
+            ],
+            axis=0,
+        )
+        slack = 0 * own if exact else 1e-9 * (own + largest)
         for i, row in enumerate(distances, start):
             limit = row[matches[:, i]] + slack[i - start]
             ranks[:, i] = np.searchsorted(np.sort(row), limit, side="right")
     return ranks
+
+
+def _products(block: Floats, gallery: NDArray[Any]) -> Floats:
+    return np.concatenate([block @ other.T for _, other in _blocks(gallery)], axis=1)
 
 
 def _blocks(images: NDArray[Any]) -> Iterator[tuple[int, Floats]]:
@@ -144,8 +173,8 @@ def _blocks(images: NDArray[Any]) -> Iterator[tuple[int, Floats]]:
 
 
 def _gallery(
-    queries: ArrayLike, gallery: ArrayLike, rows: int = 1
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    queries: ArrayLike, gallery: ArrayLike, also: ArrayLike | None, rows: int = 1
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any] | None]:
     q, g = real_array("queries", queries), real_array("gallery", gallery)
     for name, images in (("queries", q), ("gallery", g)):
         if images.ndim < 2 or 0 in images.shape[1:]:
@@ -158,4 +187,10 @@ def _gallery(
         raise FddError(
             f"queries are images {q.shape[1:]} and the gallery {g.shape[1:]}: they must agree"
         )
-    return q, g
+    if also is None:
+        return q, g, None
+    other = real_array("also", also)
+    if other.shape != g.shape:
+        raise FddError(f"also has shape {other.shape} and gallery {g.shape}: they must agree")
+    enough("also", other, 2)
+    return q, g, other

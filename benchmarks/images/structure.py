@@ -13,8 +13,11 @@ from benchmarks.arrays import Floats
 from benchmarks.images.checks import RADIUS, checked_images, comparable
 from benchmarks.permutation import Floor, floor_of, permutations
 from fdd.checks import whole_number
+from fdd.errors import FddError
 
 SIGMA = 1.5  # of the 11 x 11 Gaussian window of Wang et al.
+WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales of MS-SSIM, finest first
+C1, C2 = 0.01**2, 0.03**2  # keep the quotients finite; in units of data_range, squared
 PAIRS = 4  # pairs worked on at once: they stay in the processor's cache
 
 
@@ -56,7 +59,66 @@ def ssim(images_a: ArrayLike, images_b: ArrayLike, *, data_range: float = 255.0)
     found = np.empty(len(a))
     for start in range(0, len(a), PAIRS):
         rows = slice(start, start + PAIRS)
-        found[rows] = _similarity(_Windows.of(a[rows]), _Windows.of(b[rows]), data_range)
+        found[rows] = _similarity(
+            _Windows.of(a[rows], data_range), _Windows.of(b[rows], data_range)
+        )
+    return found
+
+
+def ms_ssim(
+    images_a: ArrayLike,
+    images_b: ArrayLike,
+    *,
+    data_range: float = 255.0,
+    scales: int | None = None,
+) -> Floats:
+    """Multi-scale structural similarity of every pair (images_a[i], images_b[i]).
+
+    Of each channel the product over scales of s^w, where s is at the coarsest scale the mean over
+    windows of `ssim`, and at the others that of its second factor alone,
+    (2 s + c2) / (u + v + c2), which leaves brightness out; where negative they count 0. Then the
+    mean over channels. Each scale has half the sides of the one before, by means of 2 x 2 pixels,
+    and w = 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, the finest first. The same numbers as
+    `pytorch_msssim.ms_ssim`, which puts a black row or column before an odd side.
+
+    Parameters
+    ----------
+    images_a, images_b : arrays [N, H, W, C] or [N, H, W] of one shape, H and W at least 11
+    data_range : largest minus smallest value that a pixel can have; 255 for uint8
+    scales : how many, 1 to 5. None: as many as fit, since the window has 11 pixels at the coarsest
+        too: 5 for sides of more than 160 pixels, 4 for 128, 3 for 64, 2 for 32. Of fewer than
+        five the first weights are taken, divided by their sum: compare at one size only.
+
+    Returns
+    -------
+    float64 [N] from 0 to 1 (best: the images are the same). Chance is not 0; see `ssim`.
+
+    Notes
+    -----
+    Symmetric in its arguments. One scale whose mean is negative makes a channel 0. Nearly blind to
+    a wrong brightness or colour, which the coarsest scale alone sees. Wang, Simoncelli and Bovik,
+    Multi-scale structural similarity for image quality assessment, 2003, equation 7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).integers(0, 256, size=(2, 32, 32, 3), dtype=np.uint8)
+    >>> ms_ssim(images, images), ms_ssim(images, 255 - images)
+    (array([1., 1.]), array([0., 0.]))
+    """
+    a, b = checked_images("images_a", images_a), checked_images("images_b", images_b)
+    comparable(a, b, data_range)
+    weights = np.array(WEIGHTS[: _scales(a.shape, scales)])
+    weights /= weights.sum()
+    found = np.empty(len(a))
+    for start in range(0, len(a), PAIRS):
+        pair = [_Windows.of(images[start : start + PAIRS], data_range) for images in (a, b)]
+        product = np.ones(1)
+        for weight in weights[:-1]:
+            product = product * _kept(_contrast(*pair)) ** weight
+            pair = [_Windows.at(_halved(windows.pixels)) for windows in pair]
+        product = product * _kept(_luminance(*pair) * _contrast(*pair)) ** weights[-1]
+        found[start : start + PAIRS] = product.mean(axis=1)
     return found
 
 
@@ -99,37 +161,73 @@ def ssim_floor(
 
 @dataclass(frozen=True)
 class _Windows:
-    """Pixels [N, C, H, W] of images and their local means and variances [N, C, H - 10, W - 10]."""
+    """Pixels [N, C, H, W] over data_range, local means and variances [N, C, H - 10, W - 10]."""
 
     pixels: Floats
     means: Floats
     variances: Floats
 
     @classmethod
-    def of(cls, images: NDArray[Any]) -> _Windows:
+    def of(cls, images: NDArray[Any], data_range: float) -> _Windows:
         pixels = np.moveaxis(images, -1, 1) if images.ndim == 4 else images[:, None]
-        pixels = np.ascontiguousarray(pixels, dtype=np.float64)
+        return cls.at(np.ascontiguousarray(pixels) / data_range)
+
+    @classmethod
+    def at(cls, pixels: Floats) -> _Windows:
         means = _blur(pixels)
         return cls(pixels, means, _blur(pixels**2) - means**2)
 
 
-def _similarity(a: _Windows, b: _Windows, data_range: float) -> Floats:
-    c1, c2 = (0.01 * data_range) ** 2, (0.03 * data_range) ** 2
-    product = a.means * b.means
-    covariance = _blur(a.pixels * b.pixels) - product
-    numerator = (2 * product + c1) * (2 * covariance + c2)
-    denominator = (a.means**2 + b.means**2 + c1) * (a.variances + b.variances + c2)
-    return np.asarray((numerator / denominator).mean(axis=(1, 2, 3)))
+def _luminance(a: _Windows, b: _Windows) -> Floats:
+    return np.asarray((2 * a.means * b.means + C1) / (a.means**2 + b.means**2 + C1))
+
+
+def _contrast(a: _Windows, b: _Windows) -> Floats:
+    covariance = _blur(a.pixels * b.pixels) - a.means * b.means
+    return np.asarray((2 * covariance + C2) / (a.variances + b.variances + C2))
+
+
+def _similarity(a: _Windows, b: _Windows) -> Floats:
+    return np.asarray((_luminance(a, b) * _contrast(a, b)).mean(axis=(1, 2, 3)))
 
 
 def _every_pair(a: NDArray[Any], b: NDArray[Any], data_range: float) -> Floats:
     """float64 [N, M]: the similarity of every image of a with every one of b."""
-    others = [_Windows.of(b[start : start + PAIRS]) for start in range(0, len(b), PAIRS)]
+    others = [
+        _Windows.of(b[start : start + PAIRS], data_range) for start in range(0, len(b), PAIRS)
+    ]
     every = np.empty((len(a), len(b)))
     for i in range(len(a)):
-        one = _Windows.of(a[i : i + 1])
-        every[i] = np.concatenate([_similarity(one, other, data_range) for other in others])
+        one = _Windows.of(a[i : i + 1], data_range)
+        every[i] = np.concatenate([_similarity(one, other) for other in others])
     return every
+
+
+def _kept(similarity: Floats) -> Floats:
+    """The mean [N, C] over windows, 0 where it is negative."""
+    return np.maximum(similarity.mean(axis=(2, 3)), 0)
+
+
+def _halved(pixels: Floats) -> Floats:
+    """Means of 2 x 2 pixels; an odd side gets zeros before it, as `pytorch_msssim` does it."""
+    height, width = pixels.shape[-2:]
+    even = np.pad(pixels, [(0, 0), (0, 0), (height % 2, 0), (width % 2, 0)])
+    rows = even[..., ::2, :] + even[..., 1::2, :]
+    return np.asarray((rows[..., ::2] + rows[..., 1::2]) / 4)
+
+
+def _scales(shape: tuple[int, ...], wanted: int | None) -> int:
+    """How many scales fit images of that shape [N, H, W, ...], or the number wanted."""
+    side, fit = min(shape[1:3]), 1
+    while fit < len(WEIGHTS) and (side := (side + 1) // 2) > 2 * RADIUS:
+        fit += 1
+    if wanted is None:
+        return fit
+    if whole_number("scales", wanted, 1, len(WEIGHTS)) > fit:
+        raise FddError(
+            f"scales is {wanted}: images_a has shape {shape}, whose shorter side has room for {fit}"
+        )
+    return wanted
 
 
 def _blur(pixels: Floats) -> Floats:

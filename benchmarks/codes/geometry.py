@@ -1,0 +1,261 @@
+"""How the spaces that codes and parameters span lie to each other: CCA and its kin, Procrustes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmarks.arrays import LARGEST, Floats, Test, check_pairs, constant_columns, standardise
+from fdd.errors import FddError
+
+RANK = 1e-10  # singular values below this share of the largest are rounding
+Pair = tuple[Floats, Floats]
+
+
+def cca(codes: ArrayLike, params: ArrayLike, test: Test = None) -> Floats:
+    """Canonical correlations: how well directions of the codes match directions of the parameters.
+
+    The i-th is the largest correlation of a linear combination of the codes with one of the
+    parameters, among those uncorrelated with the first i - 1: the singular values of U'V, where U
+    and V are orthonormal bases of the centred columns. Directions below 1e-10 of the largest
+    singular value (of standardised columns) are taken for rounding.
+
+    Parameters
+    ----------
+    codes : array [N, K]; constant and duplicated columns add nothing
+    params : array [N, D]
+    test : pair of arrays [M, K] and [M, D]. The combinations are found on (codes, params) and
+        correlated on `test`, with their signs, for a combination that turns over on new rows has
+        not been found. Without it the definition: in-sample, and 1 throughout once K >= N - 1.
+
+    Returns
+    -------
+    float64 [min(K, D)], best 1; 0 for what codes or parameters of lower rank lack. Without `test`
+    descending, from 0 to 1; chance is above 0: the mean square is max(K, D) / (N - 1). With `test`
+    from -1 to 1, in the order found on train; chance is 0.
+
+    Notes
+    -----
+    Unchanged by any invertible affine change of the codes or of the parameters, so it says nothing
+    of single codes (see `mcc`), and a direction of tiny variance counts like any other. Hotelling,
+    Relations between two sets of variates, 1936; by QR or SVD: Bjorck and Golub, 1973.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(0)
+    >>> params = rng.normal(size=(2000, 3))
+    >>> cca(params[:, :2] @ [[1, 2], [3, 4]], params).round(6)
+    array([1., 1.])
+    >>> cca(np.column_stack([params[:, 0], np.ones(2000)]), params).round(6)
+    array([1., 0.])
+    """
+    pairs = check_pairs(codes, params, test)
+    count = min(pairs.codes.shape[1], pairs.params.shape[1])
+    if pairs.test is None:
+        found = _canonical(standardise(pairs.codes)[0], standardise(pairs.params)[0])[1]
+        return np.pad(found, (0, count - len(found)))
+    x, y = canonical_variables((pairs.codes, pairs.params), pairs.test)[1]
+    live = np.flatnonzero(~(constant_columns(x) | constant_columns(y)))
+    products = standardise(x[:, live])[0] * standardise(y[:, live])[0]
+    found = np.zeros(count)
+    found[live] = np.clip(products.mean(axis=0), -1, 1)
+    return found
+
+
+def svcca(codes: ArrayLike, params: ArrayLike, *, variance: float = 0.99) -> float:
+    """Singular vector CCA: the mean canonical correlation of the main directions of both sides.
+
+    Codes and parameters are centred, each keeps the fewest principal directions that together
+    hold the share `variance` of its variance, and the canonical correlations (`cca`) of what is
+    kept are averaged.
+
+    Parameters
+    ----------
+    codes, params : arrays [N, K] and [N, D]; constant columns add nothing
+    variance : share from 0 to 1; at least one direction is kept
+
+    Returns
+    -------
+    float from 0 to 1 (best); 0 for constant codes. In-sample: chance is above 0, near
+    sqrt(max(k, d) / N) for k and d directions kept, and near 1 once K >= N - 1.
+
+    Notes
+    -----
+    Unchanged by rotating, shifting and scaling all codes together; scaling one of them changes what
+    is kept. The mean is over min(k, d) correlations: where the codes keep one direction, that one
+    may score 1. Raghu et al., SVCCA: singular vector canonical correlation analysis, 2017.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> params = np.random.default_rng(0).normal(size=(500, 2))
+    >>> noise = np.random.default_rng(1).normal(size=(500, 1))
+    >>> codes = np.column_stack([params[:, 0], 0.01 * noise])
+    >>> round(svcca(codes, params), 6), bool(svcca(codes, params, variance=1) < 0.6)
+    (1.0, True)
+    """
+    share = real_number("variance", variance, 0, 1)
+    pairs = check_pairs(codes, params, None)
+    kept = []
+    for side in (pairs.codes, pairs.params):
+        basis, sizes, _ = directions(centred(side))
+        held = np.cumsum(sizes**2) / np.sum(sizes**2) if len(sizes) else sizes
+        kept.append(basis[:, : np.searchsorted(held, share) + 1])
+    found = np.linalg.svd(kept[0].T @ kept[1], compute_uv=False)
+    return float(np.minimum(found, 1).mean()) if len(found) else 0.0
+
+
+def pwcca(codes: ArrayLike, params: ArrayLike) -> float:
+    """Projection weighted CCA: canonical correlations, weighted by how much of the codes they hold.
+
+    With the canonical variables h_i of the codes (unit vectors of length N) and the centred codes
+    x_j, the weight of the i-th canonical correlation (`cca`) is sum_j |h_i . x_j|.
+
+    Parameters
+    ----------
+    codes, params : arrays [N, K] and [N, D]; constant columns add nothing, duplicated ones weight
+
+    Returns
+    -------
+    float from 0 to 1 (best); 0 for constant codes. In-sample: chance is above 0, near
+    sqrt(max(K, D) / N), and it is 1 once K >= N - 1.
+
+    Notes
+    -----
+    Weighted from the codes' side always, as the paper defines it (its authors' program takes the
+    side with fewer columns), so not symmetric. Unchanged by shifting codes, by scaling them all
+    together and by any invertible affine change of the parameters; rotating codes changes the
+    weights, though codes that hold all parameters linearly get 1 however mixed. Directions of the
+    codes beyond min(K, D) count nothing, so noise beside the parameters costs nothing. Morcos,
+    Raghu and Bengio, Insights on representational similarity in neural networks with canonical
+    correlation, 2018.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> params = np.random.default_rng(0).normal(size=(500, 2))
+    >>> round(pwcca(params @ [[1, 2], [3, 4]], params), 6)
+    1.0
+    """
+    pairs = check_pairs(codes, params, None)
+    x, y = standardise(pairs.codes)[0], standardise(pairs.params)[0]
+    to_variables, found, _ = _canonical(x, y)
+    weights = np.abs((x @ to_variables).T @ centred(pairs.codes)).sum(axis=1)
+    return float(min(weights @ found / weights.sum(), 1)) if len(found) else 0.0
+
+
+def procrustes(codes: ArrayLike, params: ArrayLike) -> float:
+    """Procrustes disparity: what is left between both after the best shift, scale and rotation.
+
+    Both are centred and scaled to a sum of squares of 1, the narrower is filled up with columns of
+    zeros, and one is rotated or reflected and scaled onto the other; the disparity is the sum of
+    the squared differences, 1 - (sum of the singular values of X'Y)^2: the same number as
+    `scipy.spatial.procrustes` gives.
+
+    Parameters
+    ----------
+    codes, params : arrays [N, K] and [N, D]; duplicated columns weigh double
+
+    Returns
+    -------
+    float from 0 (best: the same points but for shift, scale, rotation and reflection) to 1; 1 for
+    constant codes. In-sample: chance is just below 1, near 1 - min(K, D) / N where K and D differ
+    much, and it falls with few rows. Smaller is better: for `permutation_floor` take 1 - disparity.
+
+    Notes
+    -----
+    Symmetric. Unchanged by rotating, reflecting, shifting and scaling all codes together; not by
+    scaling one of them. Further codes count as misfit, as far as they vary. Parameters of larger
+    range weigh more. Gower, Generalized Procrustes analysis, 1975; Schonemann, 1966.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> params = np.random.default_rng(0).normal(size=(100, 2))
+    >>> round(procrustes(params @ [[0, -3], [3, 0]] + 1, params), 6)
+    0.0
+    """
+    pairs = check_pairs(codes, params, None)
+    x, y = centred(pairs.codes), centred(pairs.params)
+    if not x.shape[1]:
+        return 1.0
+    product = x.T @ y / (np.linalg.norm(x) * np.linalg.norm(y))
+    return float(max(0, 1 - np.linalg.svd(product, compute_uv=False).sum() ** 2))
+
+
+def canonical_variables(train: Pair, *others: Pair) -> list[Pair]:
+    """The canonical variables of (codes [*, K], params [*, D]), train and others, fitted on train.
+
+    float64 [*, D] for both sides of each pair, in the order of their correlation on train; the
+    columns that codes or parameters of lower rank lack are 0. Raises FddError where other rows lie
+    too far outside train.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        x, y = (standardise(*(pair[side] for pair in (train, *others))) for side in (0, 1))
+        from_codes, _, from_params = _canonical(x[0], y[0])
+        variables = [(a @ from_codes, b @ from_params) for a, b in zip(x, y, strict=True)]
+    columns = train[1].shape[1]
+    return [(_filled(a, columns), _filled(b, columns)) for a, b in variables]
+
+
+def _canonical(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
+    """Map [K, r] of centred x to its canonical variables, their correlations [r], map [D, r] of y.
+
+    The variables are unit vectors of length N; the correlations descend.
+    """
+    (basis, sizes, axes), (other, other_sizes, other_axes) = directions(x), directions(y)
+    left, found, right = np.linalg.svd(basis.T @ other, full_matrices=False)
+    maps = axes.T / sizes @ left, other_axes.T / other_sizes @ right.T
+    return maps[0], np.minimum(found, 1), maps[1]
+
+
+def _filled(variables: Floats, columns: int) -> Floats:
+    """[M, r] that are not too large, with columns of zeros up to `columns`."""
+    if not (np.abs(variables) <= LARGEST).all():
+        raise FddError(
+            "test codes or params lie too far outside the training ones: "
+            "their canonical variables exceed 1e100"
+        )
+    return np.pad(steady(variables), ((0, 0), (0, columns - variables.shape[1])))
+
+
+def steady(products: Floats) -> Floats:
+    """Products of a matrix [N, K], with zeros in place of columns that vary by rounding only.
+
+    Equal rows need not have equal products: their sums may be taken in another order.
+    """
+    size = np.abs(products).max(axis=0)
+    return np.where(np.ptp(products, axis=0) <= 1e-12 * size, 0, products)
+
+
+def directions(array: Floats) -> tuple[Floats, Floats, Floats]:
+    """The singular value decomposition U [N, r], s [r], V' [r, K], without what is rounding."""
+    basis, sizes, axes = np.linalg.svd(array, full_matrices=False)
+    rank = np.count_nonzero(sizes > RANK * sizes.max(initial=0))
+    return basis[:, :rank], sizes[:rank], axes[:rank]
+
+
+def centred(array: Floats) -> Floats:
+    """[N, K] without its constant columns, each less its mean, all divided by the largest entry.
+
+    So neither tiny nor huge numbers under- or overflow in a square.
+    """
+    live = array[:, ~constant_columns(array)]
+    if not live.shape[1]:
+        return live
+    live = live - live.mean(axis=0)
+    live /= np.abs(live).max()
+    return np.asarray(live - live.mean(axis=0))  # again: a mean of tiny or huge ones is rounded
+
+
+def real_number(name: str, value: Any, lowest: float, highest: float) -> float:
+    """The value as a float, refused when it is no number in the closed range."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
+    if not number or not lowest <= value <= highest:
+        raise FddError(f"{name}={value!r} must be a number from {lowest} to {highest}")
+    return float(value)

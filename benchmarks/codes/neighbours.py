@@ -1,0 +1,198 @@
+"""Do codes have the neighbours that parameters have? Shares and ranks of the k nearest.
+
+Distances are Euclidean, of the arrays as they come: that is the definition of the papers, and of
+scikit-learn. A column with a wide range counts more than one with a narrow range; divide by the
+ranges first where that is not meant.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from benchmarks.arrays import Floats, check_pairs, require
+from fdd.checks import whole_number
+from fdd.errors import FddError
+
+Rows = NDArray[np.intp]
+
+TIE = 1e-12  # squared distances that agree to this share of themselves are equal
+FEW = 64  # up to so many neighbours, counting is faster than sorting
+
+
+def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
+    """Share of the k nearest neighbours of a row that codes and parameters have in common.
+
+    The mean over rows of |nearest(codes) & nearest(params)| / k, the row itself left out; Q_NX(k)
+    of Lee and Verleysen. Ties at the k-th distance are broken at random, among codes and among
+    parameters apart, and the score is the expectation over that.
+
+    Parameters
+    ----------
+    codes, params : arrays [N, K] and [N, D], N > k. Nothing is fitted, so there is no `test`.
+    k : how many neighbours; 1 to N - 1
+
+    Returns
+    -------
+    float from 0 to 1 (best). Chance is k / (N - 1), whatever K and D: compare at one k and N only.
+    Codes that are all the same score exactly that.
+
+    Notes
+    -----
+    Unchanged by swapping the arguments, by permuting rows, by rotating, shifting and scaling all
+    codes or all parameters, and by constant codes; not by scaling single ones. Where parameters
+    are tied at the k-th distance (a grid, rows that occur twice), even the parameters themselves
+    score below 1. It is strict: one parameter that the codes lack, or a little noise in six
+    dimensions, replaces most neighbours. Duplicating a code doubles its weight. Lee and Verleysen,
+    Quality assessment of dimensionality reduction: rank-based criteria, 2009; Chen and Buja, Local
+    multidimensional scaling, 2009 (who subtract the chance).
+
+    Examples
+    --------
+    >>> knn_overlap([[0], [1], [3]], [[0], [2], [3]], k=1)  # 1's nearest is 0, and then 3
+    0.6666666666666666
+    >>> knn_overlap([[7], [7], [7]], [[0], [2], [3]], k=1)
+    0.5
+    """
+    pairs = check_pairs(codes, params, None)
+    rows = len(pairs.codes)
+    enough_rows(rows, whole_number("k", k, 1) + 1, f"k={k}")
+    shared = 0.0
+    for one, other in zip(_distances(pairs.codes), _distances(pairs.params), strict=True):
+        near, share = _nearest(one, k)
+        other_share = np.zeros(rows)
+        other_share.put(*_nearest(other, k))
+        shared += float(share @ other_share[near])
+    return float(min(shared / (rows * k), 1.0))
+
+
+def trustworthiness(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
+    """Are neighbours among the codes neighbours in truth?
+
+    1 - 2 / (N k (2N - 3k - 1)) * sum over rows i and over the k nearest codes j of i of
+    max(0, rank of j by its parameters' distance from i - k): how far away in truth the intruders
+    are. Equals scikit-learn's `trustworthiness(params, codes, n_neighbors=k)` where nothing is
+    tied. Ties are broken at random, among codes and among parameters apart, and the score is the
+    expectation over that.
+
+    Parameters
+    ----------
+    codes, params : arrays [N, K] and [N, D], N > 2k. Nothing is fitted, so there is no `test`.
+    k : how many neighbours; at least 1 and below N / 2
+
+    Returns
+    -------
+    float from 0 (the k nearest codes are the k farthest in truth) to 1 (best: no intruders).
+    Chance is 1 - (N - k) (N - k - 1) / ((N - 1) (2N - 3k - 1)), about 1/2; codes that are all the
+    same score exactly that.
+
+    Notes
+    -----
+    Unchanged by permuting rows, by rotating, shifting and scaling all codes or all parameters, and
+    by constant codes; not by scaling single ones. Where parameters are tied at the k-th distance,
+    even the parameters themselves score below 1. It is lenient: intruders from nearby cost
+    little, so that 0.9 is a poor map. Codes that tear the parameter space apart lose nothing here
+    (see `continuity`). Venna and Kaski, Neighborhood preservation in nonlinear projection methods:
+    an experimental study, 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> params = np.random.default_rng(0).uniform(-1, 1, size=(200, 2))
+    >>> trustworthiness(3 * params[:, ::-1], params)
+    1.0
+    >>> round(trustworthiness(params[:, :1], params), 3)  # the other parameter is lost
+    0.733
+    """
+    pairs = check_pairs(codes, params, None)
+    return _without_intruders(pairs.codes, pairs.params, k)
+
+
+def continuity(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
+    """Are neighbours in truth neighbours among the codes?
+
+    `trustworthiness` with codes and parameters swapped: it counts how far away among the codes the
+    true neighbours are that a row has lost. Arguments, range, chance and ties as there; codes that
+    are all the same score chance.
+
+    Notes
+    -----
+    Codes that fold the parameter space, or drop a parameter, lose little here (see
+    `trustworthiness`); read both. Venna and Kaski, 2001.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> params = np.random.default_rng(0).uniform(-1, 1, size=(200, 2))
+    >>> round(continuity(params[:, :1], params), 3)
+    0.924
+    """
+    pairs = check_pairs(codes, params, None)
+    return _without_intruders(pairs.params, pairs.codes, k)
+
+
+def enough_rows(rows: int, fewest: int, option: str) -> None:
+    """An FddError unless there are as many rows as an option needs."""
+    if rows < fewest:
+        raise FddError(f"codes has {rows} rows: it must have at least {fewest} for {option}")
+
+
+def _without_intruders(embedding: Floats, truth: Floats, k: int) -> float:
+    """1 - the scaled sum of (rank in truth - k) over the k nearest of each row in the embedding."""
+    rows = len(truth)
+    enough_rows(rows, 2 * whole_number("k", k, 1) + 1, f"k={k}")
+    penalty = 0.0
+    for embedded, true in zip(_distances(embedding), _distances(truth), strict=True):
+        near, share = _nearest(embedded, k)
+        order = np.argsort(true[near])
+        penalty += float(share[order] @ _expected_excess(true, true[near[order]], k))
+    return float(max(1 - penalty * 2 / (rows * k * (2 * rows - 3 * k - 1)), 0.0))
+
+
+def _distances(array: Floats) -> Iterator[Floats]:
+    """Row by row, the squared distances [N] to all rows, infinite to itself; in no fixed unit.
+
+    By differences, since |x|^2 + |y|^2 - 2xy would tell duplicates apart. Scaling by a power of two
+    rounds nothing and keeps the squares finite.
+    """
+    distance = require("scipy.spatial.distance").cdist
+    array = array - array.min(axis=0)
+    array = np.ldexp(array, -np.frexp(array.max())[1])
+    for i in range(len(array)):
+        row = distance(array[i : i + 1], array, "sqeuclidean")[0]
+        row[i] = np.inf
+        yield row
+
+
+def _nearest(distances: Floats, k: int) -> tuple[Rows, Floats]:
+    """The k nearest with those tied with the k-th, and each one's chance to be among the k."""
+    # The k-th smallest of the minima of parts is no less than that of all, and quick to find.
+    parts = np.arange(0, len(distances), max(1, len(distances) // (16 * k)))
+    limit = np.partition(np.minimum.reduceat(distances, parts), k - 1)[k - 1]
+    near = np.flatnonzero(distances <= limit * (1 + TIE))
+    radius = np.partition(distances[near], k - 1)[k - 1]
+    near = near[distances[near] <= radius * (1 + TIE)]
+    tied = distances[near] >= radius * (1 - TIE)
+    among = tied.sum()
+    return near, np.where(tied, (k - (len(near) - among)) / among, 1.0)
+
+
+def _expected_excess(distances: Floats, chosen: Floats, k: int) -> Floats:
+    """For each distance chosen of them, in order: the mean of max(0, rank - k) over its ties."""
+    below, above = chosen * (1 - TIE), np.nextafter(chosen * (1 + TIE), np.inf)
+    if len(chosen) <= FEW:
+        first, last = (_count(distances, limits) for limits in (below, above))
+    else:
+        distances = np.sort(distances)
+        first, last = (np.searchsorted(distances, limits) for limits in (below, above))
+    before, within = np.maximum(first - k, 0), np.maximum(last - k, 0)
+    # 1 + 2 + ... + within, less 1 + 2 + ... + before, over the ranks first + 1 .. last
+    return np.asarray((within * (within + 1) - before * (before + 1)) / 2 / (last - first))
+
+
+def _count(values: Floats, limits: Floats) -> NDArray[Any]:
+    """How many of the values lie below each limit."""
+    return np.array([np.count_nonzero(values < limit) for limit in limits])

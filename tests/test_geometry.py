@@ -1,0 +1,335 @@
+"""Canonical correlations, their kin and Procrustes say what their mathematics says."""
+
+import doctest
+import itertools
+from functools import partial
+
+import numpy as np
+import pytest
+import scipy.spatial
+from sklearn.cross_decomposition import CCA
+from sklearn.decomposition import PCA
+
+from benchmarks.codes import geometry, matching
+from benchmarks.codes.geometry import cca, procrustes, pwcca, svcca
+from benchmarks.codes.matching import correlations, mcc
+from fdd import FddError
+
+BEST_ONE = {"cca": cca, "svcca": svcca, "pwcca": pwcca}
+SCORES = {**BEST_ONE, "procrustes": procrustes}
+RNG = np.random.default_rng(0)
+TURN = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
+SQUARE = np.array(list(itertools.product([-1.0, 1.0], repeat=3)) * 3)  # orthogonal columns
+
+
+@pytest.fixture
+def params():
+    return np.random.default_rng(1).uniform(-1, 1, size=(500, 3))
+
+
+@pytest.fixture
+def mixed(params):
+    """Codes that know the parameters in part: linear, nonlinear, noise."""
+    noise = np.random.default_rng(2).normal(size=(500, 2))
+    return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
+
+
+def halves(codes, params, at=300):
+    return codes[:at], params[:at], (codes[at:], params[at:])
+
+
+def weak(codes, params, **options):
+    x, y, test = halves(codes, params)
+    return mcc(x, y, test=test, alignment="weak", **options)
+
+
+def plain_cca(x, y):
+    """Canonical correlations as the textbook has them: roots of eigenvalues of covariances."""
+    x, y = x - x.mean(axis=0), y - y.mean(axis=0)
+    product = np.linalg.solve(x.T @ x, x.T @ y) @ np.linalg.solve(y.T @ y, y.T @ x)
+    values = np.sort(np.linalg.eigvals(product).real)[::-1]
+    return np.sqrt(values[: min(x.shape[1], y.shape[1])])
+
+
+@pytest.mark.parametrize("module", [geometry, matching])
+def test_examples_in_docstrings(module):
+    assert doctest.testmod(module).failed == 0
+
+
+@pytest.mark.parametrize("codes", [np.eye(3), TURN, -7 * TURN])
+def test_the_parameters_themselves_and_their_rotations_score_best(codes, params):
+    for score in BEST_ONE.values():
+        np.testing.assert_allclose(score(params @ codes + 5, params), 1, atol=1e-12)
+    assert procrustes(params @ codes + 5, params) == pytest.approx(0, abs=1e-12)
+    assert weak(params @ codes + 5, params) == pytest.approx(1, abs=1e-12)
+    np.testing.assert_allclose(cca(*halves(params @ codes, params)), 1, atol=1e-12)
+
+
+def test_cca_is_the_textbooks_and_scikit_learns(params, mixed):
+    found = cca(mixed, params)
+    np.testing.assert_allclose(found, plain_cca(mixed, params), atol=1e-12)
+    model = CCA(n_components=3, tol=1e-14, max_iter=10_000)
+    x, y = model.fit_transform(mixed, params)
+    want = [np.corrcoef(x[:, i], y[:, i])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(found, want, atol=1e-8)
+    assert found.dtype == np.float64
+    assert 0.05 < found[2] < found[1] < 1
+
+
+def test_cca_on_test_is_scikit_learns_with_its_signs(params, mixed):
+    x, y, test = halves(mixed, params)
+    model = CCA(n_components=3, tol=1e-14, max_iter=10_000).fit(x, y)
+    ours, theirs = model.transform(*test)
+    want = [np.corrcoef(ours[:, i], theirs[:, i])[0, 1] for i in range(3)]
+    np.testing.assert_allclose(cca(x, y, test), want, atol=1e-7)
+
+
+def test_cca_on_the_training_rows_is_cca(params, mixed):
+    found = cca(mixed, params, test=(mixed, params))
+    np.testing.assert_allclose(found, cca(mixed, params), atol=1e-12)
+
+
+def test_what_turns_over_on_test_is_negative_and_the_order_is_that_of_train(params):
+    x, y, (_, ty) = halves(params + np.random.default_rng(3).normal(size=3), params)
+    np.testing.assert_allclose(cca(x, y, test=(-ty, ty)), -1, atol=1e-12)
+    noise = np.random.default_rng(4).normal(size=(500, 2))
+    x, y, (tx, ty) = halves(params[:, :2] + noise * [0.01, 1], params[:, :2])
+    tx = ty + noise[300:] * [1, 0.01]
+    train, test = cca(x, y), cca(x, y, test=(tx, ty))
+    assert train[0] > train[1]
+    assert test[0] < test[1]
+
+
+def test_signal_with_noise_has_the_correlation_that_theory_says():
+    rng = np.random.default_rng(0)
+    params = rng.normal(size=(20_000, 2))
+    codes = (params + rng.normal(size=params.shape) * [0.5, 2]) @ [[1, 2], [3, -4]]
+    np.testing.assert_allclose(cca(codes, params), [1 / 1.25**0.5, 1 / 5**0.5], atol=0.01)
+
+
+def test_noise_scores_the_chance_that_the_docstrings_name():
+    rng = np.random.default_rng(0)
+    draws = [(rng.normal(size=(200, 32)), rng.normal(size=(200, 6))) for _ in range(30)]
+    squares = np.mean([cca(x, y) ** 2 for x, y in draws])
+    assert squares == pytest.approx(32 / 199, abs=0.006)
+    for score in (svcca, pwcca):
+        assert np.mean([score(x, y) for x, y in draws]) == pytest.approx(0.4, abs=0.02)
+    assert np.mean([procrustes(x, y) for x, y in draws]) == pytest.approx(1 - 6 / 200, abs=0.005)
+    held_out = np.mean([cca(*halves(x, y, 100)) for x, y in draws])
+    assert held_out == pytest.approx(0, abs=0.03)
+    level = np.sqrt(2 / np.pi / 100)  # the mean of |correlation| of 100 pairs
+    means = [mcc(*halves(x, y, 100), alignment="weak") for x, y in draws]
+    assert np.mean(means) == pytest.approx(level, abs=0.02)
+
+
+@pytest.mark.parametrize("score", [cca, weak, lambda x, y: cca(*halves(x, y))])
+def test_no_affine_change_of_either_side_matters_to_cca(score, params, mixed):
+    change = np.random.default_rng(5).normal(size=(4, 4))
+    want = score(mixed, params)
+    np.testing.assert_allclose(score(mixed @ change + 1, params), want, atol=1e-9)
+    np.testing.assert_allclose(score(mixed * [1e-9, 1, 1e9, -1], params), want, atol=1e-9)
+    np.testing.assert_allclose(score(mixed, params @ TURN * [1, 5, -1e-6] + 3), want, atol=1e-9)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_offset_and_common_scale_do_not_matter(name, params, mixed):
+    score = SCORES[name]
+    want = score(mixed, params)
+    for scale in (1e-200, -3.0, 1e90):
+        np.testing.assert_allclose(score((mixed + 5) * scale, params), want, atol=1e-9)
+        np.testing.assert_allclose(score(mixed, (params - 5) * scale), want, atol=1e-9)
+
+
+def test_rotating_codes_leaves_svcca_and_procrustes_alone_and_pwcca_not(params, mixed):
+    turn = np.linalg.qr(np.random.default_rng(6).normal(size=(4, 4)))[0]
+    for score in (svcca, procrustes):
+        assert score(mixed @ turn, params) == pytest.approx(score(mixed, params), abs=1e-12)
+        assert abs(score(mixed * [9, 1, 1, 1], params) - score(mixed, params)) > 0.01
+    assert abs(pwcca(mixed @ turn, params) - pwcca(mixed, params)) > 0.01
+    changed = params @ TURN * [1, 5, -9]
+    assert pwcca(mixed, changed) == pytest.approx(pwcca(mixed, params), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_dead_codes_do_not_matter_even_huge_ones(name, params, mixed):
+    dead = np.column_stack([np.full(500, 0.1), mixed, np.full(500, 1e95)])
+    want = SCORES[name](mixed, params)
+    np.testing.assert_allclose(SCORES[name](dead, params), want, atol=1e-12)
+
+
+def test_only_dead_codes_score_worst(params):
+    dead = np.full((500, 2), 0.1)
+    assert cca(dead, params).tolist() == cca(*halves(dead, params)).tolist() == [0, 0]
+    assert svcca(dead, params) == pwcca(dead, params) == weak(dead, params) == 0
+    assert procrustes(dead, params) == 1
+
+
+@pytest.mark.parametrize("columns", [8, 20, 500])
+@pytest.mark.parametrize("rows", [33, 101])
+def test_codes_that_are_dead_on_test_alone_have_no_correlation_there(columns, rows):
+    rng = np.random.default_rng(0)
+    codes, params = rng.normal(size=(300, columns)), rng.normal(size=(300, 1))
+    test = np.tile(codes[7], (rows, 1)), params[:rows]
+    assert cca(codes, params, test=test).tolist() == [0]
+    assert mcc(codes, params, test=test, alignment="weak") == 0
+    assert mcc(codes, params, test=test, alignment="affine") == 0
+
+
+def test_rank_deficient_codes_give_zeros_for_what_they_lack(params):
+    same, other = params[:, 0], params[:, 1]
+    codes = np.column_stack([same, 2e-9 * same, same + 1, np.ones(500), other])
+    for found in (cca(codes, params), cca(*halves(codes, params))):
+        np.testing.assert_allclose(found, [1, 1, 0], atol=1e-9)
+    assert weak(codes, params) == pytest.approx(2 / 3, abs=1e-9)
+    assert cca(codes[:, :1], params).shape == (1,)
+
+
+def test_a_weak_direction_counts_like_a_strong_one(params):
+    codes = params[:, :1] + 1e-7 * params[:, :2] * [0, 1]
+    np.testing.assert_allclose(cca(codes, params[:, :2]), 1, atol=1e-6)
+
+
+def test_the_smallest_numbers_there_are_have_a_mean():
+    assert procrustes([[0.0], [5e-324]], [[0.0], [1.0]]) == pytest.approx(0, abs=1e-12)
+
+
+def test_more_codes_than_rows_fit_all_in_sample_and_nothing_on_test():
+    codes, params = RNG.normal(size=(60, 100)), RNG.normal(size=(60, 2))
+    np.testing.assert_allclose(cca(codes, params), 1, atol=1e-12)
+    assert pwcca(codes, params) == pytest.approx(1, abs=1e-12)
+    assert np.abs(cca(*halves(codes, params, 40))).max() < 0.6
+    np.testing.assert_allclose(cca([[0.0], [3.0]], [[1.0, 5.0], [2.0, 0.0]]), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BEST_ONE)
+def test_rounding_takes_no_score_beyond_one(name):
+    rng = np.random.default_rng(5)
+    for _ in range(40):
+        params, codes = rng.normal(size=(60, 30)), rng.normal(size=(60, 80))
+        assert np.max(BEST_ONE[name](codes, params)) <= 1
+
+
+@pytest.mark.parametrize("variance", [0.5, 0.9, 0.99])
+def test_svcca_is_cca_after_scikit_learns_pca(variance, params, mixed):
+    want = plain_cca(*(PCA(variance).fit_transform(side) for side in (mixed, params))).mean()
+    assert svcca(mixed, params, variance=variance) == pytest.approx(want, abs=1e-12)
+
+
+def test_svcca_and_pwcca_by_hand():
+    # canonical correlations 1 and 1 / sqrt(2); variances of the codes 100 and 0.01
+    params = np.column_stack([SQUARE[:, 0], SQUARE[:, 1] + SQUARE[:, 2]])
+    codes = SQUARE[:, :2] * [10, 0.1]
+    assert svcca(codes, params) == pytest.approx(1, abs=1e-12)
+    assert svcca(codes, params, variance=1) == pytest.approx((1 + 0.5**0.5) / 2, abs=1e-12)
+    assert pwcca(codes, params) == pytest.approx((10 + 0.1 * 0.5**0.5) / 10.1, abs=1e-12)
+    twice = np.column_stack([codes, codes[:, 1]])
+    assert pwcca(twice, params) == pytest.approx((10 + 0.2 * 0.5**0.5) / 10.2, abs=1e-12)
+
+
+@pytest.mark.parametrize("columns", [1, 3, 5])
+def test_procrustes_is_scipys(columns, params):
+    codes = np.random.default_rng(7).normal(size=(500, columns))
+    codes[:, 0] += 3 * params[:, 0]
+    padded = [np.pad(side, ((0, 0), (0, 5 - side.shape[1]))) for side in (codes, params)]
+    want = scipy.spatial.procrustes(*padded)[2]
+    assert procrustes(codes, params) == pytest.approx(want, abs=1e-12)
+    assert procrustes(params, codes) == pytest.approx(want, abs=1e-12)
+
+
+def test_procrustes_of_stretched_codes_is_what_theory_says():
+    stretch = np.array([1.0, 2.0, 5.0])
+    want = 1 - stretch.sum() ** 2 / (3 * (stretch**2).sum())
+    assert procrustes(SQUARE * stretch, SQUARE) == pytest.approx(want, abs=1e-12)
+
+
+@pytest.mark.parametrize("correlation", ["pearson", "spearman"])
+def test_weak_mcc_is_that_of_scikit_learns_canonical_variables(correlation, params, mixed):
+    x, y, test = halves(mixed, params)
+    variables = CCA(n_components=3, tol=1e-14, max_iter=10_000).fit(x, y).transform(*test)
+    want = correlations(*variables, correlation=correlation).diagonal().mean()
+    assert weak(mixed, params, correlation=correlation) == pytest.approx(want, abs=1e-6)
+
+
+def test_weak_mcc_counts_what_no_code_is_left_for_as_zero(params):
+    assert weak(params[:, :2] @ [[1, 2], [3, 4]], params) == pytest.approx(2 / 3, abs=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("rows", [2, 3, 6, 40])
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1.0, 1e99])
+def test_few_rows_and_any_scale_have_a_finite_answer_without_a_warning(name, rows, scale):
+    rng = np.random.default_rng(rows)
+    codes, params = rng.normal(size=(rows, 5)) * scale, rng.normal(size=(rows, 2)) / scale**0.3
+    codes[:, 0] *= 1e-9
+    first, second = (SCORES[name](codes, params) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    assert np.all((first >= 0) & (first <= 1))
+
+
+GOOD = np.random.default_rng(0).normal(size=(9, 2))
+NAN = np.where(np.arange(18).reshape(9, 2) == 5, np.nan, GOOD)
+BAD = {
+    "1-D": ((GOOD[:, 0], GOOD), "codes has shape (9,): it must be 2-D, [rows, columns]"),
+    "one row": ((GOOD[:1], GOOD[:1]), "codes has shape (1, 2): it must have at least 2 rows"),
+    "no columns": ((GOOD, GOOD[:, :0]), "params has shape (9, 0): it must have at least 1 column"),
+    "lengths": ((GOOD[:8], GOOD), "codes has 8 rows and params 9: they must agree"),
+    "NaN": (
+        (NAN, GOOD),
+        "codes holds NaN or infinity: 1 of 18 values, the first at index (2, 1)",
+    ),
+    "huge": ((GOOD, GOOD * 0 + 1e101), "params reaches 1e+101 in size: at most 1e100 is allowed"),
+    "text": (([["a"], ["b"]], GOOD[:2]), "codes has dtype <U1: it must hold real numbers"),
+    "constant": (
+        (GOOD, GOOD * [1, 0]),
+        "params column 1 is constant: it has no variance to explain; drop it",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("name", SCORES)
+def test_bad_arrays_are_named(name, case):
+    arguments, message = BAD[case]
+    with pytest.raises(FddError) as caught:
+        SCORES[name](*arguments)
+    assert str(caught.value) == message
+
+
+OUTSIDE = (
+    "test codes or params lie too far outside the training ones: "
+    "their canonical variables exceed 1e100"
+)
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            partial(svcca, variance=1.5),
+            "variance=1.5 must be a number from 0 to 1",
+        ),
+        (
+            partial(svcca, variance="all"),
+            "variance='all' must be a number from 0 to 1",
+        ),
+        (partial(svcca, variance=np.nan), "variance=nan must be a number from 0 to 1"),
+        (partial(svcca, variance=True), "variance=True must be a number from 0 to 1"),
+        (partial(cca, test=GOOD), "test is ndarray: it must be a pair (codes, params)"),
+        (
+            partial(cca, test=(GOOD[:, :1], GOOD)),
+            "codes has 2 columns and test codes 1: they must agree",
+        ),
+        (
+            partial(mcc, alignment="weak"),
+            "alignment is 'weak', which fits a map: give test=(codes, params) too",
+        ),
+        (lambda x, y: cca(x * 1e-250, y, test=(x * 1e90, y)), OUTSIDE),
+        (lambda x, y: mcc(x, y * 1e-50, test=(x, y * 1e60), alignment="weak"), OUTSIDE),
+    ],
+)
+def test_bad_options_are_named(call, message):
+    with pytest.raises(FddError) as caught:
+        call(GOOD, GOOD)
+    assert str(caught.value) == message

@@ -1,0 +1,244 @@
+"""Scores by nearest neighbours: scikit-learn's numbers, chance where codes are tied, any scale."""
+
+import doctest
+import sys
+from functools import partial
+
+import numpy as np
+import pytest
+from sklearn import manifold
+from sklearn.neighbors import NearestNeighbors
+
+from benchmarks.codes import neighbours
+from benchmarks.codes.neighbours import continuity, knn_overlap, trustworthiness
+from benchmarks.permutation import permutation_floor
+from fdd import FddError
+
+SCORES = {
+    "knn_overlap": knn_overlap,
+    "trustworthiness": trustworthiness,
+    "continuity": continuity,
+}
+RNG = np.random.default_rng(0)
+PARAMS = RNG.uniform(-1, 1, size=(300, 3))
+CODES = np.column_stack(
+    [PARAMS[:, 0] + 0.3 * PARAMS[:, 1], PARAMS[:, 2] ** 2, RNG.normal(size=300)]
+)
+ROTATION = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
+
+
+def chance(name, rows, k):
+    """The mean of each score over random neighbours, from its definition."""
+    if name == "knn_overlap":
+        return k / (rows - 1)
+    mean_excess = np.maximum(np.arange(1, rows) - k, 0).mean()
+    return 1 - 2 / (2 * rows - 3 * k - 1) * mean_excess
+
+
+def sklearns_overlap(codes, params, k):
+    near = [
+        NearestNeighbors(n_neighbors=k).fit(x).kneighbors(return_distance=False)
+        for x in (codes, params)
+    ]
+    return np.mean([len(set(a) & set(b)) / k for a, b in zip(*near, strict=True)])
+
+
+def reference(name, codes, params, k):
+    if name == "knn_overlap":
+        return sklearns_overlap(codes, params, k)
+    pair = (params, codes) if name == "trustworthiness" else (codes, params)
+    return manifold.trustworthiness(*pair, n_neighbors=k)
+
+
+def test_examples_in_docstrings():
+    assert doctest.testmod(neighbours).failed == 0
+
+
+@pytest.mark.parametrize("k", [1, 10, 64, 149])
+@pytest.mark.parametrize("name", SCORES)
+def test_the_numbers_are_scikit_learns(name, k):
+    found = SCORES[name](CODES, PARAMS, k=k)
+    assert found == pytest.approx(reference(name, CODES, PARAMS, k), abs=1e-12)
+    assert found < 0.95
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_wide_codes_and_many_rows_are_scikit_learns_too(name):
+    rng = np.random.default_rng(1)
+    params = rng.uniform(-1, 1, size=(1500, 6))
+    codes = np.tanh(params @ rng.normal(size=(6, 40))) + 0.1 * rng.normal(size=(1500, 40))
+    want = reference(name, codes, params, 10)
+    assert SCORES[name](codes, params) == pytest.approx(want, abs=1e-12)
+
+
+def test_trustworthiness_and_continuity_by_hand():
+    # N k (2N - 3k - 1) / 2 = 8
+    codes, params = [[0], [2], [4.5], [-1.5]], [[0], [1], [2.4], [5]]
+    assert knn_overlap(codes, params, k=1) == 2 / 4  # rows 2 and 3
+    assert trustworthiness(codes, params, k=1) == 1 - (2 + 2) / 8  # row 1 takes 4: rank 3; row 4
+    assert continuity(codes, params, k=1) == 1 - (1 + 2) / 8  # row 1 lost 2: rank 2; row 4
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_the_farthest_for_the_nearest_scores_zero(name):
+    assert SCORES[name]([[1], [-1.5], [0]], [[0], [1], [3]], k=1) == 0
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_the_parameters_themselves_score_one(name):
+    assert SCORES[name](PARAMS, PARAMS) == 1
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_rotated_and_scaled_and_shifted_codes_score_one(name):
+    assert SCORES[name](1e-5 * PARAMS @ ROTATION - 7e-4, PARAMS) == pytest.approx(1, abs=1e-12)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_scaling_single_codes_matters(name):
+    assert SCORES[name](PARAMS * [1, 1, 30], PARAMS) < 0.98
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_what_the_docstrings_say_changes_nothing_changes_nothing(name):
+    order = np.random.default_rng(2).permutation(300)
+    padded = np.column_stack([np.full(300, 1e50), CODES[:, ::-1] @ ROTATION, np.zeros(300)])
+    want = SCORES[name](CODES, PARAMS)
+    assert SCORES[name](3 * padded[order], PARAMS[order] @ ROTATION + 5) == pytest.approx(
+        want, abs=1e-12
+    )
+
+
+def test_swapped_arguments():
+    assert knn_overlap(PARAMS, CODES) == pytest.approx(knn_overlap(CODES, PARAMS), abs=1e-12)
+    assert continuity(PARAMS, CODES) == trustworthiness(CODES, PARAMS)
+    assert continuity(CODES, PARAMS) != trustworthiness(CODES, PARAMS)
+
+
+def test_trust_is_lost_by_folding_and_continuity_by_tearing():
+    angle = np.sort(np.random.default_rng(3).uniform(0, 2 * np.pi, size=300))[:, None]
+    circle = np.column_stack([np.cos(angle), np.sin(angle)])
+    assert trustworthiness(angle, circle) > 0.999 > continuity(angle, circle)
+    assert continuity(circle[:, :1], circle) > 0.98 > 0.9 > trustworthiness(circle[:, :1], circle)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_noise_scores_chance(name):
+    noise = np.random.default_rng(4).normal(size=(300, 4))
+    assert SCORES[name](noise, PARAMS) == pytest.approx(chance(name, 300, 10), abs=0.02)
+    floor = permutation_floor(
+        lambda codes, params, **_: SCORES[name](codes, params),
+        noise[:100],
+        PARAMS[:100],
+        draws=19,
+    )
+    assert floor.chance == pytest.approx(chance(name, 100, 10), abs=0.02)
+
+
+@pytest.mark.parametrize("k", [1, 10, 149])
+@pytest.mark.parametrize("name", SCORES)
+def test_codes_that_are_all_the_same_score_chance_exactly(name, k):
+    assert SCORES[name](np.full((300, 2), 0.1), PARAMS, k=k) == pytest.approx(
+        chance(name, 300, k), abs=1e-12
+    )
+
+
+@pytest.mark.parametrize("k", [2, 32])  # 32: with those tied, more than are counted one by one
+@pytest.mark.parametrize("name", SCORES)
+def test_ties_score_what_breaking_them_at_random_does_on_average(name, k):
+    rng = np.random.default_rng(5)
+    params = rng.integers(0, 4, size=(130, 2)).astype(float)
+    codes = params[:, :1] + rng.integers(0, 2, size=(130, 1))
+
+    def jittered(array):
+        return array + 1e-7 * rng.normal(size=array.shape)
+
+    broken = [reference(name, jittered(codes), jittered(params), k) for _ in range(100)]
+    error = np.std(broken) / np.sqrt(len(broken))
+    found = SCORES[name](codes, params, k=k)
+    assert found == pytest.approx(np.mean(broken), abs=4 * error)
+    order = rng.permutation(130)
+    assert SCORES[name](codes[order], params[order], k=k) == pytest.approx(found, abs=1e-12)
+
+
+def test_ties_that_a_rotation_hides_in_rounding_are_ties():
+    grid = np.stack(np.meshgrid(np.arange(8) / 10, np.arange(8) / 10), axis=-1).reshape(-1, 2)
+    turned = grid @ np.array([[0.8, 0.6], [-0.6, 0.8]])
+    other = np.random.default_rng(6).normal(size=(64, 2))
+    for score in SCORES.values():
+        assert score(turned, other, k=3) == pytest.approx(score(grid, other, k=3), abs=1e-12)
+
+
+def test_a_code_that_occurs_twice_by_hand():
+    # Codes 0, 0, 5: the first two are each other's nearest, both are the third's, tied.
+    codes, params = [[0], [0], [5]], [[0], [1], [3]]
+    assert knn_overlap(codes, params, k=1) == pytest.approx((1 + 1 + 1 / 2) / 3)
+    assert trustworthiness(codes, params, k=1) == pytest.approx(1 - 2 / 6 * (1 / 2))
+
+
+@pytest.mark.parametrize("name", SCORES)
+@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e90, 1e99])
+def test_any_scale_is_the_same_and_warns_of_nothing(name, scale, recwarn):
+    want = SCORES[name](CODES, PARAMS)
+    assert SCORES[name](CODES * scale, PARAMS * scale) == pytest.approx(want, abs=1e-12)
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_a_huge_constant_code_does_not_drown_tiny_ones(name):
+    codes = np.column_stack([np.full(300, 1e99), CODES * 1e-250])
+    assert SCORES[name](codes, PARAMS) == pytest.approx(SCORES[name](CODES, PARAMS), abs=1e-12)
+
+
+@pytest.mark.parametrize("name", SCORES)
+def test_more_codes_than_rows_and_the_fewest_rows(name):
+    rng = np.random.default_rng(7)
+    codes, params = rng.normal(size=(3, 50)), rng.normal(size=(3, 2))
+    assert 0 <= SCORES[name](codes, params, k=1) <= 1
+    assert knn_overlap(codes[:2], params[:2], k=1) == 1
+
+
+BAD = {
+    "k zero": ((CODES, PARAMS), {"k": 0}, "k=0 must be a whole number of at least 1"),
+    "k half": ((CODES, PARAMS), {"k": 2.5}, "k=2.5 must be a whole number of at least 1"),
+    "rows": ((CODES, PARAMS[:9]), {}, "codes has 300 rows and params 9: they must agree"),
+    "1-D": ((CODES[:, 0], PARAMS), {}, "codes has shape (300,): it must be 2-D, [rows, columns]"),
+    "constant": (
+        (CODES, PARAMS * 0),
+        {},
+        "params column 0 is constant: it has no variance to explain; drop it",
+    ),
+    "NaN": (
+        (CODES * np.nan, PARAMS),
+        {},
+        "codes holds NaN or infinity: 900 of 900 values, the first at index (0, 0)",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BAD)
+@pytest.mark.parametrize("name", SCORES)
+def test_bad_input_is_named(name, case):
+    arguments, options, message = BAD[case]
+    with pytest.raises(FddError) as caught:
+        SCORES[name](*arguments, **options)
+    assert str(caught.value) == message
+
+
+@pytest.mark.parametrize(
+    ("score", "fewest"), [(knn_overlap, 11), (trustworthiness, 21), (continuity, 21)]
+)
+def test_too_few_rows_are_named_with_how_many_are_needed(score, fewest):
+    few = partial(score, CODES[: fewest - 1], PARAMS[: fewest - 1])
+    with pytest.raises(FddError) as caught:
+        few()
+    assert str(caught.value) == (
+        f"codes has {fewest - 1} rows: it must have at least {fewest} for k=10"
+    )
+    assert 0 <= score(CODES[:fewest], PARAMS[:fewest]) <= 1
+
+
+def test_a_missing_package_is_one_sentence(monkeypatch):
+    monkeypatch.setitem(sys.modules, "scipy.spatial.distance", None)
+    with pytest.raises(FddError, match=r"pip install 'fdd\[benchmarks\]'"):
+        knn_overlap(CODES, PARAMS)
