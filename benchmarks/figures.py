@@ -1,184 +1,201 @@
-"""Figures of a run's correspondence scores, as PNG bytes."""
+"""Figures of the scores of one run or several, as PNG bytes."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 
 from benchmarks.arrays import require
-from benchmarks.targets import TARGETS
+from benchmarks.plots import (
+    BLUE,
+    GREY,
+    INK,
+    PALE,
+    STYLE,
+    Images,
+    codes_figure,
+    png,
+    predictions_figure,
+    rows_figure,
+    scores_figure,
+    training_figure,
+)
+from benchmarks.summary import CONDITIONS, Run, runs_of
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure as Canvas
+    from benchmarks.evaluation import Evaluation
 
-    from benchmarks.correspondence import Evaluation, Images
+__all__ = ["BLUE", "GREY", "INK", "PALE", "STYLE", "Figure", "all_figures", "rows_png"]
 
-INK, BLUE, PALE, GREY = "#1c2b3a", "#1f5fa8", "#9cc3ea", "#8a949e"
-STYLE = {
-    "font.family": "sans-serif",
-    "font.size": 10,
-    "text.color": INK,
-    "axes.edgecolor": GREY,
-    "axes.labelcolor": INK,
-    "axes.linewidth": 0.8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-}
-LABELS = ("x0", "y0", "a", "b", "c", "d", "|a|", "sign(a) b")
-ORDER = (0, 1, 2, 3, 6, 7, 4, 5)
-"""Columns of the evaluation in the order shown: what nobody can know first, then what one can."""
+IN_FULL = 3
+"""Runs that get figures of their own."""
+IN_ROWS = 12
+"""Runs that get rows in the figures of images."""
+POINTS = 200
+"""Points of a training curve; where there are more, means of as many equal parts."""
+WATCHED = (" mean", " std", " cv", " norm")
+"""How columns of metrics.csv end that are no losses and no scores."""
+PATH = {"FD path": "FD", "G path": "G"}
 
 
 @dataclass(frozen=True)
 class Figure:
-    """A picture: its file name, what it shows, and the bytes of the PNG."""
+    """A picture: its file name, the part of the report it belongs to (a key of QUESTIONS,
+    "headline" or "training"), what it is, what to see in it, and the bytes of the PNG."""
 
     name: str
+    topic: str
+    alt: str
     caption: str
     png: bytes
 
 
-def all_figures(found: Evaluation) -> list[Figure]:
-    """The four figures of a report, in the order in which they are read."""
+def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
+    """The figures of a report, those that the models have something for.
+
+    Of several seeds of a run the first one stands for all where there is no room for their spread.
+    """
+    runs = runs_of([evaluation.result for evaluation in evaluations])
+    by_result = {id(evaluation.result): evaluation for evaluation in evaluations}
+    first = {run.name: by_result[id(run.results[0])] for run in runs}
     with require("matplotlib").rc_context(STYLE):
-        return [
+        found = [_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)]
+    return [figure for figure in found if figure is not None]
+
+
+def _scores(runs: Sequence[Run]) -> Figure | None:
+    shown = [run for run in runs if run.cell(("linear_r2", "canonical", "mean"))]
+    if not shown:
+        return None
+    return Figure(
+        "scores.png",
+        "headline",
+        "Dots for the R2 of each parameter, run by run.",
+        "Share of each parameter's variance that is read from the codes of test images, by least "
+        "squares (hollow) and by kernel ridge (filled), with 95 % intervals. Orange: chance; "
+        "green: ceiling. What is below -0.05 stands at the left edge. The upper parameters can be "
+        "seen in an image; x0, y0 and signed a, b cannot.",
+        png(scores_figure(shown)),
+    )
+
+
+def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
+    encoded = [(name, found) for name, found in first.items() if found.predicted is not None]
+    figures = []
+    for number, (name, found) in enumerate(encoded[:IN_FULL], 1):
+        suffix, of = (f"-{number}", f"{name}: ") if len(encoded) > 1 else ("", "")
+        figures += [
             Figure(
-                "scores.png",
-                "Share of each parameter's variance that a linear and a nonlinear reading of the "
-                "codes explains on held-out images; the dash is the 95 % quantile of chance. "
-                "x0, y0 and signed a, b cannot be seen in an image; |a| and sign(a) b can.",
-                _png(scores_figure(found)),
+                f"predictions{suffix}.png",
+                "read",
+                f"{of}Scatter plots of read against true parameters.",
+                f"{of}True parameter against the one that kernel ridge reads from the code, on "
+                "test images. Above: parameters that an image tells; below: those that none does.",
+                png(predictions_figure(found)),
             ),
             Figure(
-                "predictions.png",
-                "True parameter against the one read from the code (kernel ridge), on test images. "
-                "Above: parameters that no image tells; below: parameters that it does.",
-                _png(predictions_figure(found)),
-            ),
-            Figure(
-                "codes.png",
-                "|Correlation| of every code with every parameter on test images.",
-                _png(codes_figure(found)),
-            ),
-            Figure(
-                "pairs.png",
-                "The first test images as the renderer draws them, and as the generator draws the "
-                "same parameters v: taken as the code, mapped linearly to a code, and from the "
-                "code that the encoder gives the image.",
-                rows_png(found.pictures),
+                f"codes{suffix}.png",
+                "single",
+                f"{of}Matrix of correlations of codes with parameters.",
+                f"{of}|correlation| of every code with every parameter on test images. One dark "
+                "field in each row and column would be codes that stand for single parameters.",
+                png(codes_figure(found)),
             ),
         ]
+    return figures
+
+
+def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
+    shown = dict(list(first.items())[:IN_ROWS])
+    drawn = {name: found.pictures for name, found in shown.items()}
+    captions = {"FD(v)": "FD(v)"} | {caption: caption for caption in CONDITIONS.values()}
+    pairs, paths = _rows(drawn, captions), _rows(drawn, PATH)
+    figures = []
+    if len(pairs) > 1:
+        figures.append(
+            Figure(
+                "pairs.png",
+                "generator",
+                "Rows of images: the renderer's, and the generator's of the same parameters.",
+                "The first test images as the renderer draws them, and as the generator draws the "
+                "same parameters v: from the code that stands for v, from a linear map of v, and "
+                "from the code that the encoder gives the image.",
+                png(rows_figure(pairs)),
+            )
+        )
+    if len(paths) > 1:
+        steps = [f"{t:.2g}" for t in np.linspace(0, 1, len(next(iter(paths.values()))))]
+        figures.append(
+            Figure(
+                "path.png",
+                "generator",
+                "Rows of images along a line of parameters: the renderer's and the generator's.",
+                "Along the straight line of canonical parameters from one test image to another: "
+                "the renderer's image of each point, and the generator's of the code for it.",
+                png(rows_figure(paths, steps)),
+            )
+        )
+    return figures
+
+
+def _rows(
+    drawn: Mapping[str, Mapping[str, Images]], captions: Mapping[str, str]
+) -> dict[str, Images]:
+    """The renderer's row, which all runs share, and each run's own rows, by their labels.
+
+    captions: what the rows are called, by their names in an evaluation, the renderer's first.
+    """
+    truth, *own = captions
+    shared = [pictures[truth] for pictures in drawn.values() if truth in pictures]
+    rows = {captions[truth]: shared[0]} if shared else {}
+    for name, pictures in drawn.items():
+        of = f" of {name}" if len(drawn) > 1 else ""
+        rows |= {f"{captions[key]}{of}": pictures[key] for key in own if key in pictures}
+    return rows
+
+
+def _training(runs: Sequence[Run]) -> Figure | None:
+    curves = [
+        (number, table)
+        for number, run in enumerate(runs)
+        for result in run.results
+        if (table := read_metrics(result.get("run", ""))) is not None
+    ]
+    if not curves:
+        return None
+    return Figure(
+        "training.png",
+        "training",
+        "Curves of losses and held-out scores over training steps.",
+        f"What each run wrote into its metrics.csv, a line a seed; of more than {POINTS} values "
+        f"the means of {POINTS} equal parts. score: SSIM of held-out images with what the model "
+        "makes of them, or minus the energy distance of its samples; diversity and sharpness: of "
+        "samples, by those of real images.",
+        png(training_figure(curves, [run.name for run in runs])),
+    )
+
+
+def read_metrics(run: str) -> pd.DataFrame | None:
+    """metrics.csv of a run folder: step, losses and scores; None if there is none to read."""
+    try:
+        table = pd.read_csv(Path(run) / "metrics.csv")
+    except (OSError, ValueError):  # no such file; not a table
+        return None
+    names = [str(c) for c in table.columns if c != "epoch" and not str(c).endswith(WATCHED)]
+    table = table[names].apply(pd.to_numeric, errors="coerce")
+    if "step" not in names or len(names) < 2 or table["step"].isna().all():
+        return None
+    table = table.dropna(subset="step")
+    parts = np.arange(len(table)) * POINTS // max(len(table), POINTS)
+    return table.groupby(parts).mean()
 
 
 def rows_png(pictures: Mapping[str, Images]) -> bytes:
     """A PNG of named rows of images, uint8 [N, S, S, 3] each, one below the other."""
     with require("matplotlib").rc_context(STYLE):
-        return _png(rows_figure(pictures))
-
-
-def scores_figure(found: Evaluation) -> Canvas:
-    """Linear and nonlinear R2 by parameter, over the 95 % quantile of chance."""
-    figure = _canvas(7.2, 3.0)
-    axes = figure.subplots()
-    by_name = found.scores["parameters"]["raw"] | found.scores["parameters"]["canonical"]
-    names = [TARGETS[column] for column in ORDER]
-    for offset, kind, label, colour in (
-        (-0.19, "linear_r2", "linear", PALE),
-        (0.19, "nonlinear_r2", "nonlinear", BLUE),
-    ):
-        at = np.arange(len(names)) + offset
-        axes.bar(
-            at, [max(by_name[n][kind]["score"], 0) for n in names], 0.34, color=colour, label=label
-        )
-        chance = [max(by_name[n][kind]["chance_95"], 0) for n in names]
-        axes.hlines(chance, at - 0.17, at + 0.17, color=INK, linewidth=1.2)
-    axes.axvline(3.5, color=GREY, linewidth=0.8, linestyle=":")
-    axes.set_xticks(np.arange(len(names)), [LABELS[i] for i in ORDER], fontsize=10)
-    axes.set_ylim(0, 1)
-    axes.set_ylabel("held-out R2")
-    axes.legend(frameon=False, loc="upper left", ncols=2)
-    return figure
-
-
-def predictions_figure(found: Evaluation) -> Canvas:
-    """True against predicted, a panel a parameter."""
-    figure = _canvas(8.4, 4.6)
-    panels: Any = figure.subplots(2, 4)
-    by_name = found.scores["parameters"]["raw"] | found.scores["parameters"]["canonical"]
-    for axes, column in zip(panels.flat, ORDER, strict=True):
-        truth, predicted = found.truth[:, column], found.predicted[:, column]
-        low, high = truth.min(), truth.max()
-        axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=1)
-        axes.scatter(truth, predicted, s=4, color=BLUE, alpha=0.25, linewidths=0, zorder=2)
-        margin = 0.05 * (high - low)
-        axes.set_xlim(low - margin, high + margin)
-        axes.set_ylim(low - margin, high + margin)
-        axes.set_aspect("equal")
-        axes.locator_params(nbins=4)
-        score = by_name[TARGETS[column]]["nonlinear_r2"]["score"]
-        axes.set_title(f"{LABELS[column]}    R2 {round(score, 2) + 0:.2f}", fontsize=10)
-    figure.supxlabel("true", fontsize=10)
-    figure.supylabel("read from the code", fontsize=10)
-    return figure
-
-
-def codes_figure(found: Evaluation) -> Canvas:
-    """Matrix of |correlation|, codes downwards, parameters across; numbers where there is room."""
-    codes = len(found.correlation)
-    shown = found.correlation[:, ORDER]
-    figure = _canvas(5.6, float(np.clip(0.32 * codes, 1.6, 8)) + 0.6)
-    axes = figure.subplots()
-    image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(ORDER)), [LABELS[i] for i in ORDER], fontsize=9)
-    axes.set_ylabel("code")
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    if codes <= 16:
-        axes.set_yticks(range(codes), [str(i) for i in range(codes)])
-        _write_cells(axes, shown)
-    bar = figure.colorbar(image, ax=axes, shrink=0.9)
-    bar.outline.set_visible(False)
-    return figure
-
-
-def rows_figure(rows: Mapping[str, Images]) -> Canvas:
-    """Named rows of images: test images above what generators make of them."""
-    across = len(next(iter(rows.values())))
-    figure = _canvas(1.15 * across + 0.9, 1.15 * len(rows), gap=0.03)
-    panels: Any = figure.subplots(len(rows), across, squeeze=False)
-    for line, (name, images) in zip(panels, rows.items(), strict=True):
-        for axes, image in zip(line, images, strict=True):
-            axes.imshow(image, interpolation="nearest")
-            axes.set_xticks([])
-            axes.set_yticks([])
-            axes.spines[:].set_visible(True)
-            axes.spines[:].set_color("#d5dae0")
-        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=10)
-    return figure
-
-
-def _write_cells(axes: Axes, values: Any) -> None:
-    for (i, j), value in np.ndenumerate(values):
-        colour = "white" if value > 0.6 else INK
-        axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
-
-
-def _canvas(width: float, height: float, gap: float = 0.06) -> Canvas:
-    figure = require("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
-    figure.get_layout_engine().set(w_pad=gap, h_pad=gap)
-    return figure
-
-
-def _png(figure: Canvas) -> bytes:
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-    return buffer.getvalue()
+        return png(rows_figure(pictures))

@@ -1,112 +1,173 @@
-"""Scores as tables of text, and as a folder with an HTML page that stands alone."""
+"""Scores as text for a terminal, and as a folder with a page that stands alone."""
 
 from __future__ import annotations
 
-import base64
+import csv
+import io
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from html import escape
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from benchmarks.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
 from benchmarks.figures import Figure
+from benchmarks.protocol import Cell
+from benchmarks.summary import (
+    CONDITIONS,
+    PARAMETERS,
+    Result,
+    Run,
+    cell_of,
+    cells_of,
+    cut,
+    name_of,
+    places_of,
+    runs_of,
+    seed_of,
+    span,
+)
+from benchmarks.webpage import as_html
 from fdd.errors import FddError
 from fdd.store import atomic_write
 
-Cell = Mapping[str, Any]
+WIDTH = 100
+"""Columns of a terminal."""
+BESIDE = f"{'score':>7}{'95 % interval':>17}{'chance':>7}{'ceil.':>7}{'p':>6}"
+FIELDS = ("low", "high", "chance", "p", "ceiling", "share")
+"""What results.csv says of a score beside its value."""
 
 
-@dataclass(frozen=True)
-class Table:
-    """Scores with their chance levels, and the names of the figures that show them.
+def as_text(result: Result) -> str:
+    """The scores of one model, those that are asked for first in full, at most 100 columns wide."""
+    blocks = [_about(result), _readings(result), _codes(result)]
+    blocks += [_generator(result), _samples(result)]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
 
-    lines: (name, one cell for each group of columns).
+
+def headline(results: Sequence[Result]) -> str:
+    """A line a run, at most 100 columns wide, between the means of chance and of ceiling.
+
+    Behind a name is the number of seeds, if it is not 1. Behind ± is half the width of the 95 %
+    interval: over seeds where a run has several, else over images.
     """
+    runs = runs_of(results)
+    columns = [c for c in HEADLINE if any(run.cell(c[2]) for run in runs)]
 
-    title: str
-    note: str
-    figures: tuple[str, ...]
-    groups: tuple[str, ...]
-    lines: list[tuple[str, list[Cell]]]
+    def limits(key: str) -> list[str]:
+        found = [(score, span(runs, (score, *rest), key)) for _, _, (score, *rest) in columns]
+        return ["" if ends is None else _value(score, sum(ends) / 2) for score, ends in found]
+
+    lines = [[group for group, _, _ in columns], [head for _, head, _ in columns]]
+    lines.append(limits("chance"))
+    for run in runs:
+        lines.append([_spread(place[0], run.cell(place)) for _, _, place in columns])
+    lines.append(limits("ceiling"))
+    wide = [max(map(len, column)) + 1 for column in zip(*lines, strict=True)]
+    room = min(WIDTH - sum(wide), max(len(_title(run, WIDTH)) for run in runs) + 1)
+    titles = ["", "", "chance", *(_title(run, room - 1) for run in runs), "ceiling"]
+    return "\n".join(
+        (f"{t:{room}}" + "".join(f"{x:>{w}}" for x, w in zip(line, wide, strict=True))).rstrip()
+        for t, line in zip(titles, lines, strict=True)
+    )
 
 
-def tables(scores: Mapping[str, Any]) -> list[Table]:
-    """The tables of one run's scores (`correspondence.evaluate`)."""
-    kinds = ("linear_r2", "nonlinear_r2")
-    forms = ("raw", "canonical")
+def _title(run: Run, room: int) -> str:
+    seeds = f" ({len(run.results)})" if len(run.results) > 1 else ""
+    return cut(run.name, room - len(seeds)) + seeds
+
+
+def _value(score: str, value: float) -> str:
+    return DESCRIPTIONS[score].written(value, 2)
+
+
+def _spread(score: str, cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    text = _value(score, cell["score"])
+    if "low" not in cell:
+        return text
+    return f"{text}±{_value(score, (cell['high'] - cell['low']) / 2)}"
+
+
+def _about(result: Result) -> list[str]:
+    used, size = result["settings"], result["image_size"]
+    lines = [
+        name_of(result),
+        f"{result['protocol']}, {result.get('data_version', 'given arrays')} at {size} x {size}: "
+        f"{used['test_images']} test images, fitted on {used['train_images']} train images",
+        *(f"not as the protocol has it: {text}" for text in result["deviations"]),
+    ]
+    return [cut(line, WIDTH) for line in lines]
+
+
+def _readings(result: Result) -> list[str]:
+    kinds = {"linear_r2": "least squares", "nonlinear_r2": "kernel ridge"}
     lines = []
-    for raw, folded in zip(
-        scores["parameters"]["raw"], scores["parameters"]["canonical"], strict=True
-    ):
-        of = {"raw": raw, "canonical": folded}
-        name = raw if raw == folded else f"{raw}, {folded}"
-        lines.append((name, [scores["parameters"][f][of[f]][k] for f in forms for k in kinds]))
-    mean = [scores["mean_abcd"][f][k] for f in forms for k in kinds]
-    matched = [
-        (f"{kind.title()}, {label}", [scores["mcc"][f][kind][part] for f in forms])
-        for part, label in (("all", "all six"), ("abcd", "a, b, c, d"))
-        for kind in ("pearson", "spearman")
+    for name, labels in PARAMETERS.items():
+        for label in labels:
+            cells = [cell_of(result, (kind, name, label)) for kind in kinds]
+            title = f"mean {labels[0]} to d" if label == "mean" else label
+            texts = (_full(cell, DESCRIPTIONS["linear_r2"]) for cell in cells)
+            lines += [f"{title:12}{''.join(texts)}".rstrip()] if any(cells) else []
+    heads = "".join(f"   {f'R2, {label}':41}" for label in kinds.values())
+    top = [f"Parameter   {heads}".rstrip(), f"{'':12}{BESIDE * len(kinds)}"]
+    return top + lines if lines else []
+
+
+def _codes(result: Result) -> list[str]:
+    """MCC of every set, then each other score of codes for the canonical parameters."""
+    lines = []
+    for question in ("read", "single", "geometry", "old"):
+        for name, described in QUESTIONS[question].scores.items():
+            for place in places_of(name):
+                mean = place[1] == "canonical" and place[2:] in ((), ("mean",))
+                cell = cell_of(result, place)
+                if cell and name not in ("linear_r2", "nonlinear_r2") and (mean or name == "mcc"):
+                    title = described.title if mean else f"{described.title}, {place[1]}"
+                    goal = "" if described.bounded else f"  {described.goal.split(';')[0]}"
+                    lines.append(f"{title:22}{_full(cell, described)}{goal}".rstrip(" ."))
+    return [f"{'Canonical parameters':22}{BESIDE}", *lines] if lines else []
+
+
+def _generator(result: Result) -> list[str]:
+    given = [c for c in CONDITIONS if cell_of(result, ("ssim", c))]
+    lines = []
+    for name, described in QUESTIONS["generator"].scores.items():
+        mean = ("mean",) if described.each else ()
+        cells = [cell_of(result, (name, condition, *mean)) for condition in given]
+        texts = ("  " + _part(cell, described, ("score", "chance", "ceiling")) for cell in cells)
+        lines += [f"{described.title:22}{''.join(texts)}".rstrip()] if any(cells) else []
+    heads = "".join(f"    {CONDITIONS[c]:19}" for c in given)
+    below = f"    {'score':>5}{'chance':>7}{'ceil.':>7}" * len(given)
+    return [f"{'Images':22}{heads}".rstrip(), f"{'':22}{below}", *lines] if lines else []
+
+
+def _samples(result: Result) -> list[str]:
+    lines = [
+        f"{described.title:22}{_part(cell, described, ('score', 'ceiling'))}"
+        for name, described in QUESTIONS["samples"].scores.items()
+        if (cell := cell_of(result, (name, "samples")))
     ]
-    drawn = {name: cells for name, cells in scores["generator"].items() if "skipped" not in cells}
-    skipped = [cells["skipped"] for cells in scores["generator"].values() if "skipped" in cells]
-    fits, tests = scores["settings"]["train_images"], scores["settings"]["test_images"]
-    return [
-        Table(
-            "Parameters read from codes (R2)",
-            f"Fitted on {fits} train images, scored on {tests} test images, by least "
-            "squares and by kernel ridge (the nonlinear R2). Canonical: a' = |a|, b' = sign(a) b. "
-            "No image tells x0, y0 and the sign of a and b: they are near 0 for every model.",
-            ("scores.png", "predictions.png"),
-            ("raw, linear", "raw, kernel", "canonical, linear", "canonical, kernel"),
-            [*lines, ("mean of a to d", mean)],
-        ),
-        Table(
-            "Single codes for single parameters (MCC)",
-            "Codes are assigned to parameters on train images; the mean |correlation| of these "
-            "pairs on test images.",
-            ("codes.png",),
-            forms,
-            matched,
-        ),
-        Table(
-            "Generator against renderer",
-            f"G's images against the {tests} test images FD(v). Direct: v is the code. Aligned: "
-            "the code is Mv + b, fitted by least squares on train images, from raw or canonical v. "
-            "Reconstruction: the code is E(FD(v)). "
-            + " ".join(f"No direct: {s}." for s in skipped),
-            ("pairs.png",),
-            ("SSIM", "found first", "found in 10", "mean 1/rank"),
-            [
-                (
-                    name.replace("_", ", "),
-                    [cells[k] for k in ("ssim", "top1", "top10", "mean_reciprocal_rank")],
-                )
-                for name, cells in drawn.items()
-            ],
-        ),
-    ]
+    return [f"{'Samples':22}{'score':>7}{'ceil.':>7}", *lines] if lines else []
 
 
-def as_text(scores: Mapping[str, Any]) -> str:
-    """The tables for a terminal, at most 100 columns wide."""
-    blocks = []
-    for table in tables(scores):
-        width = max(len(name) for name, _ in table.lines)
-        head = " " * width + "".join(f"{group:>20}" for group in table.groups)
-        below = " " * width + "  score chance     p" * len(table.groups)
-        lines = [f"{name:{width}}" + "".join(map(_cell_text, cells)) for name, cells in table.lines]
-        blocks.append("\n".join([table.title, head, below, *lines, ""]))
-    return "\n".join(blocks)
+def _full(cell: Cell | None, described: Description) -> str:
+    """A cell under BESIDE."""
+    if cell is None:
+        return " " * len(BESIDE)
+    limits = [described.written(cell[key]) for key in ("low", "high") if key in cell]
+    interval = f"[{', '.join(limits)}]" if limits else ""
+    p = f"{cell['p']:.3f}" if "p" in cell else ""
+    numbers = _part(cell, described, ("chance", "ceiling"))
+    return f"{_part(cell, described, ('score',))}{interval:>17}{numbers}{p:>6}"
 
 
-def _cell_text(cell: Cell) -> str:
-    return f" {_short(cell['score']):>6} {_short(cell['chance']):>6} {cell['p']:5.3f}"
-
-
-def _short(value: float) -> str:
-    return f"{round(value, 3) + 0:.3f}"  # + 0 makes -0.0 a plain 0.0
+def _part(cell: Cell | None, described: Description, keys: Sequence[str]) -> str:
+    texts = (described.written(cell[key]) if cell and key in cell else "" for key in keys)
+    return "".join(f"{text:>7}" for text in texts)
 
 
 def check_out(out: Path) -> None:
@@ -118,91 +179,54 @@ def check_out(out: Path) -> None:
         raise FddError(f"out is {str(out)!r}, which cannot be written: see {parent}")
 
 
-def write_report(out: Path, scores: Mapping[str, Any], figures: Sequence[Figure]) -> None:
-    """Write figures, index.html and, last, scores.json into the folder `out`, each atomically.
+def write_report(out: Path, results: Sequence[Result], figures: Sequence[Figure]) -> None:
+    """Write a report of one result or several into the folder `out`.
 
-    Raises FddError where the folder cannot be written.
+    The figures, results.csv, results.json and, last, index.html, each atomically. FddError where
+    the folder cannot be written.
     """
     files = {figure.name: figure.png for figure in figures}
-    files["index.html"] = as_html(scores, figures).encode()
-    files["scores.json"] = (
-        json.dumps(scores, indent=2, allow_nan=False, default=str) + "\n"
-    ).encode()
+    files["results.csv"] = as_csv(results).encode(errors="replace")
+    files["results.json"] = strict_json(results).encode()
+    files["index.html"] = as_html(results, figures).encode(errors="replace")
+    write_files(out, files)
+
+
+def write_files(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into the folder `out`, made if need be, each atomically, in that order.
+
+    FddError where it cannot be written.
+    """
     try:
         out.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             with atomic_write(out / name) as path:
-                Path(path).write_bytes(content)
+                path.write_bytes(content)
     except OSError as error:
         raise FddError(f"out is {str(out)!r}, which cannot be written: {error}") from error
 
 
-def as_html(scores: Mapping[str, Any], figures: Sequence[Figure]) -> str:
-    """One page with tables and figures that needs no other file and no network."""
-    run = scores.get("run", "a model")
-    facts = {
-        "protocol": scores["protocol"],
-        "data": scores.get("data_version", "given arrays"),
-        "image size": scores["image_size"],
-        "codes": scores["latent_size"],
-        "deviations": "; ".join(scores["deviations"]),
-        "package": scores.get("fdd_version", ""),
-    }
-    facts_html = "".join(
-        f"<li>{k} <b>{escape(str(v))}</b></li>" for k, v in facts.items() if v != ""
-    )
-    pictures = {figure.name: _figure_html(figure) for figure in figures}
-    body = "".join(_table_html(table, pictures) for table in tables(scores))
-    return (
-        '<!DOCTYPE html><html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>Correspondence of {escape(str(run))}</title><style>{CSS}</style></head>"
-        "<body><main>"
-        f"<h1>Do the codes correspond to the parameters?</h1><p class=run>{escape(str(run))}</p>"
-        f"<ul>{facts_html}</ul>{body}</main></body></html>\n"
-    )
+def strict_json(value: Any) -> str:
+    """JSON without NaN and infinity, which other languages would not read."""
+
+    def plain(other: Any) -> Any:
+        return other.item() if isinstance(other, np.generic) else str(other)
+
+    return json.dumps(value, indent=2, allow_nan=False, default=plain) + "\n"
 
 
-def _figure_html(figure: Figure) -> str:
-    data, caption = base64.b64encode(figure.png).decode(), escape(figure.caption)
-    return (
-        f'<figure><img alt="{caption}" src="data:image/png;base64,{data}">'
-        f"<figcaption>{caption}</figcaption></figure>"
-    )
+def as_csv(results: Sequence[Result]) -> str:
+    """A line for each score of each result, in full precision; an empty field where there is none.
 
-
-def _table_html(table: Table, pictures: Mapping[str, str]) -> str:
-    head = "".join(f"<th>{escape(group)}</th>" for group in table.groups)
-    lines = "".join(
-        f"<tr><th>{escape(name)}</th>{''.join(map(_cell_html, cells))}</tr>"
-        for name, cells in table.lines
-    )
-    return (
-        f"<section><h2>{escape(table.title)}</h2>"
-        f"{''.join(pictures.get(name, '') for name in table.figures)}"
-        f"<p>{escape(table.note)}</p><div class=wide><table>"
-        f"<thead><tr><th></th>{head}</tr></thead><tbody>{lines}</tbody></table></div></section>"
-    )
-
-
-def _cell_html(cell: Cell) -> str:
-    weak = " class=weak" if cell["p"] > 0.05 else ""
-    return (
-        f"<td{weak}><b>{_short(cell['score'])}</b>"
-        f"<small>chance {_short(cell['chance'])}, p {cell['p']:.3f}</small></td>"
-    )
-
-
-CSS = """
-body{margin:0;background:#fff;color:#1c2b3a;font:16px/1.5 system-ui,sans-serif}
-main{max-width:60rem;margin:0 auto;padding:1.5rem 1rem 4rem}
-h1{font-size:1.6rem;line-height:1.2;margin:.5rem 0}h2{font-size:1.15rem;margin:2.5rem 0 .3rem}
-.run{font-family:ui-monospace,monospace;overflow-wrap:anywhere;margin:0}
-ul{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.4rem;padding:0;color:#5b6670}
-figure{margin:2rem 0}img{max-width:100%;height:auto;display:block;margin:auto}
-figcaption,section p{color:#5b6670;font-size:.92rem;max-width:46rem}
-.wide{overflow-x:auto}table{border-collapse:collapse;width:100%}
-th,td{text-align:right;padding:.35rem .6rem;border-bottom:1px solid #e3e7eb;white-space:nowrap}
-th{font-weight:500}tbody th{text-align:left}td b{font-variant-numeric:tabular-nums}
-small{display:block;color:#8a949e;font-size:.72rem}.weak b{font-weight:400;color:#8a949e}
-""".strip()
+    The columns: name, seed, score, set, parameter, value, and FIELDS.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "seed", "score", "set", "parameter", "value", *FIELDS])
+    for run in runs_of(results):
+        for result in run.results:
+            for place, cell in cells_of(result):
+                where = [*place, ""][:3]
+                numbers = [cell["score"], *(cell.get(field) for field in FIELDS)]
+                writer.writerow([run.name, seed_of(result), *where, *numbers])
+    return text.getvalue()

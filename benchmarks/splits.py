@@ -1,4 +1,4 @@
-"""Rows of a split of the data set, as models see them."""
+"""Rows of a split of the data set, as models see them, and what is known of them."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ from numpy.typing import NDArray
 
 import fdd
 from benchmarks.arrays import Floats
+from benchmarks.evaluation import Data
+from benchmarks.image_protocol import World
+from benchmarks.oracle import Oracle
+from benchmarks.protocol import FIT_SPLIT, SCORE_SPLIT, Settings
+from fdd.cards import release
 from fdd.errors import FddError
 
 BLOCK = 500
@@ -33,3 +38,38 @@ def read_split(
     blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
     images = np.concatenate([resize(data.read(block), size) for block in blocks])
     return images, data.params.to_numpy(dtype=np.float64)[list(rows)]
+
+
+def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None) -> Data:
+    """What a model with images of that size is scored on; FddError as `read_split`.
+
+    The oracle reads the release's own images, whatever the size of the model's.
+    """
+    from baselines.data import resize
+
+    card = release(version)
+    whole = size == card.size
+    train = read_split(version, FIT_SPLIT, size, settings.train_images, "train_images")
+    test = read_split(version, SCORE_SPLIT, size, settings.test_images, "images")
+    codes = None
+    if oracle is not None:
+        codes = (
+            _read_by(oracle, version, FIT_SPLIT, settings.train_images),
+            _read_by(oracle, version, SCORE_SPLIT, settings.test_images),
+        )
+
+    def draw(params: Floats) -> NDArray[np.uint8]:
+        parts = [params[i : i + BLOCK] for i in range(0, len(params), BLOCK)]
+        drawn = [fdd.render(part, size=card.size, points=card.points) for part in parts]
+        return np.concatenate([resize(part, size) for part in drawn])
+
+    counts = None
+    if whole:
+        counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
+    return Data(train, test, World(draw, counts, oracle if whole else None), codes)
+
+
+def _read_by(oracle: Oracle, version: str, split: str, rows: int) -> Floats:
+    blocks = [range(i, min(i + BLOCK, rows)) for i in range(0, rows, BLOCK)]
+    images = (read_split(version, split, oracle.size, block)[0] for block in blocks)
+    return np.concatenate([oracle.read(block) for block in images])

@@ -10,8 +10,9 @@ from benchmarks.arrays import Floats
 TARGETS = ("x0", "y0", "a", "b", "c", "d", "a'", "b'")
 """The parameters, and a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are."""
 
-FORMS = {"raw": [0, 1, 2, 3, 4, 5], "canonical": [0, 1, 6, 7, 4, 5]}
-"""Columns of TARGETS that make up the parameters in either form; the first two are x0, y0."""
+SETS = {"canonical": [6, 7, 4, 5], "raw": [2, 3, 4, 5], "start": [0, 1]}
+"""Columns of TARGETS that are scored together: what an image can tell, the same with the signs that
+it does not tell, and the starting point, which leaves next to no trace."""
 
 
 def all_targets(params: Floats) -> Floats:

@@ -5,10 +5,20 @@ from typing import ClassVar
 import numpy as np
 
 import fdd
-from benchmarks.correspondence import Settings
+from benchmarks.evaluation import Data
+from benchmarks.image_protocol import World
+from benchmarks.protocol import Settings
 
 SIZE = 16
-QUICK = Settings(draws=19, nonlinear_draws=9, nonlinear_rows=100, ssim_block=5)
+QUICK = Settings(
+    draws=19,
+    slow_draws=9,
+    few_draws=2,
+    nonlinear_rows=100,
+    pairwise_rows=60,
+    halves=5,
+    block=5,
+)
 
 
 def draw(params):
@@ -67,4 +77,5 @@ class Wide(Ideal):
         return super().generate(np.asarray(codes)[:, :6])
 
 
-TRAIN, TEST = sample(150, 0), sample(60, 1)
+TRAIN, TEST = sample(150, 0), sample(70, 1)
+DATA = Data(TRAIN, TEST, World(draw))

@@ -1,0 +1,153 @@
+"""The scores of several models on one page.
+
+    python -m benchmarks.report runs/recipes/*
+
+Each model is scored as `python -m benchmarks.correspondence` does, and its scores stay beside it,
+in MODEL/correspondence. The same command again takes those that are there, so that a report that
+was interrupted goes on, and one that is given another model scores that one only.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from tqdm import tqdm
+
+from benchmarks import correspondence
+from benchmarks.arrays import require
+from benchmarks.correspondence import Bench
+from benchmarks.evaluation import Evaluation
+from benchmarks.figures import all_figures
+from benchmarks.page import check_out, headline, strict_json, write_report
+from benchmarks.protocol import PROTOCOL, Settings
+from benchmarks.saved import folder_of, load_evaluation, write_run
+from fdd.errors import FddError
+
+
+@dataclass(frozen=True)
+class Options:
+    """Score models on one release and put them on one page, OUT/index.html.
+
+    Runs that differ in their seed alone (RUN-seed0, RUN-seed1 and so on) become one line.
+    """
+
+    models: tuple[str, ...]
+    """Run folders, or other models as `python -m benchmarks.correspondence` takes them."""
+    out: Path = Path("report")
+    """Where to write index.html, results.csv, results.json and figures."""
+    images: int = Settings.test_images
+    """Test images to score on; at least 40."""
+    train_images: int = Settings.train_images
+    """Train images to fit on; at least 40."""
+    seed: int = 0
+    """Of subsets, permutations and half-samples."""
+    checkpoint: Literal["last", "best"] = "last"
+    """Weights of a run to score: the newest, or those of the best score on held-out images."""
+    data: str | None = None
+    """The release to score on; of a run the one that it was trained on, else fdd-1."""
+    size: int | None = None
+    """Pixels on a side of the images; of a run its own, else those of the release."""
+    oracle: Path | None = None
+    """What `python -m benchmarks.reader` wrote, as the ceiling; for mini-1 one is shipped."""
+
+    def of_each(self) -> correspondence.Options:
+        """The options that all models are scored with."""
+        given = asdict(self)
+        del given["models"], given["out"]
+        return correspondence.Options(model="", **given)
+
+
+def score_models(
+    models: Sequence[str], bench: Bench, done: Callable[[str], None] = lambda text: None
+) -> list[Evaluation]:
+    """The evaluation of each model: what is saved beside it, if it is of the same, else a new one.
+
+    The same: protocol, settings, size, release, oracle, version of the package, config and weights.
+    A new one is saved before the next begins. Raises FddError, before anything is scored, where a
+    model cannot be read or is given twice, where its scores could not be saved, and for models of
+    several releases.
+
+    done : told of each model when its scores are there
+    """
+    if not models:
+        raise FddError("models is empty: give at least one run folder")
+    folders = [folder_of(model).resolve() for model in models]
+    for number, model in enumerate(models):
+        if folders[number] in folders[:number]:
+            raise FddError(f"'{model}' is given twice")
+        check_out(folder_of(model))
+    abouts = [bench.about(model) for model in models]
+    versions = dict.fromkeys(about["data_version"] for about in abouts)
+    if len(versions) > 1:
+        raise FddError(
+            f"the models are of the releases {', '.join(versions)}, whose scores do not compare: "
+            "give those of one, or choose with data"
+        )
+    found = []
+    for model, about in zip(models, abouts, strict=True):
+        evaluation = load_evaluation(folder_of(model))
+        if evaluation is not None and is_of(evaluation.result, about, bench.settings):
+            evaluation.result.update(about)  # the folder may have moved
+            done(f"{model}: scored before")
+        else:
+            evaluation = bench.score(model)
+            write_run(folder_of(model), evaluation)
+            done(f"{model}: scored")
+        found.append(evaluation)
+    return found
+
+
+def is_of(result: Mapping[str, Any], about: Mapping[str, Any], settings: Settings) -> bool:
+    """Whether a result is what the model would score now; never if its weights are not known."""
+    now = {"protocol": PROTOCOL, "settings": asdict(settings), **about}
+    keys = ("protocol", "settings", "image_size", "data_version", "fdd_version", "config")
+
+    def facts(one: Mapping[str, Any]) -> Any:
+        oracle = one.get("oracle") or {}
+        known = {key: one.get(key) for key in (*keys, "weights_sha256")}
+        return json.loads(strict_json(known | {"oracle": oracle.get("sha256")}))
+
+    return bool(about["weights_sha256"]) and facts(result) == facts(now)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; its exit status: 0 done, 2 a mistake (one line on stderr), 130 Ctrl-C."""
+    try:
+        tyro = require("tyro")
+        options = tyro.cli(
+            Options,
+            args=argv,
+            config=(tyro.conf.PositionalRequiredArgs,),
+            prog="python -m benchmarks.report",
+        )
+        for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
+            require(package)
+        check_out(options.out)
+        with tqdm(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
+
+            def done(text: str) -> None:
+                bar.update()
+                bar.write(text, file=sys.stderr)
+
+            bench = Bench(options.of_each(), bar.set_postfix_str)
+            evaluations = score_models(options.models, bench, done)
+        results = [evaluation.result for evaluation in evaluations]
+        write_report(options.out, results, all_figures(evaluations))
+    except FddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the same command goes on from the last model scored", file=sys.stderr)
+        return 130
+    print(headline(results))
+    print(f"index.html, results.csv, results.json and figures: {options.out}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,99 @@
+"""Scores and pictures as the protocol gives them, made by hand: no model, no data set."""
+
+import numpy as np
+
+from benchmarks.descriptions import QUESTIONS
+from benchmarks.evaluation import Evaluation
+from benchmarks.protocol import PROTOCOL
+from benchmarks.targets import SETS, TARGETS
+
+CONDITIONS = ("direct", "aligned", "reconstruction")
+KINDS = ("linear_r2", "nonlinear_r2", "boosting_r2", "neighbours_r2")
+HOSTILE = "<script>alert('&\")</script>"
+IMAGES = 40
+
+
+def cell(score, chance=0.05, ceiling=0.95, **other):
+    """A score with everything that may stand beside it."""
+    share = (score - chance) / (ceiling - chance)
+    spread = {"low": score - 0.02, "high": score + 0.02}
+    null = {"chance": chance, "chance_95": chance + 0.03, "p": 0.001, "draws": 999}
+    return {"score": score, **spread, **null, "ceiling": ceiling, "share": share, **other}
+
+
+def code_scores(level):
+    """Scores of codes around a level from 0 to 1."""
+    found = {
+        kind: {
+            name: {
+                label: cell(level * {"canonical": 1, "raw": 0.6, "start": 0.05}[name])
+                for label in [*(TARGETS[i] for i in columns), "mean"]
+            }
+            for name, columns in SETS.items()
+        }
+        for kind in KINDS
+    }
+    for question in ("read", "single", "geometry", "old"):
+        for name in QUESTIONS[question].scores.keys() - found.keys():
+            kinds = ("canonical", "raw") if name.startswith("dci") else SETS
+            one = {"score": level} if name.startswith("dci") else cell(level)
+            found[name] = dict.fromkeys(kinds, one)
+    found["procrustes"] = {kind: cell(1 - level, 0.99, 0.02) for kind in SETS}
+    found["mcc"]["start"] = cell(0.06, p=0.4)
+    return found
+
+
+def image_scores(level, conditions=CONDITIONS):
+    """Scores of a generator and of its samples around a level from 0 to 1."""
+    found = {
+        name: {condition: cell(level) for condition in conditions}
+        for name in QUESTIONS["generator"].scores
+    }
+    labels = ("a'", "b'", "c", "d", "mean")
+    found["oracle_r2"] = {c: {label: cell(level) for label in labels} for c in conditions}
+    for name in QUESTIONS["samples"].scores:
+        far = name.endswith(("fid", "kid"))
+        score = {"score": 30 * (1 - level), "ceiling": 1.5} if far else {"score": level}
+        found[name] = {"samples": score}
+    return found
+
+
+def result(name="first", level=0.6, *, run=None, seed=None, scores=None, **other):
+    """A result; `seed` puts it beside others of that name."""
+    run = run or (f"runs/{name}" if seed is None else f"runs/{name}-seed{seed}")
+    return {
+        "protocol": PROTOCOL,
+        "deviations": [],
+        "settings": {"seed": 0, "train_images": 4000, "test_images": 2000, "draws": 999},
+        "split": {"fit": "train", "score": "test"},
+        "image_size": 32,
+        "latent_size": 6,
+        "scores": code_scores(level) | image_scores(level) if scores is None else scores,
+        "name": name,
+        "run": run,
+        "checkpoint": "last",
+        "config": {"baseline": "aae", "seed": seed or 0, "steps": 4000},
+        "weights_sha256": "ab" * 32,
+        "data_version": "mini-1",
+        "fdd_version": "0.1.0",
+        "oracle": {"origin": "shipped", "sha256": "cd" * 32},
+        **other,
+    }
+
+
+def evaluation(name="first", *, encoder=True, generator=True, level=0.6, **options):
+    """An Evaluation of such a result, with or without what an encoder and a generator add."""
+    rng = np.random.default_rng(0)
+    parts = code_scores(level) if encoder else {}
+    conditions = CONDITIONS if encoder else ("direct",)
+    parts |= image_scores(level, conditions) if generator else {}
+    found = result(name, level, scores=parts, **options)
+    truth = rng.uniform(-3, 3, (IMAGES, 8))
+    rows = {"FD(v)": 0, "FD path": 1}
+    rows |= {"G(v)": 2, "G path": 3} if generator else {}
+    rows |= {"G(Mv + b)": 4, "G(E(FD(v)))": 5} if generator and encoder else {}
+    pictures = {name: rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8) for name in rows}
+    if not encoder:
+        return Evaluation(found, truth, pictures=pictures)
+    noisy, related = truth + rng.normal(size=truth.shape), rng.uniform(0, 1, (6, 8))
+    return Evaluation(found, truth, noisy, related, pictures)

@@ -1,0 +1,122 @@
+"""The figures of a report: those a model has something for, with something on them."""
+
+import io
+
+import numpy as np
+import pytest
+from fake_results import evaluation
+from PIL import Image
+
+from benchmarks.descriptions import QUESTIONS
+from benchmarks.figures import all_figures, read_metrics, rows_png
+
+CODES = ["scores.png", "predictions.png", "codes.png"]
+IMAGES = ["pairs.png", "path.png"]
+ODD = ["$\\frac{$", "<b>&", "n" * 300, "a\nb", "%s {x}"]
+METRICS = "step,epoch,generator,codes mean,gradient of generator norm,score\n"
+
+
+def grey(png):
+    with Image.open(io.BytesIO(png)) as picture:
+        return np.asarray(picture.convert("L"), dtype=float)
+
+
+@pytest.fixture
+def run(tmp_path):
+    """A run folder with a metrics.csv of that many rows."""
+
+    def make(rows):
+        lines = [f"{step},0,{step / 2},0,0,1\n" for step in range(10, 10 * rows + 1, 10)]
+        (tmp_path / "metrics.csv").write_text(METRICS + "".join(lines))
+        return str(tmp_path)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def alone():
+    """The figures of one run, by name."""
+    return {figure.name: figure for figure in all_figures([evaluation()])}
+
+
+@pytest.fixture(scope="module")
+def several():
+    """The figures of five runs with odd names, the first of which has two seeds, by name."""
+    runs = [evaluation(ODD[0], seed=seed) for seed in range(2)]
+    runs += [evaluation(name, run=f"runs/{i}") for i, name in enumerate(ODD[1:])]
+    return {figure.name: figure for figure in all_figures(runs)}
+
+
+def test_every_figure_is_a_picture_with_something_on_it(alone, several):
+    assert list(alone) == [*CODES, *IMAGES]
+    for figure in [*alone.values(), *several.values()]:
+        assert 150 < min(grey(figure.png).shape)
+        assert max(grey(figure.png).shape) < 4000
+        assert grey(figure.png).std() > 5
+        assert figure.topic in {*QUESTIONS, "headline"}
+        assert len(figure.alt) > 20
+        assert figure.caption.endswith(".")
+
+
+def test_a_model_has_the_figures_of_what_it_has():
+    without_codes = evaluation(encoder=False)
+    assert [figure.name for figure in all_figures([without_codes])] == IMAGES
+    del without_codes.pictures["G path"]
+    assert [figure.name for figure in all_figures([without_codes])] == IMAGES[:1]
+    without_images = evaluation(generator=False)
+    assert [figure.name for figure in all_figures([without_images])] == CODES
+
+
+def test_several_runs_share_figures_and_the_first_have_their_own(alone, several):
+    own = [f"{kind}-{i}.png" for i in (1, 2, 3) for kind in ("predictions", "codes")]
+    assert list(several) == ["scores.png", *own, *IMAGES]
+    for number, name in enumerate(ODD[:3], 1):
+        assert several[f"codes-{number}.png"].caption.startswith(f"{name}: ")
+    for name in ("scores.png", *IMAGES):
+        assert grey(several[name].png).shape[0] > 1.5 * grey(alone[name].png).shape[0]
+
+
+def test_seeds_of_a_run_are_one_line(alone):
+    together = all_figures([evaluation(seed=number) for number in range(3)])
+    shapes = {figure.name: grey(figure.png).shape for figure in together}
+    assert shapes == {name: grey(figure.png).shape for name, figure in alone.items()}
+
+
+def test_training_is_drawn_where_a_run_wrote_its_losses(run):
+    found = {figure.name: figure for figure in all_figures([evaluation(run=run(5))])}
+    assert list(found) == [*CODES, *IMAGES, "training.png"]
+    assert found["training.png"].topic == "training"
+    assert grey(found["training.png"].png).std() > 5
+
+
+def test_metrics_are_losses_and_scores_in_at_most_200_parts(run):
+    table = read_metrics(run(1000))
+    assert list(table.columns) == ["step", "generator", "score"]
+    assert len(table) == 200
+    assert table["step"].iloc[0] == np.mean([10, 20, 30, 40, 50])
+    np.testing.assert_allclose(table["generator"], table["step"] / 2)
+    assert list(read_metrics(run(3))["step"]) == [10, 20, 30]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "\x00\x01", "a,b\n1,2\n", "step\n1\n", "step,loss\nx,1\n", "step,loss\n", "a\n1,2,3\n1\n"],
+)
+def test_a_metrics_file_that_cannot_be_read_is_left_out(tmp_path, text):
+    (tmp_path / "metrics.csv").write_text(text)
+    assert read_metrics(str(tmp_path)) is None
+
+
+def test_a_row_cut_short_and_words_for_numbers_are_gaps(tmp_path):
+    (tmp_path / "metrics.csv").write_text("step,loss,score\n1,0.5,nan\n2,oops,3\n3\n")
+    table = read_metrics(str(tmp_path))
+    assert table["step"].tolist() == [1, 2, 3]
+    np.testing.assert_array_equal(table["loss"], [0.5, np.nan, np.nan])
+    np.testing.assert_array_equal(table["score"], [np.nan, 3, np.nan])
+
+
+def test_rows_of_images_are_drawn_as_they_are():
+    black, white = np.zeros((4, 8, 8, 3), np.uint8), np.full((4, 8, 8, 3), 255, np.uint8)
+    dark, light = grey(rows_png({"a": black})), grey(rows_png({"a": white}))
+    assert (dark < 10).mean() > 0.6
+    assert (light > 200).mean() > 0.9

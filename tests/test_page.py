@@ -1,0 +1,338 @@
+"""The page, the tables and the text of a report: what stands in them, and what never may."""
+
+import csv
+import io
+import json
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from fake_results import HOSTILE, cell, code_scores, evaluation, image_scores, result
+
+from benchmarks import page
+from benchmarks.code_protocol import DCI, ENTRIES, MCC, REGRESSORS
+from benchmarks.descriptions import DESCRIPTIONS, HEADLINE
+from benchmarks.figures import Figure
+from benchmarks.image_protocol import RANKED
+from benchmarks.intervals import seed_interval
+from benchmarks.summary import CONDITIONS, PARAMETERS, cells_of, places_of, runs_of
+from benchmarks.targets import SETS, TARGETS
+from benchmarks.webpage import as_html
+from fdd import FddError
+
+PICTURE = Figure("a.png", "generator", f"alt {HOSTILE}", f"caption {HOSTILE}", b"png")
+
+
+class Parsed(HTMLParser):
+    """A page's tags with their attributes, its text, and the text of each table row."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.words, self.rows = [], [], []
+        self.feed(html)
+        self.text = " ".join(self.words)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_data(self, data):
+        if data.strip():
+            self.words.append(data.strip())
+            if self.rows:
+                self.rows[-1].append(data.strip())
+
+    def all_of(self, attribute):
+        return [found[attribute] for _, found in self.tags if attribute in found]
+
+
+def seeds(scores, place=("mcc", "canonical"), name="lsd"):
+    """Results of seeds of one run, with these scores at a place."""
+    found = [result(name, seed=number) for number in range(len(scores))]
+    for one, score in zip(found, scores, strict=True):
+        one["scores"][place[0]][place[1]] = cell(score, 0.1, 0.8)
+    return found
+
+
+def without(part):
+    """A result of a model without an encoder or without a generator."""
+    scores = image_scores(0.6, ("direct",)) if part == "encoder" else code_scores(0.6)
+    return result(f"no-{part}", scores=scores)
+
+
+def test_every_score_of_the_protocol_is_described():
+    steps = {f"step_{name}" for name in ("cosine", "sensitivity", "gain")}
+    found = {f"{name}{suffix}" for name in RANKED for suffix in ("", "_turned")}
+    quality = {"fid", "kid", "precision", "recall", "density", "coverage"}
+    sets = {f"fdd_{name}" for name in quality} | {"random_fid", "pca_fid"}
+    pairs = {"ssim", "ms_ssim", "counts_correlation", "oracle_r2"}
+    codes = {*ENTRIES, *MCC, *REGRESSORS, *(f"dci_{name}" for name in DCI)}
+    assert DESCRIPTIONS.keys() == codes | pairs | steps | found | sets
+
+
+def test_descriptions_say_what_the_protocol_says():
+    assert {name: DESCRIPTIONS[name].best for name in ENTRIES} == {
+        name: entry.best for name, entry in ENTRIES.items()
+    }
+    assert {name for name, d in DESCRIPTIONS.items() if d.each} == {*REGRESSORS, "oracle_r2"}
+    for described in DESCRIPTIONS.values():
+        assert described.asks.endswith(("?", "."))
+        assert len(described.asks) < 100
+    assert len({d.title for d in DESCRIPTIONS.values()}) == len(DESCRIPTIONS)
+    less = {name for name, d in DESCRIPTIONS.items() if d.goal == "Best 0; less is better."}
+    assert less == {"procrustes", "fdd_fid", "fdd_kid", "random_fid", "pca_fid"}
+
+
+def test_every_place_that_is_shown_can_exist():
+    assert set(PARAMETERS) == set(SETS)
+    for kind, labels in PARAMETERS.items():
+        assert set(labels) <= {TARGETS[column] for column in SETS[kind]} | {"mean"}
+    known = {place for name in DESCRIPTIONS for place in places_of(name)}
+    assert {place for _, _, place in HEADLINE} <= known
+    shown = {place for place, _ in cells_of(result())}
+    assert {p for p in known if not p[0].startswith("dci")} <= shown
+
+
+def test_nothing_from_outside_becomes_markup():
+    hostile = result(
+        HOSTILE,
+        run=f"runs/{HOSTILE}",
+        checkpoint=HOSTILE,
+        config={"baseline": HOSTILE, "steps": HOSTILE, "seed": HOSTILE},
+        deviations=[HOSTILE],
+        data_version=HOSTILE,
+        fdd_version=HOSTILE,
+        oracle={"origin": HOSTILE, "sha256": HOSTILE},
+        settings={"train_images": 40, "test_images": 40, HOSTILE: HOSTILE},
+    )
+    usual = Parsed(as_html([result(), result("second")], [PICTURE]))
+    found = Parsed(as_html([hostile, result("second")], [PICTURE]))
+    assert {tag for tag, _ in found.tags} == {tag for tag, _ in usual.tags} | {"p"}
+    assert {key for _, a in found.tags for key in a} == {key for _, a in usual.tags for key in a}
+    assert found.text.count(HOSTILE) > 10
+    assert f"alt {HOSTILE}" in found.all_of("alt")
+
+
+def test_the_page_needs_no_other_file_and_no_network():
+    html = as_html([*seeds([0.2, 0.3]), result(), without("encoder")], [PICTURE])
+    found = Parsed(html)
+    anchors = {f"#{name}" for name in found.all_of("id")}
+    assert set(found.all_of("href")) <= anchors
+    assert len(set(found.all_of("href"))) > 5
+    assert found.all_of("src") == ["data:image/png;base64,cG5n"]
+    tags = [tag for tag, _ in found.tags]
+    assert not {"script", "link", "iframe", "object"} & set(tags)
+    for words in ("http", "url(", "@import", "onload"):
+        assert words not in html
+    assert ("html", {"lang": "en"}) in found.tags
+
+
+def test_the_page_says_how_the_scores_were_made():
+    text = Parsed(as_html([result(deviations=["draws is 19, not 999"])])).text
+    for words in (
+        "correspondence-2",
+        "mini-1",
+        "fitted on the first 4000 of train, scored on the first 2000 of test",
+        "shipped with the package; SHA-256 " + "cd" * 32,
+        "draws is 19, not 999",
+        "draws 999",
+        "runs/first",
+        "ab" * 6,
+    ):
+        assert words in text
+    other = {"origin": "runs/oracle", "sha256": "12" * 32}
+    assert "read from runs/oracle; SHA-256 1212" in Parsed(as_html([result(oracle=other)])).text
+    assert "none, so codes have no ceiling" in Parsed(as_html([result(oracle=None)])).text
+
+
+@pytest.mark.parametrize("scores", [[0.0, 0.4, 0.5, 0.6, 0.9], [0.3, 0.5], [0.2, 0.2, 0.2, 0.6]])
+def test_seeds_are_one_line_with_their_interquartile_mean(scores):
+    (run,) = runs_of(seeds(scores))
+    found, over = run.cell(("mcc", "canonical")), seed_interval(scores)
+    cut = len(scores) // 4
+    middle = sorted(scores)[cut : len(scores) - cut]
+    assert found["score"] == pytest.approx(np.mean(middle))
+    assert (found["low"], found["high"]) == (over.low, over.high)
+    assert (found["chance"], found["ceiling"]) == pytest.approx((0.1, 0.8))
+    assert found["seeds"] == len(scores)
+    rows = Parsed(as_html(seeds(scores))).rows
+    row = next(row for row in rows if row[0] == "lsd")
+    assert row[1] == f"{len(scores)} seeds, interval over them"
+    assert f"{found['score']:.3f}" in row
+    assert f"{over.low:.2f} to {over.high:.2f}" in row
+
+
+def test_one_seed_has_the_interval_over_images():
+    one = result()
+    one["scores"]["mcc"]["canonical"] = cell(0.6) | {"low": 0.51, "high": 0.72}
+    row = next(row for row in Parsed(as_html([one])).rows if row[0] == "first")
+    assert row[1] == "interval over images"
+    assert {"0.600", "0.51 to 0.72"} <= set(row)
+
+
+@pytest.mark.parametrize(
+    ("change", "names"),
+    [
+        ({"run": "runs/lsd-seed1"}, ["lsd"]),
+        ({"run": "other/lsd-seed1"}, ["runs/lsd-seed0", "other/lsd-seed1"]),
+        ({"config": {"seed": 1, "steps": 7}}, ["runs/lsd-seed0", "runs/lsd-seed1"]),
+        ({"config": None}, ["runs/lsd-seed0", "runs/lsd-seed1"]),
+        ({"name": "aae"}, ["lsd", "aae"]),
+        ({"run": "", "config": None}, ["runs/lsd-seed0", "lsd 2"]),
+    ],
+)
+def test_only_runs_that_differ_in_the_seed_alone_are_one_line(change, names):
+    two = [result("lsd", seed=0), result("lsd", seed=1) | change]
+    assert [run.name for run in runs_of(two)] == names
+    rows = [row[0] for row in Parsed(as_html(two)).rows if row]
+    assert set(names) <= set(rows)
+
+
+def test_chance_and_ceiling_stand_around_the_runs():
+    one, two = result("one"), result("two")
+    one["scores"]["mcc"]["canonical"] = cell(0.5, 0.1, 0.9)
+    two["scores"]["mcc"]["canonical"] = cell(0.5, 0.2, 0.9)
+    rows = Parsed(as_html([one, two])).rows[2:6]
+    assert [row[0] for row in rows] == ["chance", "one", "two", "ceiling"]
+    assert (rows[0][3], rows[3][3]) == ("0.100 to 0.200", "0.900")
+
+
+def test_a_score_no_better_than_chance_says_its_p():
+    found = Parsed(as_html([result()]))
+    weak = [attributes for _, attributes in found.tags if attributes.get("class") == "weak"]
+    assert len(weak) == 1
+    assert found.words.count("p 0.40") == 1
+
+
+def test_marks_of_bars_stay_on_their_bars():
+    wild = result()
+    wild["scores"]["linear_r2"]["canonical"]["mean"] = cell(-3.0, 0.0, 1.2)
+    wild["scores"]["fdd_fid"]["samples"] = {"score": 0.0, "ceiling": 0.0}
+    wild["scores"]["mi_gap"]["raw"] = cell(4.2, 0.0, 2.1)
+    found = Parsed(as_html([wild]))
+    places = [float(place) for place in found.all_of("cx")]
+    assert len(places) > 100
+    assert (min(places), max(places)) == (0, 100)
+    assert 99.5 in places  # 4.2 of a bar that ends at the interval's 4.22
+
+
+def test_a_model_without_encoder_or_generator_has_fewer_tables():
+    codes = {"read", "single", "geometry", "old"}
+    assert not codes & set(Parsed(as_html([without("encoder")])).all_of("id"))
+    images = {"generator", "samples"}
+    assert not images & set(Parsed(as_html([without("generator")])).all_of("id"))
+    both = Parsed(as_html([without("encoder"), without("generator")]))
+    assert codes | images <= set(both.all_of("id"))
+    assert [row[0] for row in both.rows[2:6]] == ["chance", "no-encoder", "no-generator", "ceiling"]
+    mcc = both.words.index("MCC of ranks")
+    assert "no-encoder" not in both.words[mcc : mcc + 20]
+
+
+def test_a_seed_that_lacks_a_score_is_said():
+    three = seeds([0.3, 0.5, 0.7])
+    del three[1]["scores"]["mcc"]["canonical"]
+    row = next(row for row in Parsed(as_html(three)).rows if row and row[0] == "lsd")
+    assert row.count("of 2 of 3 seeds") == 1
+    assert "0.500" in row
+
+
+def test_the_csv_has_a_line_for_each_score():
+    results = [*seeds([0.25, 0.5]), without("encoder")]
+    lines = list(csv.DictReader(io.StringIO(page.as_csv(results))))
+    assert len(lines) == sum(len(list(cells_of(one))) for one in results)
+    line = next(line for line in lines if line["score"] == "mcc" and line["seed"] == "1")
+    assert line == {
+        "name": "lsd",
+        "seed": "1",
+        "score": "mcc",
+        "set": "canonical",
+        "parameter": "",
+        "value": "0.5",
+        "low": "0.48",
+        "high": "0.52",
+        "chance": "0.1",
+        "p": "0.001",
+        "ceiling": "0.8",
+        "share": str((0.5 - 0.1) / (0.8 - 0.1)),
+    }
+    read = next(line for line in lines if line["score"] == "linear_r2" and line["set"] == "raw")
+    assert read["parameter"] == "a"
+    bare = next(line for line in lines if line["score"] == "dci_completeness")
+    assert (bare["chance"], bare["low"], bare["share"]) == ("", "", "")
+    odd = list(csv.DictReader(io.StringIO(page.as_csv([result('a,"b"\n', run="r")]))))
+    assert odd[0]["name"] == 'a,"b"\n'
+
+
+def test_json_is_strict():
+    made = {"a": np.float64(0.5), "b": np.int64(3), "c": (1, None)}
+    assert json.loads(page.strict_json(made)) == {"a": 0.5, "b": 3, "c": [1, None]}
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        page.strict_json({"a": np.nan})
+
+
+@pytest.mark.parametrize("part", ["encoder", "generator", None])
+def test_the_text_is_narrow_and_holds_what_is_there(part):
+    found = result() if part is None else without(part)
+    text = page.as_text(found)
+    assert max(map(len, text.splitlines())) <= 100
+    assert ("least squares" in text, "MCC, raw" in text) == (part != "encoder",) * 2
+    assert ("G(v)" in text, "FDD-FID" in text) == (part != "generator",) * 2
+    assert ("G(Mv + b)" in text) == (part is None)
+
+
+def test_the_text_shows_scores_beside_chance_and_ceiling():
+    found = result(deviations=["x " * 80])
+    found["scores"]["linear_r2"]["canonical"]["a'"] = cell(-0.0001, -0.0123, 0.9, p=0.25)
+    lines = page.as_text(found).splitlines()
+    assert max(map(len, lines)) <= 100
+    line = next(line for line in lines if line.startswith("a' "))
+    assert line.split()[:7] == ["a'", "0.000", "[-0.020,", "0.020]", "-0.012", "0.900", "0.250"]
+    assert next(line for line in lines if line.startswith("Procrustes")).endswith("Best 0")
+    assert next(line for line in lines if line.startswith("FDD-FID")).split()[1:] == ["12", "1.500"]
+
+
+def test_the_headline_is_narrow_and_says_how_many_seeds():
+    hostile = result("n" * 200 + "\n\x1b[2J", run="r")
+    text = page.headline([*seeds([0.2, 0.3, 0.4]), hostile, without("encoder")])
+    lines = text.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert lines[0].split() == [*["codes"] * 3, *["G(v)"] * 2, *["G(Mv", "+", "b)"] * 2, "samples"]
+    assert lines[2].split() == ["chance", "0.05", "0.05", "0.08", *["0.05"] * 4]
+    assert lines[3].split()[:2] == ["lsd", "(3)"]
+    assert lines[3].split()[4] == "0.30±0.10"
+    assert lines[4].startswith("nnnn")
+    assert lines[5].split()[:4] == ["no-encoder", "-", "-", "-"]
+    assert lines[6].split() == ["ceiling", "0.95", "0.95", "0.88", *["0.95"] * 4, "1.50"]
+    assert all(c.isprintable() for line in lines for c in line)
+
+
+def test_a_report_is_a_folder_with_the_page_last(tmp_path, monkeypatch):
+    results, written = [result(), result("second")], []
+    keep = page.atomic_write
+    monkeypatch.setattr(page, "atomic_write", lambda path: written.append(path.name) or keep(path))
+    page.write_report(tmp_path / "a" / "b", results, [PICTURE])
+    assert written == ["a.png", "results.csv", "results.json", "index.html"]
+    out = tmp_path / "a" / "b"
+    assert sorted(path.name for path in out.iterdir()) == sorted(written)
+    assert json.loads((out / "results.json").read_text()) == results
+    assert (out / "index.html").read_text() == as_html(results, [PICTURE])
+    assert (out / "a.png").read_bytes() == b"png"
+
+
+def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    for out in (tmp_path / "file", tmp_path / "file" / "x"):
+        with pytest.raises(FddError) as caught:
+            page.check_out(out)
+        expected = f"out is '{out}', which cannot be written: see {tmp_path / 'file'}"
+        assert str(caught.value) == expected
+    with pytest.raises(FddError, match=r"^out is '.*/file', which cannot be written: "):
+        page.write_report(tmp_path / "file", [result()], [])
+
+
+def test_conditions_are_named_as_in_the_pictures():
+    from benchmarks.image_protocol import CAPTIONS
+
+    assert CONDITIONS == CAPTIONS
+    assert evaluation().pictures.keys() >= {*CAPTIONS.values(), "FD(v)", "FD path", "G path"}

@@ -1,0 +1,252 @@
+"""`python -m benchmarks.report`: each model is scored once, and all stand on one page."""
+
+import doctest
+import json
+
+import numpy as np
+import pytest
+from fake_results import evaluation, result
+
+from benchmarks import report, saved, summary
+from benchmarks.protocol import Settings
+from benchmarks.saved import SCORES, SHOWN, SUMS, folder_of, load_evaluation, save_evaluation
+from fdd import FddError
+
+ABOUT = (
+    *("name", "run", "checkpoint", "config", "weights_sha256"),
+    *("data_version", "fdd_version", "oracle", "image_size"),
+)
+
+
+class FakeBench:
+    """Scores models in no time and counts them; `change` is what is not as usual of a model."""
+
+    def __init__(self, settings=None, **change):
+        self.settings, self.change, self.scored = settings or Settings(), change, []
+
+    def about(self, model):
+        name = model.rpartition("/")[2]
+        found = result(name, run=model, **self.change.get(name, {}))
+        return {key: found[key] for key in ABOUT}
+
+    def score(self, model):
+        self.scored.append(model)
+        used = {"settings": vars(self.settings)} | self.about(model)
+        return evaluation(level=0.1 * len(self.scored), **used)
+
+
+@pytest.fixture(autouse=True)
+def no_figures(monkeypatch):
+    for module in (saved, report):
+        monkeypatch.setattr(module, "all_figures", lambda evaluations: [])
+
+
+@pytest.fixture
+def models(tmp_path):
+    """Two folders of models."""
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    return [str(tmp_path / "one"), str(tmp_path / "two")]
+
+
+@pytest.fixture
+def command(monkeypatch, models, tmp_path):
+    """Runs the command with a bench; the exit status."""
+
+    def call(bench, *options, given=models):
+        monkeypatch.setattr(report, "Bench", lambda options, say: bench)
+        return report.main([*given, "--out", str(tmp_path / "report"), *options])
+
+    return call
+
+
+def test_an_evaluation_comes_back_as_it_was_saved(tmp_path):
+    kept = evaluation()
+    save_evaluation(tmp_path, kept)
+    found = load_evaluation(tmp_path)
+    assert found.result == kept.result
+    assert list(found.pictures) == list(kept.pictures)
+    for name in ("truth", "predicted", "correlation"):
+        np.testing.assert_array_equal(getattr(found, name), getattr(kept, name))
+    for name, images in kept.pictures.items():
+        np.testing.assert_array_equal(found.pictures[name], images)
+        assert found.pictures[name].dtype == np.uint8
+    save_evaluation(tmp_path, evaluation(encoder=False))
+    assert load_evaluation(tmp_path).predicted is None
+    assert json.loads((tmp_path / SCORES).read_text())["name"] == "first"
+
+
+def test_what_is_not_there_is_not_loaded(tmp_path):
+    assert load_evaluation(tmp_path / "nowhere") is None
+    (tmp_path / SCORES).write_text("{}")
+    assert load_evaluation(tmp_path) is None
+
+
+@pytest.mark.parametrize("name", [SCORES, SHOWN, SUMS])
+@pytest.mark.parametrize("damage", ["missing", "short", "changed", "empty"])
+def test_damaged_files_are_not_loaded(tmp_path, name, damage):
+    save_evaluation(tmp_path, evaluation())
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    new = {"short": content[:-1], "changed": content, "empty": b""}
+    (tmp_path / name).unlink() if damage == "missing" else (tmp_path / name).write_bytes(
+        new[damage]
+    )
+    assert load_evaluation(tmp_path) is None
+
+
+def test_each_model_is_scored_once(models, capsys):
+    bench, told = FakeBench(), []
+    first = report.score_models(models, bench, told.append)
+    assert bench.scored == models
+    assert all((folder_of(model) / "index.html").exists() for model in models)
+    again = report.score_models(models[::-1], bench, told.append)
+    assert bench.scored == models
+    assert [found.result for found in again] == [found.result for found in first[::-1]]
+    ends = ["one: scored", "two: scored", "two: scored before", "one: scored before"]
+    assert [text.rpartition("/")[2] for text in told] == ends
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"weights_sha256": "00" * 32},
+        {"weights_sha256": ""},
+        {"fdd_version": "9.9.9"},
+        {"image_size": 64},
+        {"config": {"baseline": "aae", "seed": 0, "steps": 5}},
+        {"config": None},
+        {"oracle": None},
+        {"oracle": {"origin": "shipped", "sha256": "ef" * 32}},
+        {"data_version": "fdd-1"},
+    ],
+)
+def test_scores_of_something_else_are_taken_again(models, change):
+    report.score_models(models, FakeBench())
+    bench = FakeBench(one=change, two={k: v for k, v in change.items() if k == "data_version"})
+    found = report.score_models(models, bench)
+    assert models[0] in bench.scored
+    assert ("data_version" in change) == (models[1] in bench.scored)
+    assert found[0].result["weights_sha256"] == bench.about(models[0])["weights_sha256"]
+    report.score_models(models, bench)
+    assert bench.scored.count(models[0]) == (2 if change == {"weights_sha256": ""} else 1)
+
+
+def test_scores_by_other_settings_are_taken_again(models):
+    report.score_models(models, FakeBench())
+    for settings in (Settings(seed=1), Settings(test_images=200), Settings(draws=19)):
+        bench = FakeBench(settings)
+        report.score_models(models, bench)
+        assert bench.scored == models
+
+
+def test_scores_by_another_protocol_and_damaged_ones_are_taken_again(models, monkeypatch):
+    report.score_models(models, FakeBench())
+    (folder_of(models[1]) / SHOWN).write_bytes(b"PK")
+    bench = FakeBench()
+    report.score_models(models, bench)
+    assert bench.scored == models[1:]
+    monkeypatch.setattr(report, "PROTOCOL", "correspondence-3")
+    report.score_models(models, bench)
+    assert bench.scored == [models[1], *models]
+
+
+def test_scores_of_a_model_that_moved_are_its_own(models, tmp_path):
+    report.score_models(models, FakeBench())
+    (tmp_path / "one").rename(tmp_path / "three")
+    moved = str(tmp_path / "three")
+    bench = FakeBench(three={"oracle": {"origin": "oracle.safetensors", "sha256": "cd" * 32}})
+    (found,) = report.score_models([moved], bench)
+    assert bench.scored == []
+    assert (found.result["run"], found.result["name"]) == (moved, "three")
+    assert found.result["oracle"]["origin"] == "oracle.safetensors"
+
+
+def test_models_of_several_releases_are_refused_before_anything_is_scored(models):
+    bench = FakeBench(two={"data_version": "fdd-1"})
+    with pytest.raises(FddError) as caught:
+        report.score_models(models, bench)
+    assert str(caught.value) == (
+        "the models are of the releases mini-1, fdd-1, whose scores do not compare: "
+        "give those of one, or choose with data"
+    )
+    assert bench.scored == []
+
+
+def test_no_model_and_the_same_one_twice_are_refused(models):
+    with pytest.raises(FddError, match=r"^models is empty: give at least one run folder$"):
+        report.score_models([], FakeBench())
+    with pytest.raises(FddError) as caught:
+        report.score_models([*models, f"{models[0]}/"], FakeBench())
+    assert str(caught.value) == f"'{models[0]}/' is given twice"
+
+
+def test_the_command_writes_a_page_of_all_models(command, models, tmp_path, capsys):
+    assert command(FakeBench()) == 0
+    printed = capsys.readouterr()
+    lines = printed.out.splitlines()
+    assert [line.split()[0] for line in lines[2:6]] == ["chance", "one", "two", "ceiling"]
+    assert str(tmp_path / "report") in lines[-1]
+    assert f"{models[1]}: scored" in printed.err
+    results = json.loads((tmp_path / "report" / "results.json").read_text())
+    assert [found["run"] for found in results] == models
+    html = (tmp_path / "report" / "index.html").read_text()
+    assert all(model in html for model in models)
+
+
+def test_an_interrupted_report_goes_on(command, models, capsys):
+    class Interrupted(FakeBench):
+        def score(self, model):
+            if model == models[1]:
+                raise KeyboardInterrupt
+            return super().score(model)
+
+    first, second = Interrupted(), FakeBench()
+    assert command(first) == 130
+    end = "stopped; the same command goes on from the last model scored"
+    assert capsys.readouterr().err.splitlines()[-1] == end
+    assert command(second) == 0
+    assert (first.scored, second.scored) == (models[:1], models[1:])
+
+
+def test_a_mistake_is_one_line(command, models, tmp_path, capsys):
+    for options, given, message in (
+        ((), [], "models is empty: give at least one run folder"),
+        ((), [models[0], models[0]], f"'{models[0]}' is given twice"),
+        (("--out", __file__), models, f"out is {__file__!r}, which cannot be written: "),
+    ):
+        assert command(FakeBench(), *options, given=given) == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {message}")
+    assert not (tmp_path / "report").exists()
+
+
+def test_every_option_of_one_model_is_one_of_several():
+    one, many = (vars(options("m")) for options in (report.correspondence.Options, report.Options))
+    assert many.keys() - one.keys() == {"models"}
+    assert one.keys() - many.keys() == {"model"}
+    assert {k: one[k] for k in one.keys() & many.keys() - {"out"}} == {
+        k: many[k] for k in one.keys() & many.keys() - {"out"}
+    }
+    options = report.Options(("m",), images=50, checkpoint="best", size=16, seed=2)
+    of_each = options.of_each()
+    assert (of_each.images, of_each.checkpoint, of_each.size, of_each.seed) == (50, "best", 16, 2)
+    assert (of_each.out, of_each.data, of_each.oracle) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("model", "folder"),
+    [
+        ("package.module:name", "package.module-name-correspondence"),
+        ("models/encoder.onnx", "models/encoder-correspondence"),
+        ("nowhere", "nowhere-correspondence"),
+        (".", "correspondence"),
+    ],
+)
+def test_scores_lie_beside_their_model(model, folder):
+    assert folder_of(model).as_posix() == folder
+
+
+@pytest.mark.parametrize("module", [saved, summary])
+def test_examples(module):
+    found = doctest.testmod(module)
+    assert (found.failed, found.attempted > 0) == (0, True)
