@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import NDArray
 
 import fdd
 from benchmarks.arrays import Floats, real_array, same
@@ -31,7 +31,7 @@ SHOWN = 8
 """Columns of the figure of pairs; its rows are FD(v) and CAPTIONS."""
 
 Images = NDArray[np.uint8]
-Rows = tuple[ArrayLike, ArrayLike]
+Rows = tuple[NDArray[Any], NDArray[Any]]
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ that FID and the like are taken on, since no photographs were ever drawn by an e
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass
 from importlib.resources import files
 from os import PathLike
@@ -23,7 +24,7 @@ from benchmarks.reader_network import READ_IMAGES, WEIGHTS, Images, Reader, load
 from fdd.cards import release
 from fdd.errors import FddError
 
-SHIPPED: dict[str, str] = {}
+SHIPPED = {"mini-1": "7c980814fa9cfc7956f3c2c9e9576acd8df4730075ab94ddd3d0f1f7a8ddc5b0"}
 """SHA-256 of the oracle that comes with this package, by release."""
 
 
@@ -105,3 +106,18 @@ def load_oracle(
                 f"and {name} has {value!r}"
             )
     return Oracle(reader, origin, digest)
+
+
+def packed(path: str | PathLike[str]) -> bytes:
+    """A trained reader's file with its matrices in half precision: what is shipped as an oracle.
+
+    It halves the file and moves what is read by less than 0.002. FddError as `load_reader`.
+    """
+    import safetensors.torch
+
+    reader = load_reader(path)
+    weights = {
+        name: (weight.half() if weight.ndim > 1 else weight).contiguous()
+        for name, weight in reader.net.state_dict().items()
+    }
+    return safetensors.torch.save(weights, {"config": json.dumps(reader.config)})

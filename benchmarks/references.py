@@ -1,0 +1,138 @@
+"""What every table should have beside it: codes that need no training, and the oracle's.
+
+    python -m benchmarks.references --data mini-1
+
+writes a result for each, which `python -m benchmarks.leaderboard` takes like those of models.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fdd
+from benchmarks import features
+from benchmarks.adapted import StoredCodes
+from benchmarks.arrays import Floats, require
+from benchmarks.evaluation import Data, evaluate
+from benchmarks.oracle import load_oracle
+from benchmarks.page import check_out, strict_json, write_files
+from benchmarks.protocol import Settings
+from benchmarks.splits import read_data
+from fdd.cards import release
+from fdd.checks import whole_number
+from fdd.errors import FddError
+
+Images = NDArray[np.uint8]
+
+CODES = 32
+"""Numbers in the codes of what can have any."""
+
+
+def references(data: Data, seed: int = 0) -> dict[str, StoredCodes]:
+    """Models that give codes alone, by name.
+
+    identity: canonical a', b', c, d. rotated: the same, standardised and turned by a random
+    rotation. noise: normal numbers. pixels: 32 principal components of the pixels. network:
+    channels of an untrained convolutional network. oracle: what the oracle reads, if there is one.
+    """
+    (train, train_params), (test, params) = data.train, data.test
+    rng = np.random.default_rng(seed)
+    true = [fdd.canonical_params(np.asarray(p))[:, 2:] for p in (train_params, params)]
+    middle, spread = true[0].mean(axis=0), true[0].std(axis=0)
+    rotation = np.linalg.qr(rng.standard_normal((4, 4)))[0]
+    pixels = features.pixel_pca(train, components=min(CODES, len(train)))
+    network = features.random_convolution(seed)
+    found: dict[str, Sequence[Any]] = {
+        "identity": true,
+        "rotated": [(one - middle) / spread @ rotation for one in true],
+        "noise": [rng.standard_normal((len(one), CODES)) for one in true],
+        "pixels": [pixels(images) for images in (train, test)],
+        "network": [network(images) for images in (train, test)],
+    }
+    if data.oracle_codes is not None:
+        found["oracle"] = data.oracle_codes
+    return {name: _stored(name, *codes) for name, codes in found.items()}
+
+
+def _stored(name: str, train: Floats, test: Floats) -> StoredCodes:
+    by_split: Mapping[str, Floats] = {"train": train, "test": test}
+    return StoredCodes(train.shape[1], by_split, name)
+
+
+@dataclass(frozen=True)
+class Options:
+    """Score what needs no training, one result file each: OUT/NAME.json."""
+
+    data: str = "mini-1"
+    """The release."""
+    out: Path | None = None
+    """Where to write; references-RELEASE if not given."""
+    images: int = Settings.test_images
+    """Test images to score on."""
+    train_images: int = Settings.train_images
+    """Train images to fit on."""
+    seed: int = 0
+    """Of the rotation, the noise, the network, and of subsets and permutations."""
+    oracle: Path | None = None
+    """What `python -m benchmarks.reader` wrote; for mini-1 one is shipped."""
+
+
+def score_references(
+    options: Options, say: Callable[[str], None] = lambda text: None
+) -> dict[str, dict[str, Any]]:
+    """The results by name, written to files as they come. FddError as `evaluate`."""
+    card = release(options.data)
+    settings = Settings(
+        seed=whole_number("seed", options.seed, 0),
+        train_images=whole_number("train_images", options.train_images, 40),
+        test_images=whole_number("images", options.images, 40),
+    )
+    out = options.out or Path(f"references-{card.name}")
+    check_out(out)
+    oracle = load_oracle(card.name, options.oracle)
+    data = read_data(card.name, card.size, settings, oracle)
+    found = {}
+    for name, model in references(data, options.seed).items():
+        with require("threadpoolctl").threadpool_limits(1, user_api="blas"):
+            result = evaluate(model, data, settings=settings, say=say).result
+        result |= {
+            "name": name,
+            "run": "",
+            "checkpoint": "",
+            "config": None,
+            "weights_sha256": "",
+            "data_version": card.name,
+            "fdd_version": fdd.__version__,
+            "oracle": oracle and {"origin": oracle.origin, "sha256": oracle.sha256},
+        }
+        found[name] = result
+        write_files(out, {f"{name}.json": strict_json(result).encode()})
+        say(f"{name}: {out / name}.json")
+    return found
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """The command line; its exit status: 0 done, 2 a mistake (one line on stderr), 130 Ctrl-C."""
+    try:
+        options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.references")
+        for package in ("scipy", "sklearn", "torch"):
+            require(package)
+        score_references(options, lambda text: print(text, file=sys.stderr))
+    except FddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

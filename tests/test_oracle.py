@@ -1,0 +1,111 @@
+"""The oracle that is shipped: its bytes, what it reads, and what is refused."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import benchmarks
+import fdd
+from benchmarks import oracle
+from benchmarks.image_scores import kid
+from benchmarks.oracle import SHIPPED, load_oracle, packed
+from benchmarks.protocol import Settings
+from benchmarks.splits import read_data
+from fdd import FddError
+
+FILE = Path(benchmarks.__file__).parent / "oracles" / "mini-1.safetensors"
+
+
+@pytest.fixture(scope="module")
+def shipped():
+    return load_oracle("mini")
+
+
+@pytest.fixture(scope="module")
+def drawn():
+    """300 images of the test split and their parameters."""
+    params = fdd.sample_params(300, "test", version="mini-1")
+    return fdd.render(params, size=32, points=4000), params
+
+
+def r2(read, params):
+    true = fdd.canonical_params(params)[:, 2:]
+    return 1 - ((read - true) ** 2).mean(axis=0) / true.var(axis=0)
+
+
+def test_the_file_is_the_published_one(shipped):
+    assert hashlib.sha256(FILE.read_bytes()).hexdigest() == SHIPPED["mini-1"] == shipped.sha256
+    assert shipped.origin == "shipped"
+    assert shipped.size == 32
+    assert FILE.stat().st_size < 4e6
+
+
+def test_it_reads_the_parameters(shipped, drawn):
+    """R2 on 5,000 images: 0.932, 0.859, 0.787, 0.782."""
+    images, params = drawn
+    assert (r2(shipped.read(images), params) > [0.9, 0.78, 0.68, 0.68]).all()
+
+
+def test_it_reads_a_flipped_image_as_the_symmetries_say(shipped, drawn):
+    images = drawn[0][:50]
+    flipped = shipped.read(images[:, ::-1])
+    np.testing.assert_allclose(flipped, shipped.read(images) * [1, 1, -1, -1], atol=1e-4)
+
+
+def test_its_features_tell_real_images_from_blurred_ones(shipped, drawn):
+    images = drawn[0]
+    features = shipped.features(images)
+    assert features.shape == (300, 192)
+    assert features.dtype == np.float32
+    np.testing.assert_array_equal(features[:10], shipped.features(images[:10]))
+    blurred = (images.astype(float) + np.roll(images, 1, axis=1)) / 2
+    other = shipped.features(blurred.astype(np.uint8))
+    assert kid(features[:150], other[150:]) > 5 * abs(kid(features[:150], features[150:]))
+
+
+def test_packing_what_is_packed_changes_nothing():
+    assert hashlib.sha256(packed(FILE)).hexdigest() == SHIPPED["mini-1"]
+
+
+def test_a_release_without_an_oracle_has_none_and_a_wrong_one_is_refused(tmp_path):
+    assert load_oracle("fdd-1") is None
+    with pytest.raises(FddError) as caught:
+        load_oracle("fdd-1", FILE)
+    assert str(caught.value) == (
+        f"oracle '{FILE}': it was trained with version='mini-1', and fdd-1 has 'fdd-1'"
+    )
+    with pytest.raises(FddError) as caught:
+        load_oracle("mini-1", tmp_path)
+    assert str(caught.value) == f"reader '{tmp_path / 'reader.safetensors'}': there is no such file"
+
+
+def test_a_changed_file_is_found(monkeypatch):
+    monkeypatch.setitem(oracle.SHIPPED, "mini-1", "0" * 64)
+    with pytest.raises(FddError) as caught:
+        load_oracle("mini-1")
+    assert str(caught.value) == f"oracle '{FILE}': its SHA-256 is {SHA}, not {'0' * 64}"
+
+
+SHA = SHIPPED["mini-1"]
+
+
+def test_features_of_other_images_are_refused(shipped):
+    with pytest.raises(FddError) as caught:
+        shipped.features(np.zeros((2, 16, 16, 3), np.uint8))
+    assert str(caught.value) == "images are uint8 [2, 16, 16, 3]: they must be uint8 [N, 32, 32, 3]"
+
+
+def test_the_data_of_the_protocol_have_what_the_oracle_reads(shipped):
+    settings = Settings(train_images=40, test_images=50)
+    data = read_data("mini-1", 32, settings, shipped)
+    np.testing.assert_array_equal(data.oracle_codes[1], shipped.read(data.test[0]))
+    assert data.world.oracle is shipped
+    np.testing.assert_array_equal(data.world.draw(data.test[1]), data.test[0])
+    assert data.world.counts.shape == (50, 32, 32)
+    smaller = read_data("mini-1", 16, settings, shipped)
+    assert smaller.test[0].shape == (50, 16, 16, 3)
+    assert smaller.world.counts is None
+    assert smaller.world.oracle is None
+    np.testing.assert_array_equal(smaller.oracle_codes[1], data.oracle_codes[1])
