@@ -19,7 +19,7 @@ $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 demo: setup
 	$(VENV)/bin/fdd preview --split test --out runs/demo-preview.png
 	rm -rf runs/demo
-	$(RUN) -m baselines.aae --preset small --out runs/demo
+	$(RUN) -m baselines.aae --preset mini --out runs/demo
 	$(RUN) -m benchmarks.correspondence runs/demo
 
 test: setup

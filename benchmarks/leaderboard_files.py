@@ -34,7 +34,7 @@ NAME = "name of at most 80 printable characters that begins with a letter or a d
 MEANS = ("score", "chance", "ceiling")
 """What of several cells has a mean; intervals and p-values have none."""
 SAME = ("protocol", "data_version", "settings", "deviations")
-"""What all files of a table agree on."""
+"""What all files of a table agree on, with the size of the images and the oracle."""
 
 
 def read_results(paths: Sequence[Path]) -> dict[Path, Result]:
@@ -131,7 +131,12 @@ def _check_beside(path: Path, result: Result, other: Path, before: Result) -> No
 
 def _facts(result: Result) -> dict[str, Any]:
     settings = {f"settings.{name}": value for name, value in result["settings"].items()}
-    return {key: result[key] for key in SAME if key != "settings"} | settings
+    oracle = result.get("oracle")
+    seen = {
+        "image_size": result.get("image_size"),
+        "oracle": oracle.get("sha256") if isinstance(oracle, dict) else None,
+    }
+    return {key: result[key] for key in SAME if key != "settings"} | seen | settings
 
 
 def find_cell(result: Result, column: str) -> Cell | None:

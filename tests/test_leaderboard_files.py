@@ -25,6 +25,8 @@ def test_examples_in_docstrings():
         ({"settings": {"seed": 0, "draws": 99}}, "settings.draws=99 and {} 999"),
         ({"settings": {"seed": 0}}, "settings.draws=None and {} 999"),
         ({"settings": {"seed": 0, "draws": 999, "x": 1}}, "settings.x=1 and {} None"),
+        ({"image_size": 16}, "image_size=16 and {} None"),
+        ({"oracle": {"origin": "mine", "sha256": "ab"}}, "oracle='ab' and {} None"),
         ({"deviations": ["draws is 9, not 999"]}, "deviations=['draws is 9, not 999'] and {} []"),
     ],
 )
