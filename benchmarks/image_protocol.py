@@ -42,12 +42,13 @@ class World:
 
     draw: raw params [N, 6] -> images uint8 [N, S, S, 3]. counts: of the test images, uint32
     [N, S, S]; None where the model's images are smaller than the release's, and have none. oracle:
-    reads images of that size; None where there is none.
+    reads images of that size; None where there is none. read: what it reads from the test images.
     """
 
     draw: Callable[[Floats], Images]
     counts: NDArray[np.uint32] | None = None
     oracle: Oracle | None = None
+    read: Floats | None = None
 
 
 def vectors_of(model: Any) -> Codes | None:
@@ -101,19 +102,16 @@ def score_generator(
     {score: {condition: Cell}}, for oracle_r2 {score: {condition: {parameter or "mean": Cell}}};
     and {condition: uint8 [N, S, S, 3]}
     """
-    rng = np.random.default_rng(settings.seed)
-    again = truth.copy()
-    again[:, :2] = rng.uniform(-1, 1, (len(truth), 2))
-    moved = _moved(truth, settings.step, rng)
-    drawn = {"another start": world.draw(again)}
-    true_moved = world.draw(moved)
-    again_moved = moved.copy()
-    again_moved[:, :2] = again[:, :2]
-    ceiling_steps = image_scores.local_correspondence(
-        drawn["another start"], world.draw(again_moved), images, true_moved
-    )
     say("the renderer from another start")
-    top = _values(drawn["another start"], images, truth, world, settings)
+    rng = np.random.default_rng(settings.seed)
+    moved = _moved(truth, settings.step, rng)
+    again, again_moved = truth.copy(), moved.copy()
+    again[:, :2] = again_moved[:, :2] = rng.uniform(-1, 1, (len(truth), 2))
+    other, true_moved = world.draw(again), world.draw(moved)
+    top = _values(other, images, truth, world)
+    top_steps = image_scores.local_correspondence(
+        other, world.draw(again_moved), images, true_moved
+    )
     found: dict[str, Any] = {}
     made: dict[str, Images] = {}
     for name, codes in given.items():
@@ -125,7 +123,7 @@ def score_generator(
             found.setdefault(score, {})[name] = value
         if callable(codes):
             steps = (made[name], generate(model, codes(moved), images), images, true_moved)
-            for score, value in _step_cells(steps, ceiling_steps, settings).items():
+            for score, value in _step_cells(steps, top_steps, settings).items():
                 found.setdefault(score, {})[name] = value
     return found, made
 
@@ -199,9 +197,7 @@ def _moved(truth: Floats, step: float, rng: np.random.Generator) -> Floats:
     return moved
 
 
-def _values(
-    made: Images, images: Images, truth: Floats, world: World, settings: Settings
-) -> dict[str, Any]:
+def _values(made: Images, images: Images, truth: Floats, world: World) -> dict[str, Any]:
     """Each score as a number (oracle_r2: an array), without what stands beside it."""
     found: dict[str, Any] = {
         "ssim": image_scores.ssim(made, images).mean(),
@@ -212,8 +208,8 @@ def _values(
     for suffix, also in _forms(images).items():
         ranks = image_scores.retrieval(made, images, also=also)
         found |= {f"{name}{suffix}": getattr(ranks, name) for name in RANKED}
-    if world.oracle is not None:
-        found["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], world.oracle.read(images))
+    if world.read is not None:
+        found["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], world.read)
     return found
 
 

@@ -66,7 +66,8 @@ def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None
     counts = None
     if whole:
         counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
-    return Data(train, test, World(draw, counts, oracle if whole else None), codes)
+    seen = (oracle, codes[1]) if whole and codes is not None else (None, None)
+    return Data(train, test, World(draw, counts, *seen), codes)
 
 
 def _read_by(oracle: Oracle, version: str, split: str, rows: int) -> Floats:
