@@ -35,7 +35,7 @@ BESIDE_ONE_ANOTHER = 5
 class Shown:
     """A score as the page shows it.
 
-    text: the number. interval: "0.59 to 0.63", or nothing. marks: where score, low, high, chance
+    text: the number. interval: "0.588 to 0.632", or nothing. marks: where score, low, high, chance
     and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. spoken: what a
     screen reader says of the bar. note: how many seeds it is of, if not of all.
     """
@@ -242,7 +242,7 @@ def _shown(column: Column, cell: Cell | None, top: float, seeds: int) -> Shown |
     said = [f"{key} {write(cell[key])}" for key in ("chance", "ceiling") if key in cell]
     said += [f"p {cell['p']:.3f}"] if "p" in cell else []
     said += [f"{cell['share']:.0%} of the way from chance to ceiling"] if "share" in cell else []
-    interval = f"{write(cell['low'], 2)} to {write(cell['high'], 2)}" if "low" in cell else ""
+    interval = f"{write(cell['low'])} to {write(cell['high'])}" if "low" in cell else ""
     weak = f"p {cell['p']:.2f}" if cell.get("p", 0) > WEAK else ""
     note = f"of {cell['seeds']} of {seeds} seeds" if cell["seeds"] < seeds else ""
     return Shown(write(cell["score"]), interval, marks, weak, ", ".join(said), note)

@@ -160,7 +160,7 @@ def test_seeds_are_one_line_with_their_interquartile_mean(scores):
     row = next(row for row in rows if row[0] == "lsd")
     assert row[1] == f"{len(scores)} seeds, interval over them"
     assert f"{found['score']:.3f}" in row
-    assert f"{over.low:.2f} to {over.high:.2f}" in row
+    assert f"{over.low:.3f} to {over.high:.3f}" in row
 
 
 def test_one_seed_has_the_interval_over_images():
@@ -168,7 +168,7 @@ def test_one_seed_has_the_interval_over_images():
     one["scores"]["mcc"]["canonical"] = cell(0.6) | {"low": 0.51, "high": 0.72}
     row = next(row for row in Parsed(as_html([one])).rows if row[0] == "first")
     assert row[1] == "interval over images"
-    assert {"0.600", "0.51 to 0.72"} <= set(row)
+    assert {"0.600", "0.510 to 0.720"} <= set(row)
 
 
 @pytest.mark.parametrize(
