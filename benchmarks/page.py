@@ -167,7 +167,7 @@ def _full(cell: Cell | None, described: Description) -> str:
 
 def _part(cell: Cell | None, described: Description, keys: Sequence[str]) -> str:
     texts = (described.written(cell[key]) if cell and key in cell else "" for key in keys)
-    return "".join(f"{text:>7}" for text in texts)
+    return "".join(f" {text:>6}" for text in texts)
 
 
 def check_out(out: Path) -> None:
