@@ -178,6 +178,29 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_p
     assert colours > 20
 
 
+def test_a_run_on_pictures_is_scored_by_the_pictures_it_held_out(run, tmp_path):
+    rng = np.random.default_rng(0)
+    (tmp_path / "faces").mkdir()
+    for number in range(120):
+        pixels = rng.integers(0, 256, (16, 16, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "faces" / f"{number:03}.png")
+    data = ("--data", "images:faces", "--only", "aae-faces")
+    assert run("run", "detach-faces", "--mini", *data)[0] == 0
+    status, output, errors = run("--images", 10, "--out", "scores.csv", main=scores.main)
+    assert status == 0, errors
+    assert "images:faces, 16 x 16 pixels, held-out pictures" in output
+    assert "FD from another start" not in output
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert (row["run"], row["version"], row["r2"]) == ("mini-aae-faces", "images:faces", "")
+    assert -1 <= float(row["ssim"]) <= 1
+    (folder,) = scores.run_folders(scores.Options())
+    (held_out, params), fit = scores.data_of(config(folder), 10)
+    assert (params, fit) == (None, None)
+    pictures = {tuple(np.asarray(Image.open(f)).reshape(-1)) for f in tmp_path.glob("faces/*.png")}
+    assert {tuple(image.reshape(-1)) for image in held_out} < pictures
+
+
 def test_only_some_runs_are_scored_in_the_order_asked_for(run):
     assert run("run", "lsd", "--mini")[0] == 0
     names = "mini-lsd-2019", "mini-dcgan-2019"

@@ -106,8 +106,8 @@ PAIRS = {
 }
 
 
-def rounds(benchmark, call, count=3):
-    return benchmark.pedantic(call, rounds=count, warmup_rounds=1)
+def rounds(benchmark, call, count=2):
+    return benchmark.pedantic(call, rounds=count)
 
 
 @pytest.mark.parametrize("name", PAIRS)
