@@ -180,7 +180,23 @@ def test_retrieval_is_the_plain_definition_in_blocks_too(kind, monkeypatch):
     assert len(set(want)) > 5
 
 
-def test_distances_of_white_images_are_exact():
+@pytest.mark.parametrize("columns", [52, 2**16])
+def test_products_of_bytes_are_those_of_floats(columns, monkeypatch):
+    monkeypatch.setattr(retrieval_module, "COLUMNS", columns)
+    monkeypatch.setattr(retrieval_module, "ROWS", 9)
+    queries, gallery, also = RNG.integers(0, 256, size=(3, 25, 7, 5, 3), dtype=np.uint8)
+    by_bytes = retrieval(queries, gallery, also=also).ranks
+    monkeypatch.setattr(retrieval_module, "_multiplies_bytes", lambda: False)
+    np.testing.assert_array_equal(by_bytes, retrieval(queries, gallery, also=also).ranks)
+    forms = np.stack([gallery, also]).astype(float)
+    distances = ((queries[None, :, None] - forms[:, None]) ** 2).sum(axis=(3, 4, 5)).min(axis=0)
+    want = (distances <= np.diag(distances)[:, None]).sum(axis=1)
+    np.testing.assert_array_equal(by_bytes, want)
+
+
+@pytest.mark.parametrize("multiplies", [True, False])
+def test_distances_of_white_images_are_exact(multiplies, monkeypatch):
+    monkeypatch.setattr(retrieval_module, "_multiplies_bytes", lambda: multiplies)
     white = np.full((2, 128, 128, 3), 255, np.uint8)
     queries, gallery = white.copy(), white.copy()
     queries[0, 0, 0, 0], gallery[0, 0, 0, 0], gallery[1, 0, 0, 0] = 250, 251, 252
