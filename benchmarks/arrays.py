@@ -55,10 +55,9 @@ def matrix(name: str, value: ArrayLike, rows: int = 2) -> Floats:
     if array.shape[1] == 0:
         raise FddError(f"{name} has shape {array.shape}: it must have at least 1 column")
     array = array.astype(np.float64)
-    if np.abs(array).max() > LARGEST:
-        raise FddError(
-            f"{name} reaches {np.abs(array).max():.3g} in size: at most 1e100 is allowed"
-        )
+    largest = max(array.max(), -array.min())
+    if largest > LARGEST:
+        raise FddError(f"{name} reaches {largest:.3g} in size: at most 1e100 is allowed")
     return array
 
 

@@ -20,6 +20,7 @@ from fdd.errors import FddError
 Rows = NDArray[np.intp]
 
 TIE = 1e-12  # squared distances that agree to this share of themselves are equal
+ROUNDING = 1e-9  # of squared distances, by the largest square of a centred row
 FEW = 64  # up to so many neighbours, counting is faster than sorting
 
 
@@ -60,12 +61,18 @@ def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     pairs = check_pairs(codes, params, None)
     rows = len(pairs.codes)
     enough_rows(rows, whole_number("k", k, 1) + 1, f"k={k}")
-    shared = 0.0
-    for one, other in zip(_distances(pairs.codes), _distances(pairs.params), strict=True):
-        near, share = _nearest(one, k)
+    sides = (pairs.codes, pairs.params)
+    (near, clear), (other_near, other_clear) = (_surely_nearest(side, k) for side in sides)
+    sure = clear & other_clear
+    first = rows * np.arange(sure.sum())[:, None]  # tells apart the neighbours of different rows
+    one_side, other_side = (first + n[sure] for n in (near, other_near))
+    shared = float(np.intersect1d(one_side.ravel(), other_side.ravel(), assume_unique=True).size)
+    doubtful = np.flatnonzero(~sure)
+    for one, other in zip(*(_distances(side, doubtful) for side in sides), strict=True):
+        nearest, share = _nearest(one, k)
         other_share = np.zeros(rows)
         other_share.put(*_nearest(other, k))
-        shared += float(share @ other_share[near])
+        shared += float(share @ other_share[nearest])
     return float(min(shared / (rows * k), 1.0))
 
 
@@ -152,19 +159,40 @@ def _without_intruders(embedding: Floats, truth: Floats, k: int) -> float:
     return float(max(1 - penalty * 2 / (rows * k * (2 * rows - 3 * k - 1)), 0.0))
 
 
-def _distances(array: Floats) -> Iterator[Floats]:
-    """Row by row, the squared distances [N] to all rows, infinite to itself; in no fixed unit.
+def _distances(array: Floats, rows: Rows | None = None) -> Iterator[Floats]:
+    """Row by row (of these rows), the squared distances [N] to all rows, infinite to itself; in no
+    fixed unit.
 
-    By differences, since |x|^2 + |y|^2 - 2xy would tell duplicates apart. Scaling by a power of two
-    rounds nothing and keeps the squares finite.
+    By differences, since |x|^2 + |y|^2 - 2xy would tell duplicates apart.
     """
     distance = require("scipy.spatial.distance").cdist
-    array = array - array.min(axis=0)
-    array = np.ldexp(array, -np.frexp(array.max())[1])
-    for i in range(len(array)):
+    array = _scaled(array)
+    for i in range(len(array)) if rows is None else rows:
         row = distance(array[i : i + 1], array, "sqeuclidean")[0]
         row[i] = np.inf
         yield row
+
+
+def _scaled(array: Floats) -> Floats:
+    """Shifted, and scaled by a power of two: that rounds nothing and keeps the squares finite."""
+    array = array - array.min(axis=0)
+    return np.asarray(np.ldexp(array, -np.frexp(array.max())[1]))
+
+
+def _surely_nearest(array: Floats, k: int) -> tuple[Rows, NDArray[np.bool_]]:
+    """The k nearest rows of each row [N, k], and whether they surely are, without ties [N].
+
+    scikit-learn's distances are quick and rounded, so rows whose limits lie that near are not sure.
+    """
+    array = _scaled(array)
+    array -= array.mean(axis=0)
+    found = require("sklearn.neighbors").NearestNeighbors(n_neighbors=min(k + 2, len(array)))
+    distances, near = found.fit(array).kneighbors(array)
+    squares, rounding = distances**2, ROUNDING * (array**2).sum(axis=1).max()
+    clear = squares[:, 1] > rounding  # the nearest row to itself is the row itself
+    if k + 1 < len(array):
+        clear &= squares[:, k + 1] - squares[:, k] > rounding
+    return near[:, 1 : k + 1], clear
 
 
 def _nearest(distances: Floats, k: int) -> tuple[Rows, Floats]:
