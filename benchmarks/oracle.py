@@ -1,9 +1,10 @@
 """The oracle: a supervised reader of the parameters, the ceiling of scores and the eye of others.
 
-It was trained on images of the endless stream that no split holds. What it reads is a ceiling for
-codes (in practice, not in theory: a longer training would read a little more); what it reads from
-G(v) says whether the generator drew v; and the channels before its last layers are the features
-that FID and the like are taken on, since no photographs were ever drawn by an equation.
+It was trained on the stream of `train`, each image once; it never saw val or test. What it reads is
+a ceiling for codes (in practice, not in theory: a longer training would read a little more); what
+it reads from G(v) says whether the generator drew v; and the channels before its last layers are
+the features that FID and the like are taken on, since no photographs were ever drawn by an
+equation.
 """
 
 from __future__ import annotations
