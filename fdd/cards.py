@@ -20,6 +20,8 @@ class Release:
     """An image is kept when at least this share of its pixels is occupied."""
     shard_rows: int = 1000
     licence: str = "CC BY 4.0"
+    published: str = "2026-11-24"
+    """The day since which it is unchanged."""
 
     def rows(self, split: str) -> int:
         """Number of images of a split."""
@@ -43,11 +45,22 @@ NEWEST = {"fdd": "fdd-1", "mini": "mini-1"}
 
 DEFAULT_VERSION = "fdd-1"
 
+KAGGLE_OWNER = "fractal-dream"
+"""The account on Kaggle whose data sets and notebooks are ours."""
+
+KAGGLE_2019 = "lgoareguer/fractal-dream-dataset"
+"""The data set of 2019 on Kaggle."""
+
 
 def release(version: str) -> Release:
     """The release of that name, or the newest of its line: "fdd-1" or "fdd"."""
     known("version", version, [*RELEASES, *NEWEST])
     return RELEASES[NEWEST.get(version, version)]
+
+
+def kaggle_handle(card: Release, owner: str | None = None) -> str:
+    """A release's data set on Kaggle, as `owner/slug`."""
+    return f"{owner or KAGGLE_OWNER}/fractal-dream-{card.name}"
 
 
 def published_checksums(version: str) -> dict[str, str]:

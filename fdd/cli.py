@@ -1,4 +1,4 @@
-"""The command line: `fdd info | preview | generate | verify`, also `python -m fdd`."""
+"""The command line: `fdd info | preview | generate | package | verify`, also `python -m fdd`."""
 
 from __future__ import annotations
 
@@ -110,10 +110,44 @@ def parser() -> argparse.ArgumentParser:
         help="render nothing: hash all that manifest.json lists; exit 1 if damaged",
     )
 
+    package = commands.add_parser(
+        "package",
+        help="write or verify the folder that is published on Kaggle",
+        description="Writes the folder that `kaggle datasets create -p OUT` uploads: the images "
+        "as Parquet, the parameters as CSV, samples, texts, checksums. The same command again "
+        "goes on where it was interrupted.",
+    )
+    place = package.add_mutually_exclusive_group(required=True)
+    place.add_argument("--out", type=Path, metavar="DIR", help="folder to write")
+    place.add_argument(
+        "--check",
+        type=Path,
+        metavar="DIR",
+        help="write nothing: hash all files of this package and render all of its images again; "
+        "exit 1 if anything differs",
+    )
+    package.add_argument("--version", default=DEFAULT_VERSION, help="release to package")
+    package.add_argument(
+        "--images", type=int, help="only the first so many images of each split, for a trial"
+    )
+    package.add_argument(
+        "--wheels",
+        type=Path,
+        metavar="DIR",
+        help="folder of wheels to carry, fdd's own among them, for notebooks without internet",
+    )
+    package.add_argument("--owner", help="account on Kaggle")
+
     verify = commands.add_parser(
         "verify", help="render each picture of a published folder from its name and compare"
     )
-    verify.add_argument("folder", type=Path, help="folder that holds kbc/, inferno/ or viridis/")
+    pictures = verify.add_mutually_exclusive_group(required=True)
+    pictures.add_argument(
+        "folder", type=Path, nargs="?", help="folder that holds kbc/, inferno/ or viridis/"
+    )
+    pictures.add_argument(
+        "--source", help="instead of a folder: kaggle-2019, or kaggle:OWNER/SLUG for a copy of it"
+    )
     _image_options(verify)
     verify.set_defaults(palette=None, size=128, points=60000)
     verify.add_argument("--json", action="store_true", help="as JSON")
@@ -189,11 +223,41 @@ def _generate(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _package(arguments: argparse.Namespace) -> int:
+    if arguments.check is not None:
+        from fdd.package_check import check
+
+        report = check(arguments.check)
+        print(
+            f"{report['folder']}: {report['equal']} of {report['files']} files are right, "
+            f"{report['images']} images of {report['version']} rendered again"
+        )
+        for difference in report["different"]:
+            print(f"  {difference['file']}: {difference['reason']}")
+        return 1 if report["different"] else 0
+    from fdd.package import estimate, package
+
+    choice = (arguments.version, arguments.images, arguments.wheels)
+    plan = estimate(*choice)
+    print(
+        f"{plan['images']} images in {plan['files']} files: about {plan['bytes'] / 1e6:.0f} MB to "
+        "upload",
+        flush=True,
+    )
+    made = package(arguments.out, *choice, owner=arguments.owner)
+    print(
+        f"{made['images']} images, {made['rendered']} of them new: {made['files']} files with "
+        f"{made['bytes'] / 1e6:.1f} MB in {made['folder']}"
+    )
+    return 0
+
+
 def _verify(arguments: argparse.Namespace) -> int:
     from fdd.folders import verify
+    from fdd.sources import find
 
     reports = verify(
-        arguments.folder,
+        find(arguments.source) if arguments.source is not None else arguments.folder,
         palette=arguments.palette,
         size=arguments.size,
         points=arguments.points,
@@ -224,7 +288,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; returns 0, 1 if `verify` found a difference, 2 for a mistake."""
     words = sys.argv[1:] if argv is None else argv
     arguments = parser().parse_args([f" {word}" if _is_negative(word) else word for word in words])
-    commands = {"info": _info, "preview": _preview, "generate": _generate, "verify": _verify}
+    commands = {
+        "info": _info,
+        "preview": _preview,
+        "generate": _generate,
+        "package": _package,
+        "verify": _verify,
+    }
     try:
         status = commands[arguments.command](arguments)
         sys.stdout.flush()

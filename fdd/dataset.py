@@ -1,4 +1,4 @@
-"""`load`: the data set as a map from an index to an image and its latent vector."""
+"""The data set as a map from an index to an image and its latent vector."""
 
 from __future__ import annotations
 
@@ -12,12 +12,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fdd import published, store
-from fdd.cards import DEFAULT_VERSION, Release, release
-from fdd.checks import known
+from fdd.cards import Release
 from fdd.errors import FddError
 from fdd.palettes import PALETTES
 from fdd.params import FORMS, NAMES
-from fdd.render import OUTPUTS, shaded
+from fdd.render import shaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,69 +170,3 @@ class PublishedDataset(Dataset):
         for place, row in enumerate(rows):
             images[place] = published.read_image(self.paths[row], self.size)
         return images
-
-
-def load(
-    split: str = "train",
-    params: bool | str = False,
-    *,
-    version: str = DEFAULT_VERSION,
-    output: str = "rgb",
-    palette: str = "kbc",
-    root: str | os.PathLike[str] | None = None,
-    cache: str | os.PathLike[str] | None = None,
-    transform: Transform | None = None,
-    target_transform: Transform | None = None,
-) -> Dataset:
-    """Opens a split of the data set, or a published folder.
-
-    The first use of a split renders it into the cache, with a progress bar; interrupted, it goes
-    on where it stopped.
-
-    Parameters
-    ----------
-    split : "train", "val" or "test"
-        A published folder has no splits: with `root`, "train" is all of it.
-    params : False, True, "raw", "scaled" or "canonical"
-        False: `ds[i]` is the image. Otherwise (image, vector), the vector float64 [6] raw (as is
-        True), scaled to [-1, 1] (x0, y0, a/3, b/3, c/3, d/3), or canonical (x0, y0, |a|,
-        sign(a) b, c, d).
-    version : str
-        Name of the release.
-    output : "rgb", "gray" or "counts"
-        uint8 [128, 128, 3], uint8 [128, 128], or uint32 [128, 128], as in `fdd.render`.
-    palette : "kbc", "inferno" or "viridis"
-        Colours, and the class of a published folder.
-    root : path, optional
-        A published folder: ROOT/<palette>/x0_y0_a_b_c_d.png, or the pictures themselves.
-    cache : path, optional
-        Where rendered images are kept; by default $FDD_DATA, else the user's cache folder.
-    transform, target_transform : callable, optional
-        Applied to the image and to the vector, as in torchvision.
-
-    Raises
-    ------
-    FddError
-        An unknown name, a cache folder that cannot be written or is too full, a file that is not
-        a picture of the right size or whose name is not six finite numbers.
-    """
-    form = {False: None, True: "raw"}[params] if isinstance(params, bool) else params
-    if form is not None:
-        known("params", form, FORMS)
-    known("output", output, OUTPUTS)
-    known("palette", palette, PALETTES)
-    for name, function in (("transform", transform), ("target_transform", target_transform)):
-        if function is not None and not callable(function):
-            raise FddError(f"{name}={function!r} must be a function of one argument")
-    card = release(version)
-    card.rows(split)
-    if root is None:
-        paths = store.ensure_split(card, split, store.cache_folder(cache))
-        return RenderedDataset(
-            card, split, paths, output, palette, form, transform, target_transform
-        )
-    if split != "train":
-        raise FddError(f"split={split!r}: a published folder has no splits; leave split out")
-    if output != "rgb":
-        raise FddError(f"output={output!r}: a published folder holds pictures; use output='rgb'")
-    return PublishedDataset(root, palette, card.size, form, transform, target_transform)

@@ -16,9 +16,10 @@ from fdd.checks import known, whole_number
 from fdd.errors import FddError
 from fdd.families import FAMILIES
 from fdd.generate import make_all, make_one, open_folder
+from fdd.packaged import is_package
 from fdd.palettes import PALETTES
 from fdd.params import NAMES, uniform_params
-from fdd.published import image_folder, list_images, parse_name, read_image
+from fdd.published import image_folder, list_images, palette_folders, parse_name, read_image
 from fdd.render import (
     MAX_POINTS,
     MAX_SIZE,
@@ -211,13 +212,16 @@ def verify(
 
     The palette given, else all whose folder is there, else the one that the folder is named after,
     else kbc. Returns one report each: `folder`, `palette`, `images`, `equal`, and `different`, a
-    list of `file` and `reason`.
+    list of `file` and `reason`. Raises FddError if there are no such pictures.
     """
     size = whole_number("size", size, 2, MAX_SIZE)
     points = whole_number("points", points, 1, MAX_POINTS)
     root = Path(folder).expanduser().resolve()
+    if is_package(root):
+        raise FddError(f"folder {str(folder)!r} is a package; use: fdd package --check {folder}")
     if palette is None:
-        palettes = [name for name in PALETTES if (root / name).is_dir()]
+        there = palette_folders(root) if root.is_dir() else {}
+        palettes = [name for name, places in there.items() if places]
         palettes = palettes or [root.name if root.name in PALETTES else "kbc"]
     else:
         known("palette", palette, PALETTES)

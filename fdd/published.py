@@ -38,22 +38,51 @@ def format_name(params: np.ndarray) -> str:
     return "_".join(repr(value) for value in np.asarray(params, np.float64).tolist()) + ".png"
 
 
+def is_image(path: Path) -> bool:
+    """Whether a path is named like a picture; macOS leaves hidden files that are none."""
+    return path.suffix == ".png" and not path.name.startswith(".")
+
+
+def _holds_images(folder: Path) -> bool:
+    return os.path.isdir(folder) and any(map(is_image, folder.iterdir()))
+
+
+def palette_folders(root: Path) -> dict[str, list[Path]]:
+    """By palette the folders of its name that hold pictures, in the first two levels below root.
+
+    What comes from Kaggle or out of an archive often lies one folder deeper than it was.
+    """
+    with os.scandir(root) as entries:
+        parents = [root, *sorted(Path(entry) for entry in entries if entry.is_dir())]
+    places = {name: [parent / name for parent in parents] for name in PALETTES}
+    return {
+        name: [place for place in folders if _holds_images(place)]
+        for name, folders in places.items()
+    }
+
+
 def image_folder(root: str | os.PathLike[str], palette: str) -> Path:
-    """The folder of a palette's pictures: ROOT/palette, or ROOT itself if it holds them."""
+    """The folder of a palette's pictures: ROOT/palette, one level deeper, or ROOT itself."""
     folder = Path(root).expanduser().absolute()
     if not folder.is_dir():
         raise FddError(f"root={str(root)!r} is not a folder; give the folder that holds {palette}/")
+    found = palette_folders(folder)
+    if len(found[palette]) > 1:
+        places = ", ".join(str(place) for place in found[palette])
+        raise FddError(f"root={str(root)!r} holds {palette!r} more than once; give one of {places}")
+    if found[palette]:
+        return found[palette][0]
     if (folder / palette).is_dir():
-        folder = folder / palette
-    elif any((folder / name).is_dir() for name in PALETTES):
-        found = ", ".join(name for name in PALETTES if (folder / name).is_dir())
-        raise FddError(f"root={str(root)!r} holds no folder {palette!r}; it holds {found}")
+        return folder / palette
+    if any(found.values()):
+        names = ", ".join(name for name in PALETTES if found[name])
+        raise FddError(f"root={str(root)!r} holds no folder {palette!r}; it holds {names}")
     return folder
 
 
 def list_images(folder: Path) -> list[Path]:
     """The PNG files of a folder, in the order of their names."""
-    paths = sorted(p for p in folder.iterdir() if p.suffix == ".png" and not p.name.startswith("."))
+    paths = sorted(filter(is_image, folder.iterdir()))
     if not paths:
         raise FddError(f"folder {str(folder)!r} holds no .png file")
     return paths

@@ -42,7 +42,7 @@ def test_a_split_has_its_length_name_and_version(load, split, rows):
 
 
 def test_fdd_1_has_the_promised_splits():
-    card = fdd.dataset.release("fdd-1")
+    card = fdd.cards.release("fdd-1")
     assert card.splits == {"train": 40000, "val": 5000, "test": 5000}
     assert (card.size, card.points, card.occupied_percent) == (128, 60000, 15)
 

@@ -1,0 +1,109 @@
+"""A package verified: every file hashed, every image rendered again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from tqdm import tqdm
+
+from fdd import parquet
+from fdd.cards import Release, release
+from fdd.errors import FddError
+from fdd.indexed_png import decode
+from fdd.package import METADATA, TABLE, Part, blocks, plan, write_table
+from fdd.packaged import MANIFEST, is_package, read_manifest
+from fdd.shards import file_digest
+
+
+def _card_of(root: Path) -> tuple[Release, list[Part]]:
+    """The release of a complete package, and its shards, by what the shards say of themselves."""
+    notes = []
+    for name in read_manifest(root):
+        if name.endswith(".parquet"):
+            with contextlib.suppress(FddError):  # a damaged one is reported by its checksum
+                notes.append(parquet.Shard(root / name).note)
+    if not notes:
+        raise FddError(f"folder {str(root)!r} holds no readable shard of a package")
+    card = release(notes[0].get("version", ""))
+    return card, plan(card, max(note["start"] + note["rows"] for note in notes))
+
+
+def _check_shard(root: Path, card: Release, part: Part, progress: Callable[[int], Any]) -> str:
+    """What is wrong with a shard, or "": it is rendered again and compared image by image."""
+    shard = parquet.Shard(root / part.name)
+    if [shard.note.get(key) for key in Part._fields] != list(part) or shard.rows != part.rows:
+        return "it holds other rows than its name says"
+    stored = shard.params()
+    wrong = 0
+    for first, params, images in blocks(card, part, progress):
+        inside = first - part.start
+        if not np.array_equal(stored[inside : inside + len(params)], params):
+            return f"parameters of rows {first} to {first + len(params) - 1} differ"
+        found = np.empty_like(images)
+        for group in range(-(-len(images) // parquet.GROUP_ROWS)):
+            rows = slice(group * parquet.GROUP_ROWS, (group + 1) * parquet.GROUP_ROWS)
+            pictures = shard.pictures(inside // parquet.GROUP_ROWS + group)
+            for picture, image in zip(pictures, found[rows], strict=True):
+                decode(picture, image, f"file {part.name!r}")
+        wrong += int((found != images).any(axis=(1, 2, 3)).sum())
+    return f"{wrong} of {part.rows} images differ" if wrong else ""
+
+
+def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Verifies a package and changes nothing.
+
+    All files are hashed, all images are rendered again and compared pixel by pixel, and the table
+    is compared with the shards.
+
+    Returns `folder`, `version`, `images`, `files` (how many there should be), `equal` (how many are
+    right) and `different`, a list of `file` and `reason`. Raises FddError for a folder that is no
+    complete package.
+    """
+    root = Path(folder).expanduser()
+    if not is_package(root):
+        raise FddError(
+            f"folder {str(root)!r} holds no {MANIFEST}, which is written when all else is there; "
+            f"run fdd package --out {root} to its end first"
+        )
+    digests = read_manifest(root)
+    reasons: dict[str, str] = {}
+    for name, digest in digests.items():
+        if not (root / name).is_file():
+            reasons[name] = "it is missing"
+        elif file_digest(root / name) != digest:
+            reasons[name] = "it is not what its checksum says"
+    for path in root.iterdir():
+        if path.name not in {*digests, MANIFEST, METADATA}:
+            reasons[path.name] = f"it is not listed in {MANIFEST}"
+    card, parts = _card_of(root)
+    rows = sum(part.rows for part in parts)
+    with tqdm(total=rows, unit="image", desc="checking", disable=None) as progress:
+        for part in parts:
+            if part.name not in digests:
+                reasons[part.name] = "it is missing"
+            if part.name in reasons:
+                progress.update(part.rows)
+                continue
+            try:
+                reason = _check_shard(root, card, part, progress.update)
+            except FddError as error:
+                reason = str(error)
+            if reason:
+                reasons[part.name] = reason
+    present = [part for part in parts if (root / part.name).is_file()]
+    if TABLE not in reasons and len(present) == len(parts):
+        with tempfile.TemporaryDirectory() as place:
+            table = Path(place) / TABLE
+            write_table(table, root, parts)
+            if file_digest(table) != digests[TABLE]:
+                reasons[TABLE] = "it is not the table of the shards"
+    different = [{"file": name, "reason": reason} for name, reason in sorted(reasons.items())]
+    facts = {"folder": str(root), "version": card.name, "images": rows, "files": len(digests)}
+    equal = len(digests) - len(reasons.keys() & digests.keys())
+    return {**facts, "equal": equal, "different": different}
