@@ -32,7 +32,7 @@ from fdd.checks import whole_number
 from fdd.errors import FddError
 from fdd.folders import grid, save_png
 from fdd.render import count_groups, shaded
-from fdd.store import atomic_write, writing_to
+from fdd.store import atomic_write, not_linked, writing_to
 
 Floats = NDArray[np.float64]
 
@@ -281,7 +281,7 @@ def interpolate(options: Options) -> list[str]:
     model = load_run(options.run, options.device, options.checkpoint)
     draw = between_images if options.between == "images" else between_codes
     frames = draw(model, options)
-    folder = options.out or options.run / "interpolation"
+    folder = options.out or not_linked(options.run / "interpolation")
     name = f"{options.between}-{options.path}"
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""A folder of pictures as a data set: any files that Pillow opens, cut square, in memory."""
+"""A folder of pictures as a data set: files of the usual formats, cut square, in memory."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from fdd.errors import FddError
 
 EIGHT_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 """Modes of Pillow that become RGB without loss of range; 16-bit and float pictures do not."""
+FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
+"""What a file may be, whatever its name: for some of the others Pillow runs programs."""
 ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
 
 
@@ -90,7 +92,7 @@ def _read(path: Path, size: int) -> NDArray[np.uint8]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
-            with Image.open(path) as opened:
+            with Image.open(path, formats=FORMATS) as opened:
                 opened.draft("RGB", (2 * size, 2 * size))
                 if opened.mode not in EIGHT_BITS:
                     raise ValueError(f"its mode is {opened.mode!r}; save it with 8 bits a channel")

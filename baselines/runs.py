@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from baselines.config import RunConfig
 from fdd.errors import FddError
-from fdd.store import atomic_write, writing_to
+from fdd.store import atomic_write, not_linked, writing_to
 
 C = TypeVar("C", bound=RunConfig)
 
@@ -45,7 +45,7 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise FddError(f"run folder '{folder}': config.json is missing, so this is no run")
     try:
         config = json.loads(path.read_text())
-    except (OSError, ValueError) as error:
+    except (OSError, RecursionError, ValueError) as error:
         raise FddError(f"run folder '{folder}': config.json cannot be read: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("baseline"), str):
         raise FddError(f"run folder '{folder}': config.json does not name its baseline")
@@ -65,6 +65,8 @@ def saved_options(config_type: type[C], saved: dict[str, Any], folder: Path) -> 
 
 def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
     """FddError unless a run with `config` can begin or go on in `folder`. Writes nothing."""
+    for name in ("checkpoints", "metrics.csv", "reconstructions", "samples", "tb"):
+        not_linked(folder / name)
     if (folder / "config.json").exists():
         here, wanted = read_config(folder), {"baseline": baseline, **asdict(config)}
         for name, value in wanted.items():

@@ -39,7 +39,7 @@ from baselines.runs import load_state
 from baselines.search import Plan, Search, Values, draw, make_plan
 from baselines.train import train
 from fdd.errors import FddError
-from fdd.store import atomic_write, writing_to
+from fdd.store import atomic_write, not_linked, writing_to
 
 INK, BLUE, ORANGE, GREY = "#1c2b3a", "#1f5fa8", "#d9480f", "#8a949e"
 
@@ -93,7 +93,7 @@ def lock(folder: Path) -> Any:
 
 def open_study(plan: Plan, folder: Path) -> optuna.Study:
     """The journal of the folder, begun if there is none. FddError if it is of another plan."""
-    journal = folder / "optuna.log"
+    journal = not_linked(folder / "optuna.log")
     Path(f"{journal}.lock").unlink(missing_ok=True)  # a process that was killed may leave it
     if journal.exists():  # a full disk may cut the last record short
         os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)

@@ -271,7 +271,8 @@ def _verify(arguments: argparse.Namespace) -> int:
                 f"for byte ({report['palette']})"
             )
             for difference in report["different"]:
-                print(f"  {difference['file']}: {difference['reason']}")
+                name = difference["file"]  # somebody else's, with anything in it
+                print(f"  {name if name.isprintable() else repr(name)}: {difference['reason']}")
     return 0 if all(not report["different"] for report in reports) else 1
 
 

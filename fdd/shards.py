@@ -7,6 +7,7 @@ is whole: `shard-00007.npy`, records of params and counts as in the cache, or, f
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import hashlib
 import io
@@ -151,10 +152,7 @@ def _make_pictures(job: Job, shard: Shard, before: Sequence[Shard], threads: int
     path = job.path(shard)
     table: dict[int, dict[str, str]] = {}
     for listing in dict.fromkeys([path, *map(job.path, before)]):
-        for row in listed(listing) if _is_sealed(listing) else ():
-            picture = job.folder / row["file"]
-            if picture.is_file() and file_digest(picture) == row["sha256"]:
-                table[int(row["index"])] = row
+        table.update(_kept_pictures(job, listing))
     indices = range(shard.start, shard.start + shard.rows)
     missing = [index for index in indices if index not in table]
     for first, rows in _runs(missing):
@@ -171,6 +169,40 @@ def _make_pictures(job: Job, shard: Shard, before: Sequence[Shard], threads: int
     return len(missing)
 
 
+def _kept_pictures(job: Job, listing: Path) -> Iterator[tuple[int, dict[str, str]]]:
+    """The pictures of a listing that are there and whole; the index of each and its row.
+
+    A row is what this module writes for its parameters, or its picture is drawn again: the folder
+    may have been somebody else's.
+    """
+    if not _is_sealed(listing):
+        return
+    with contextlib.suppress(csv.Error, KeyError, TypeError, ValueError):
+        for row in listed(listing):
+            index, vector = int(row["index"]), np.array([float(row[name]) for name in NAMES])
+            if _picture(job, vector).is_file() and row == _row(job, index, vector):
+                yield index, row
+
+
+def _picture(job: Job, vector: np.ndarray) -> Path:
+    assert job.palette is not None
+    return job.folder / job.palette / format_name(vector)
+
+
+def _row(job: Job, index: int, vector: np.ndarray) -> dict[str, str]:
+    """What the listing says of a picture that is there."""
+    picture = _picture(job, vector)
+    return {
+        "file": picture.relative_to(job.folder).as_posix(),
+        "version": job.card.name,
+        "split": job.split,
+        "palette": picture.parent.name,
+        "index": str(index),
+        **dict(zip(NAMES, map(repr, vector.tolist()), strict=True)),
+        "sha256": file_digest(picture),
+    }
+
+
 def _draw_pictures(
     job: Job, first: int, rows: int, threads: int | None
 ) -> Iterator[tuple[int, dict[str, str]]]:
@@ -181,20 +213,8 @@ def _draw_pictures(
     params = draw(job.card, job.split, first, rows, counts, threads=threads)
     images = shaded(counts, "rgb", job.palette)
     for index, vector, image in zip(range(first, first + rows), params, images, strict=True):
-        file = f"{job.palette}/{format_name(vector)}"
-        save_png(image, job.folder / file)
-        yield (
-            index,
-            {
-                "file": file,
-                "version": job.card.name,
-                "split": job.split,
-                "palette": job.palette,
-                "index": str(index),
-                **dict(zip(NAMES, map(repr, vector.tolist()), strict=True)),
-                "sha256": file_digest(job.folder / file),
-            },
-        )
+        save_png(image, _picture(job, vector))
+        yield index, _row(job, index, vector)
 
 
 def _runs(indices: list[int]) -> Iterator[tuple[int, int]]:

@@ -17,7 +17,7 @@ import shutil
 import uuid
 import warnings
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
 import numpy as np
@@ -65,6 +65,33 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
         os.replace(temporary, final)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def within(folder: Path, name: str) -> Path:
+    """The path of a file that a listing in a folder names; the listing may be somebody else's.
+
+    Raises FddError unless the name is printable and leads into the folder.
+    """
+    parts = PurePath(name)
+    if not name.isprintable() or parts.anchor or ".." in parts.parts:
+        raise FddError(
+            f"folder {str(folder)!r} lists {name!r:.80}, which is no name of a file in it; "
+            "choose another folder"
+        )
+    return folder / name
+
+
+def not_linked(path: Path) -> Path:
+    """The path of what belongs to a folder, as it is.
+
+    Raises FddError for a link: what is written into somebody else's folder would lie elsewhere.
+    """
+    if path.is_symlink():
+        raise FddError(
+            f"{str(path)!r} is a link, and what is written there would lie elsewhere; put a folder "
+            "in its place or choose another one"
+        )
+    return path
 
 
 def record_type(card: Release) -> np.dtype:
@@ -124,6 +151,12 @@ def check_shard(
     if not path.is_file():
         return "missing"
     try:
+        records = open_shard(path)
+    except Exception:  # numpy evaluates a damaged header in many ways
+        return "truncated or unreadable"
+    if records.dtype != record_type(card) or records.shape != (rows,):
+        return "not of the right shape"
+    try:
         note = json.loads(_note(path).read_text())
         digest = published or note["sha256"]
         if trust_note and note == {"sha256": digest, **_stamp(path)}:
@@ -132,12 +165,6 @@ def check_shard(
         digest = published
     if digest is None:
         return "without its checksum"
-    try:
-        records = open_shard(path)
-    except Exception:  # numpy evaluates a damaged header in many ways
-        return "truncated or unreadable"
-    if records.dtype != record_type(card) or records.shape != (rows,):
-        return "not of the right shape"
     if _sha256(records) != digest:
         return "not what its checksum says"
     with contextlib.suppress(OSError):  # a shared folder may be read-only

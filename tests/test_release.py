@@ -1,0 +1,186 @@
+"""A release: a wheel and an sdist, each complete and holding nothing else, the same every time."""
+
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+import tarfile
+import zipfile
+from pathlib import Path, PurePath
+
+import pytest
+from packaging.requirements import Requirement
+
+import fdd
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+PACKAGES = ("fdd", "baselines", "benchmarks")
+LIGHT = {"filelock", "numba", "numpy", "pandas", "pillow", "platformdirs", "tqdm"}
+"""All that rendering and loading need."""
+SHIPPED = {
+    *("benchmarks/oracles/mini-1.safetensors", "fdd/py.typed"),
+    *("benchmarks/templates/report.css", "benchmarks/templates/report.html"),
+    *("fdd/checksums/fdd-1.sha256", "fdd/checksums/mini-1.sha256"),
+}
+"""What is installed beside the code."""
+EPOCH = "1700000000"
+
+pytest.importorskip("setuptools", minversion="77", reason="the release is built by setuptools")
+pytest.importorskip("build")
+pytest.importorskip("twine")
+if shutil.which("git") is None or not (CHECKOUT / ".git").exists():
+    pytest.skip("which files belong to the checkout, git knows", allow_module_level=True)
+
+
+def build(tree, out, *options):
+    """`python -m build` of a tree, without the network."""
+    command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", out, tree]
+    environment = {"PATH": "", "SOURCE_DATE_EPOCH": EPOCH}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "Deprecat" not in done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module")
+def tree(tmp_path_factory):
+    """The files of the checkout, as they are now; what git ignores stays behind."""
+    folder = tmp_path_factory.mktemp("release") / "tree"
+    options = ("ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    listed = subprocess.run(["git", *options], cwd=CHECKOUT, capture_output=True, check=True)
+    for name in filter(None, listed.stdout.decode().split("\0")):
+        if (CHECKOUT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(CHECKOUT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def dist(tree):
+    """The sdist, and the wheel that is built from it."""
+    build(tree, tree.parent / "dist")
+    return tree.parent / "dist"
+
+
+@pytest.fixture(scope="module")
+def wheel(dist):
+    return dist / f"fdd-{fdd.__version__}-py3-none-any.whl"
+
+
+@pytest.fixture(scope="module")
+def sdist(dist):
+    return dist / f"fdd-{fdd.__version__}.tar.gz"
+
+
+@pytest.fixture(scope="module")
+def installed(wheel, tree):
+    """The wheel, unpacked: what pip makes of it, but for the command."""
+    folder = tree.parent / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def about(installed):
+    (found,) = importlib.metadata.distributions(path=[str(installed)])
+    return found
+
+
+def test_a_build_makes_one_wheel_and_one_sdist(dist, wheel, sdist):
+    assert sorted(dist.iterdir()) == [wheel, sdist]
+    assert wheel.stat().st_size < 6 * 10**6
+
+
+def test_twine_has_nothing_to_say(wheel, sdist):
+    command = [sys.executable, "-m", "twine", "check", "--strict", wheel, sdist]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout
+
+
+def test_the_wheel_holds_the_packages_and_nothing_else(installed, tree):
+    files = {p.relative_to(installed).as_posix() for p in installed.rglob("*") if p.is_file()}
+    record = {name for name in files if name.startswith(f"fdd-{fdd.__version__}.dist-info/")}
+    code = {
+        path.relative_to(tree).as_posix()
+        for package in PACKAGES
+        for init in (tree / package).rglob("__init__.py")
+        for path in init.parent.glob("*.py")
+    }
+    assert len(code) > 100
+    assert files - record == code | SHIPPED
+    for name in code | SHIPPED:
+        assert (installed / name).read_bytes() == (tree / name).read_bytes()
+    named = {PurePath(name).name for name in record}
+    assert named == {"LICENSE", "METADATA", "RECORD", "WHEEL", "entry_points.txt", "top_level.txt"}
+
+
+def test_the_sdist_holds_what_a_release_is_made_of(sdist, tree):
+    prefix = f"fdd-{fdd.__version__}/"
+    with tarfile.open(sdist) as archive:
+        assert {member.name.startswith(prefix.rstrip("/")) for member in archive} == {True}
+        assert all(member.isfile() or member.isdir() for member in archive)
+        files = {member.name.removeprefix(prefix) for member in archive if member.isfile()}
+    tests = {f"tests/{path.name}" for path in (tree / "tests").glob("*.py")}
+    asked = {"CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "Makefile", "PKG-INFO", "README.md"}
+    assert asked | tests | SHIPPED <= files
+    assert {PurePath(name).parts[0] for name in files if "/" in name} == {
+        *PACKAGES,
+        *("docs", "fdd.egg-info", "tests"),
+    }
+    endings = {PurePath(name).suffix for name in files}
+    assert endings.isdisjoint({".ipynb", ".npy", ".npz", ".parquet", ".png", ".pt", ".whl"})
+
+
+def test_two_builds_have_the_same_bytes(tree, wheel):
+    """One from the sdist, one from the checkout: so the sdist lacks nothing either."""
+    build(tree, tree.parent / "again", "--wheel")
+    (again,) = (tree.parent / "again").iterdir()
+    assert again.name == wheel.name
+    assert again.read_bytes() == wheel.read_bytes()
+
+
+def test_the_metadata_say_what_it_is(about, tree):
+    text = about.metadata
+    assert (text["Name"], text["Version"]) == ("fdd", fdd.__version__)
+    assert (text["License-Expression"], text["License-File"]) == ("MIT", "LICENSE")
+    assert text["Requires-Python"] == ">=3.10"
+    assert text["Description-Content-Type"] == "text/markdown"
+    assert text.get_payload().strip() == (tree / "README.md").read_text(encoding="utf-8").strip()
+    assert [(p.name, p.value) for p in about.entry_points] == [("fdd", "fdd.cli:main")]
+
+
+def test_without_extras_only_what_rendering_needs_is_pulled(about):
+    needed = [Requirement(line) for line in about.requires]
+    assert {one.name for one in needed if one.marker is None} == LIGHT
+    assert all("extra" in str(one.marker) for one in needed if one.name not in LIGHT)
+    assert not [one for one in needed if one.url]
+
+
+def test_every_extra_that_an_error_names_is_there(about, tree):
+    named = set()
+    for package in PACKAGES:
+        for path in (tree / package).rglob("*.py"):
+            source = path.read_text(encoding="utf-8")
+            named |= set(re.findall(r'missing_extra\("(\w+)"', source))
+            named |= set(re.findall(r"'(?:\.|fdd)\[(\w+)\]'", source))
+    offered = set(about.metadata.get_all("Provides-Extra"))
+    assert {"baselines", "benchmarks", "cuda", "dask", "onnx"} <= named <= offered
+
+
+def test_the_installed_package_works_in_another_folder(installed, tmp_path):
+    program = """
+import importlib.util, sys, fdd.cli, fdd.cards
+for name in ("baselines", "benchmarks"):
+    print(importlib.util.find_spec(name).origin)
+print(fdd.__file__, fdd.__version__, len(fdd.cards.published_checksums("fdd-1")), flush=True)
+sys.exit(fdd.cli.main(["info"]))
+"""
+    environment = {"PYTHONPATH": str(installed), "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    found = done.stdout.splitlines()
+    assert found[:2] == [str(installed / name / "__init__.py") for name in PACKAGES[1:]]
+    assert found[2] == f"{installed}/fdd/__init__.py {fdd.__version__} 50"
+    assert found[3].startswith(f"fdd {fdd.__version__}, cache {tmp_path}")
