@@ -73,14 +73,18 @@ def plan(card: Release, images: int | None = None) -> list[Part]:
 def blocks(
     card: Release, part: Part, progress: Callable[[int], Any]
 ) -> Iterator[tuple[int, np.ndarray, np.ndarray]]:
-    """(first row, params float64 [n, 6], images uint8 [n, H, W, 3]) of a shard, rendered."""
+    """(first row, params float64 [n, 6], counts uint16 [n, H, W]) of a shard, rendered."""
     counts = np.empty((min(part.rows, BLOCK), card.size, card.size), np.uint16)
     stop = part.start + part.rows
     for first in range(part.start, stop, BLOCK):
         block = counts[: stop - first]
-        params = draw(card, part.split, first, len(block), block)
-        yield first, params, shaded(block, "rgb", PALETTE)
+        yield first, draw(card, part.split, first, len(block), block), block
         progress(len(block))
+
+
+def _pictures(counts: np.ndarray) -> list[bytes]:
+    """Counts [n, H, W] as PNG files."""
+    return [encode(image) for image in shaded(counts, "rgb", PALETTE)]
 
 
 def note_of(card: Release, part: Part) -> dict[str, Any]:
@@ -94,8 +98,9 @@ def _write_shard(path: Path, card: Release, part: Part, progress: Callable[[int]
     with ThreadPoolExecutor(available_threads()) as pool, atomic_write(path) as temporary:
 
         def encoded() -> Iterator[tuple[int, np.ndarray, list[bytes]]]:
-            for first, params, images in blocks(card, part, progress):
-                yield first, params, list(pool.map(encode, images))
+            for first, params, counts in blocks(card, part, progress):
+                some = [counts[row : row + 20] for row in range(0, len(counts), 20)]
+                yield first, params, [one for made in pool.map(_pictures, some) for one in made]
 
         parquet.write(temporary, note_of(card, part), encoded())
         return file_digest(temporary)
@@ -173,7 +178,7 @@ def estimate(
     parts, extra = plan(card, images), _wheels(wheels)
     counts = np.empty((64, card.size, card.size), np.uint16)
     draw(card, "train", 0, len(counts), counts)
-    picture = float(np.mean([len(encode(image)) for image in shaded(counts, "rgb", PALETTE)]))
+    picture = float(np.mean([len(made) for made in _pictures(counts)]))
     rows = sum(part.rows for part in parts)
     size = int(rows * (picture + 230)) + sum(path.stat().st_size for path in extra)
     files = len(file_names(card, parts, extra))  # the list of files comes, the metadata goes

@@ -16,8 +16,9 @@ from fdd import parquet
 from fdd.cards import Release, release
 from fdd.errors import FddError
 from fdd.indexed_png import decode
-from fdd.package import METADATA, TABLE, Part, blocks, plan, write_table
+from fdd.package import METADATA, PALETTE, TABLE, Part, blocks, plan, write_table
 from fdd.packaged import MANIFEST, is_package, read_manifest
+from fdd.render import shaded
 from fdd.shards import file_digest
 
 
@@ -41,7 +42,8 @@ def _check_shard(root: Path, card: Release, part: Part, progress: Callable[[int]
         return "it holds other rows than its name says"
     stored = shard.params()
     wrong = 0
-    for first, params, images in blocks(card, part, progress):
+    for first, params, counts in blocks(card, part, progress):
+        images = shaded(counts, "rgb", PALETTE)
         inside = first - part.start
         if not np.array_equal(stored[inside : inside + len(params)], params):
             return f"parameters of rows {first} to {first + len(params) - 1} differ"
