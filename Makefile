@@ -1,13 +1,15 @@
 # make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
 # make test   all tests        make lint    format, lint and types
 # make bench  speed beside the peers, as ratios
+# make package   the folder for Kaggle, with wheels       make notebooks   kernels/ run on it again
+# make publish   what would be sent to Kaggle; make publish GO=--go sends it (CONTRIBUTING.md)
 # Each sets up its own virtual environment in .venv first. FDD_DATA chooses where images are cached.
 
 PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo test lint format bench
+.PHONY: setup demo test lint format bench wheels package notebooks publish
 
 setup: $(VENV)/.installed
 
@@ -36,3 +38,21 @@ format: setup
 
 bench: setup
 	$(RUN) -m pytest benchmarks/speed/bench_*.py --benchmark-columns=min,median,rounds
+
+# fdd itself, and what its baselines need and Kaggle's machines lack
+wheels: setup
+	rm -rf dist/wheels
+	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
+		$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist/wheels .
+	$(RUN) -m pip download --quiet --no-deps --dest dist/wheels --constraint constraints.txt \
+		docstring_parser pytorch-msssim typeguard tyro
+
+package: wheels
+	$(VENV)/bin/fdd package --out dist/package --wheels dist/wheels
+	$(VENV)/bin/fdd package --check dist/package
+
+notebooks: package
+	$(RUN) kernels/build.py --package dist/package
+
+publish: package
+	$(RUN) kernels/publish.py all --package dist/package $(GO)
