@@ -54,11 +54,13 @@ NotNegative = Annotated[
 ]
 Fraction = Annotated[float, Rule("a number from 0 to below 1", lambda v: _finite(v) and 0 <= v < 1)]
 Share = Annotated[float, Rule("a number from 0 to 1", lambda v: _finite(v) and 0 <= v <= 1)]
+STORED: dict[str, str | None] = {"fdd": None, "kaggle": "kaggle"}
+"""Values of `data` that mean the stored images of a release: the `source` of `fdd.load`."""
 Data = Annotated[
     str,
     Rule(
-        "fdd, stream or images:FOLDER",
-        lambda v: v in ("fdd", "stream") or (str(v).startswith("images:") and v != "images:"),
+        "fdd, kaggle, stream or images:FOLDER",
+        lambda v: v in STORED or v == "stream" or (str(v).startswith("images:") and v != "images:"),
     ),
 ]
 
@@ -74,8 +76,9 @@ class RunConfig:
     batch_size: BatchSize = 16
     """Images in a batch."""
     data: Data = "fdd"
-    """Images to train on: the stored ones of the release (fdd), new ones in every batch (stream),
-    or all pictures in a folder and the folders in it (images:FOLDER)."""
+    """Images to train on: the stored ones of the release, drawn here (fdd) or as they are published
+    on Kaggle (kaggle), new ones in every batch (stream), or all pictures in a folder and the
+    folders in it (images:FOLDER)."""
     exclude: str | None = None
     """With images:FOLDER, a text file that names pictures to leave out, one a line."""
     version: str = "fdd-1"

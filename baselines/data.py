@@ -15,7 +15,7 @@ from torch import Tensor
 
 import fdd
 from baselines import augment
-from baselines.config import RunConfig
+from baselines.config import STORED, RunConfig
 from baselines.parallel import processes
 from baselines.pictures import read_pictures
 from fdd.cards import release
@@ -114,9 +114,9 @@ def open_data(config: RunConfig) -> tuple[ImageData | None, ImageData]:
     These are the release's val split, or pictures of the folder that are evenly spaced.
     """
     if not config.data.startswith("images:"):
-        held_out = fdd.load("val", version=config.version)
-        stored = config.data == "fdd"
-        return (fdd.load("train", version=config.version) if stored else None), held_out
+        where: dict[str, Any] = {"version": config.version, "source": STORED.get(config.data)}
+        stored = config.data in STORED
+        return (fdd.load("train", **where) if stored else None), fdd.load("val", **where)
     exclude = None if config.exclude is None else Path(config.exclude)
     folder = Path(config.data.removeprefix("images:")).expanduser()
     pictures = read_pictures(folder, config.image_size, exclude)

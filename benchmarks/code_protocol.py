@@ -10,12 +10,24 @@ from typing import Any
 import numpy as np
 
 from benchmarks import scores
-from benchmarks.arrays import Floats, require
+from benchmarks.arrays import Floats, constant_columns, require
+from benchmarks.boosting_protocol import score_boosting
+from benchmarks.cells import r2, r2_cells
 from benchmarks.codes.matching import assigned
+from benchmarks.codes.neighbours import neighbour_table, overlap_table, trust_table
+from benchmarks.codes.similarity import distance_table, kernel_table, rank_table
 from benchmarks.intervals import half_sample_interval
-from benchmarks.permutation import Floor, floor_of, permutation_floor
+from benchmarks.moments import moments_floor
+from benchmarks.permutation import (
+    Floor,
+    Table,
+    floor_of,
+    pairs_floor,
+    permutation_floor,
+    permutation_null,
+)
 from benchmarks.protocol import Cell, Settings, cell
-from benchmarks.targets import SETS, TARGETS
+from benchmarks.targets import SETS
 
 Arrays = tuple[Floats, Floats]
 """Codes [N, K] and parameters [N, D]."""
@@ -26,14 +38,16 @@ class Entry:
     """A score of codes that gives one number.
 
     fits: it takes `test=` and is fitted on train; the others see test rows alone. pairwise: it
-    looks at all pairs of rows, so it gets `pairwise_rows` of them. draws: the setting that says how
-    many permutations it gets. best: its value for perfect codes. least: with fewer test images the
-    score is absent, since a half of them is too few.
+    looks at all pairs of rows, so it gets `pairwise_rows` of them. floor: `permutation_floor`, or
+    what gives the same draws sooner. draws: the setting that says how many. best: its value for
+    perfect codes. least: with fewer test images the score is absent, since a half of them is too
+    few.
     """
 
     score: Callable[..., float]
     fits: bool = False
     pairwise: bool = False
+    floor: Callable[..., Floor] = permutation_floor
     draws: str = "draws"
     best: float = 1.0
     least: int = 44
@@ -46,29 +60,45 @@ def canonical_correlation(codes: Floats, params: Floats, test: Any) -> float:
 
 def codes_from_params(codes: Floats, params: Floats, test: Any) -> float:
     """Share of the codes' variance, dead ones left out, that is linear in the parameters."""
-    live = codes.std(axis=0) > 0
-    live &= np.asarray(test[0]).std(axis=0) > 0
+    live = ~(constant_columns(codes) | constant_columns(test[0]))
     if not live.any():
         return 0.0
     return float(scores.linear_r2(params, codes[:, live], (test[1], test[0][:, live])).mean())
 
 
+def of_pairs(of_codes: Table, of_params: Table) -> Callable[..., Floor]:
+    """The floor of a score that is the sum over pairs of rows of the product of two tables."""
+    return partial(pairs_floor, of_codes=of_codes, of_params=of_params)
+
+
 ENTRIES: dict[str, Entry] = {
-    "mcc_affine": Entry(partial(scores.mcc, alignment="affine"), fits=True, draws="slow_draws"),
-    "mcc_weak": Entry(partial(scores.mcc, alignment="weak"), fits=True, draws="slow_draws"),
-    "params_to_codes_r2": Entry(codes_from_params, fits=True, draws="slow_draws"),
-    "cca": Entry(canonical_correlation, fits=True, draws="slow_draws"),
-    "svcca": Entry(scores.svcca, draws="slow_draws"),
-    "pwcca": Entry(scores.pwcca, draws="slow_draws"),
+    "mcc_affine": Entry(partial(scores.mcc, alignment="affine"), fits=True, floor=moments_floor),
+    "mcc_weak": Entry(partial(scores.mcc, alignment="weak"), fits=True, floor=moments_floor),
+    "params_to_codes_r2": Entry(codes_from_params, fits=True, floor=moments_floor),
+    "cca": Entry(canonical_correlation, fits=True, floor=moments_floor),
+    "svcca": Entry(scores.svcca, floor=moments_floor),
+    "pwcca": Entry(scores.pwcca, floor=moments_floor),
     "cka": Entry(scores.cka),
-    "cka_rbf": Entry(partial(scores.cka, kernel="rbf"), pairwise=True, draws="slow_draws"),
-    "rsa": Entry(scores.rsa, pairwise=True, draws="slow_draws"),
-    "distance_correlation": Entry(scores.distance_correlation, pairwise=True, draws="slow_draws"),
-    "procrustes": Entry(scores.procrustes, best=0.0),
-    "knn_overlap": Entry(scores.knn_overlap, pairwise=True, draws="slow_draws"),
-    "trustworthiness": Entry(scores.trustworthiness, pairwise=True, draws="slow_draws"),
-    "continuity": Entry(scores.continuity, pairwise=True, draws="slow_draws"),
-    "sap": Entry(scores.sap),
+    "cka_rbf": Entry(
+        partial(scores.cka, kernel="rbf"),
+        pairwise=True,
+        floor=of_pairs(partial(kernel_table, white=True), kernel_table),
+    ),
+    "rsa": Entry(scores.rsa, pairwise=True, floor=of_pairs(rank_table, rank_table)),
+    "distance_correlation": Entry(
+        scores.distance_correlation, pairwise=True, floor=of_pairs(distance_table, distance_table)
+    ),
+    "procrustes": Entry(scores.procrustes, floor=moments_floor, best=0.0),
+    "knn_overlap": Entry(
+        scores.knn_overlap, pairwise=True, floor=of_pairs(neighbour_table, overlap_table)
+    ),
+    "trustworthiness": Entry(
+        scores.trustworthiness, pairwise=True, floor=of_pairs(neighbour_table, trust_table)
+    ),
+    "continuity": Entry(
+        scores.continuity, pairwise=True, floor=of_pairs(trust_table, neighbour_table)
+    ),
+    "sap": Entry(scores.sap, floor=moments_floor),
     "mi_gap": Entry(scores.mi_gap, pairwise=True, draws="few_draws", best=np.inf),
     "mig": Entry(scores.mig, draws="slow_draws"),
     "modularity": Entry(scores.modularity, draws="slow_draws"),
@@ -77,17 +107,15 @@ ENTRIES: dict[str, Entry] = {
     "beta_vae": Entry(scores.beta_vae, fits=True, draws="slow_draws", least=260),
 }
 REGRESSORS = {
-    "linear_r2": ("linear", "draws", 100),
-    "nonlinear_r2": ("kernel", "slow_draws", 199),
-    "boosting_r2": ("boosting", "few_draws", 19),
-    "neighbours_r2": ("neighbours", "slow_draws", 199),
+    "linear_r2": ("linear", 100),
+    "nonlinear_r2": ("kernel", 999),
+    "neighbours_r2": ("neighbours", 199),
 }
-"""R2 scores: the regressor of `scores.predict`, the setting of its draws, how many a call."""
+"""R2 scores: the regressor of `scores.predict`, and how many draws share a fit."""
 MCC = {"mcc": "pearson", "mcc_spearman": "spearman"}
 """`scores.mcc` as it is: the correlation."""
 OTHER_SETS = ("canonical", "raw")
 """The sets of all scores but R2 and MCC."""
-DCI = ("disentanglement", "completeness", "explicitness")
 
 
 def score_codes(
@@ -124,21 +152,15 @@ def score_codes(
             found[name] = {
                 kind: _entry(entry, kind, fit, held_out, settings, best) for kind in OTHER_SETS
             }
-    say("dci")
-    return found | _dci(fit, held_out, settings, best)
-
-
-def r2(truth: Floats, predicted: Floats) -> Floats:
-    """R2 of each column, float64 [D]."""
-    missed = ((truth - predicted) ** 2).sum(axis=0)
-    return np.asarray(1 - missed / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0))
+    say("boosting_r2 and dci")
+    return found | score_boosting(fit, held_out, settings, best)
 
 
 def _r2(
     name: str, fit: Arrays, held_out: Arrays, settings: Settings, best: tuple[Arrays, Arrays] | None
 ) -> dict[str, dict[str, Cell]]:
     """R2 of every parameter, all from one fit, and its mean over each set."""
-    regressor, draws, batch = REGRESSORS[name]
+    regressor, batch = REGRESSORS[name]
     read = partial(
         scores.predict, regressor=regressor, max_rows=settings.nonlinear_rows, seed=settings.seed
     )
@@ -146,50 +168,9 @@ def _r2(
     def score(codes: Floats, params: Floats, test: Any) -> Floats:
         return r2(test[1], read(codes, params, test[0]))
 
-    floor = permutation_floor(
-        score, *fit, held_out, getattr(settings, draws), settings.seed, batch=batch
-    )
-    predicted, truth = read(*fit, held_out[0]), held_out[1]
-    groups = {
-        (kind, label): group
-        for kind, columns in SETS.items()
-        for label, group in ({TARGETS[c]: [c] for c in columns} | {"mean": columns}).items()
-    }
+    null = permutation_null(score, *fit, held_out, settings.draws, settings.seed, batch=batch)
     top = None if best is None else score(*best[0], best[1])
-    cells = grouped_cells(
-        lambda rows: r2(truth[rows], predicted[rows]), len(truth), floor.null, top, groups, settings
-    )
-    found: dict[str, dict[str, Cell]] = {kind: {} for kind in SETS}
-    for (kind, label), value in cells.items():
-        found[kind][label] = value
-    return found
-
-
-def grouped_cells(
-    score: Callable[[Any], Floats],
-    rows: int,
-    null: Floats,
-    ceiling: Floats | None,
-    groups: dict[Any, list[int]],
-    settings: Settings,
-) -> dict[Any, Cell]:
-    """Cells of the means over groups of columns of a score that has a number a column.
-
-    score: row numbers -> [D]. null: [draws, D]. ceiling: [D].
-    """
-
-    def means(values: Floats) -> Floats:
-        return np.stack([values[..., group].mean(axis=-1) for group in groups.values()], axis=-1)
-
-    floor = floor_of(means(score(np.arange(rows))), means(null))
-    interval = half_sample_interval(
-        lambda part: means(score(part)), rows, draws=settings.halves, seed=settings.seed
-    )
-    top = np.full(len(groups), None) if ceiling is None else means(ceiling)
-    return {
-        name: cell(float(floor.score[i]), floor.at(i), interval.at(i), top[i])
-        for i, name in enumerate(groups)
-    }
+    return r2_cells(held_out[1], read(*fit, held_out[0]), null, top, settings)
 
 
 def _mcc(
@@ -209,7 +190,7 @@ def _mcc(
         found, again = scores.correlations(codes, params), scores.correlations(*test)
         return np.array([assigned(found[:, c], again[:, c]) for c in SETS.values()])
 
-    floor = permutation_floor(score, *fit, held_out, settings.draws, settings.seed)
+    floor = moments_floor(score, *fit, held_out, settings.draws, settings.seed)
     interval = half_sample_interval(
         lambda rows: score(*fit, (held_out[0][rows], held_out[1][rows])),
         len(held_out[0]),
@@ -246,10 +227,11 @@ def _entry(
 
     train, test = of_set(fit), of_set((held_out[0][:rows], held_out[1][:rows]))
     draws, seed = getattr(settings, entry.draws), settings.seed
-    if entry.fits:
-        floor = permutation_floor(entry.score, *train, test, draws, seed)
-    else:
-        floor = permutation_floor(entry.score, *test, None, draws, seed)
+    floor = (
+        entry.floor(entry.score, *train, test, draws, seed)
+        if entry.fits
+        else entry.floor(entry.score, *test, None, draws, seed)
+    )
     interval = half_sample_interval(
         lambda r: score(train, (test[0][r], test[1][r])),
         len(test[0]),
@@ -264,29 +246,3 @@ def _entry(
         floor = floor_of(-floor.score, -floor.null)
         floor = Floor(-floor.score, -floor.chance, -floor.upper, floor.p, floor.draws, -floor.null)
     return cell(float(floor.score), floor, interval, ceiling, less_is_better=entry.best == 0)
-
-
-def _dci(
-    fit: Arrays, held_out: Arrays, settings: Settings, best: tuple[Arrays, Arrays] | None
-) -> dict[str, dict[str, Cell]]:
-    """DCI of canonical and of raw parameters. It has no chance: see `scores.dci`."""
-    found: dict[str, dict[str, Cell]] = {f"dci_{name}": {} for name in DCI}
-    for kind in OTHER_SETS:
-        columns = SETS[kind]
-        made, top = (
-            None
-            if pair is None
-            else scores.dci(
-                pair[0][0],
-                pair[0][1][:, columns],
-                test=(pair[1][0], pair[1][1][:, columns]),
-                seed=settings.seed,
-            )
-            for pair in ((fit, held_out), best)
-        )
-        for name in DCI:
-            if made is not None and made[name] is not None:
-                found[f"dci_{name}"][kind] = cell(
-                    made[name], ceiling=None if top is None else top[name]
-                )
-    return {name: cells for name, cells in found.items() if cells}

@@ -16,9 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-import fdd
 from benchmarks.arrays import require
-from benchmarks.evaluation import LEAST_IMAGES, Data, Evaluation, evaluate
+from benchmarks.evaluation import LEAST_IMAGES, Data, Evaluation, evaluate, head
 from benchmarks.oracle import Oracle, load_oracle
 from benchmarks.page import as_text, check_out
 from benchmarks.protocol import Settings
@@ -123,18 +122,16 @@ class Bench:
         if trained is None:
             raise FddError(f"run folder '{path}': it knows pictures, which have no parameters")
         version = release(self.options.data or trained).name
-        oracle = self.oracle(version)
-        return {
-            "name": run_name(path),
-            "run": path,
-            "checkpoint": self.options.checkpoint,
-            "config": config or None,
-            "weights_sha256": weights_sha256(path, checkpoint=self.options.checkpoint),
-            "data_version": version,
-            "image_size": self.options.size or model.image_size or release(version).size,
-            "fdd_version": fdd.__version__,
-            "oracle": oracle and {"origin": oracle.origin, "sha256": oracle.sha256},
-        }
+        checkpoint, size = self.options.checkpoint, self.options.size or model.image_size
+        return head(
+            run_name(path),
+            version,
+            self.oracle(version),
+            run=path,
+            checkpoint=checkpoint,
+            config=config,
+            weights_sha256=weights_sha256(path, checkpoint=checkpoint),
+        ) | {"image_size": size or release(version).size}
 
 
 def run_name(path: str) -> str:

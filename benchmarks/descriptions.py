@@ -88,7 +88,10 @@ QUESTIONS: dict[str, Question] = {
     ),
     "single": Question(
         "Do single codes stand for single parameters?",
-        "One code for each parameter is asked for, so a rotation of perfect codes costs them.",
+        "One code for each parameter is asked for, so a rotation of perfect codes costs them. DCI "
+        "counts the parameters that gradient boosting reads; R2, boosting, is its informativeness. "
+        "Its chance is how the accidental importances of fits to permuted parameters look: rather "
+        "disentangled, so that codes which share what they know lie below it.",
         {
             "mcc": Description(
                 "MCC",
@@ -261,8 +264,11 @@ QUESTIONS: dict[str, Question] = {
     "samples": Question(
         "Samples",
         "The generator's own images as a set against as many test images; the ceiling is what "
-        "train images get. FDD-FID, FDD-KID, precision, recall, density and coverage are taken in "
-        "the features of the oracle, so they do not compare with those of photographs.",
+        "train images get, chance what images of random pixels get; a bad generator may do worse. "
+        "p same: the share of random deals of made and test images into two sets that are as far "
+        "apart, small where made images differ. FDD-FID, FDD-KID, precision, recall, "
+        "density and coverage are taken in the features of the oracle, so they do not compare with "
+        "those of photographs.",
         {
             "fdd_fid": Description(
                 "FDD-FID",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -18,9 +18,10 @@ from benchmarks.image_protocol import (
     conditions,
     generate,
     score_generator,
-    score_samples,
 )
+from benchmarks.oracle import Oracle
 from benchmarks.protocol import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings
+from benchmarks.sample_protocol import score_samples
 from benchmarks.scores import correlations, predict
 from benchmarks.targets import all_targets
 from fdd.checks import whole_number
@@ -131,6 +132,29 @@ def _paths(model: Any, codes: Any, params: Floats, world: World) -> dict[str, Im
     line = ends[:1] + np.linspace(0, 1, SHOWN)[:, None] * (ends[1:] - ends[:1])
     drawn = world.draw(line)
     return {"FD path": drawn, "G path": generate(model, codes(line), drawn)}
+
+
+def head(
+    name: str,
+    version: str,
+    oracle: Oracle | None,
+    *,
+    run: str = "",
+    checkpoint: str = "",
+    config: Mapping[str, Any] | None = None,
+    weights_sha256: str = "",
+) -> dict[str, Any]:
+    """What a result file says of the model, the release `version` and the oracle."""
+    return {
+        "name": name,
+        "run": run,
+        "checkpoint": checkpoint,
+        "config": config or None,
+        "weights_sha256": weights_sha256,
+        "data_version": version,
+        "fdd_version": fdd.__version__,
+        "oracle": oracle and {"origin": oracle.origin, "sha256": oracle.sha256},
+    }
 
 
 def _header(model: Any, fitted: int, images: Images, settings: Settings) -> dict[str, Any]:

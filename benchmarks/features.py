@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import require
-from benchmarks.images.counts import rgb_images
+from benchmarks.images.checks import rgb_images
 from fdd.checks import whole_number
 from fdd.errors import FddError
 

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import fdd
-from benchmarks import features, image_scores, regressors
+from benchmarks import image_scores, regressors
 from benchmarks.arrays import Floats, real_array
-from benchmarks.code_protocol import grouped_cells, r2
+from benchmarks.cells import grouped_cells, r2
 from benchmarks.images.paired import pair_floor
 from benchmarks.intervals import half_sample_interval
 from benchmarks.oracle import Oracle
@@ -30,8 +30,6 @@ CONDITIONS = ("direct", "aligned", "reconstruction")
 """Which code the generator gets for v. direct: the code that stands for v in this model; for codes
 of six numbers v itself, scaled. aligned: a linear map of canonical v, fitted on (params, codes) of
 train. reconstruction: E(FD(v)), the best it can show."""
-COMPONENTS = 64
-"""Principal components of the control."""
 RANKED = ("top1", "top10", "mean_reciprocal_rank")
 CAPTIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
 
@@ -139,54 +137,6 @@ def generate(model: Any, codes: ArrayLike, like: Images) -> Images:
     return made
 
 
-def score_samples(
-    model: Any,
-    params: Floats,
-    images: Images,
-    others: Images,
-    world: World,
-    settings: Settings,
-) -> dict[str, Any]:
-    """Quality of the generator's own images, beside that of other real ones.
-
-    Parameters
-    ----------
-    model : has `generate`; if it has `vectors`, they give the codes for `params`, else codes are
-        standard normal
-    params : raw parameters [N, 6] of train, so not those of `images`
-    images : real images uint8 [N, S, S, 3] of test
-    others : real images of train, [M, S, S, 3]; the first N are the ceiling, the rest, of which
-        there must be some, are what the control by principal components is fitted on
-
-    Returns
-    -------
-    {score: {"samples": Cell}}; the ceiling is the score of `others`
-    """
-    count = min(len(images), len(others) // 2)
-    rng = np.random.default_rng(settings.seed)
-    vectors, normal = vectors_of(model), rng.standard_normal((count, model.latent_size))
-    codes = normal if vectors is None else vectors(params[:count])
-    made = generate(model, codes, images)
-    spaces: dict[str, Any] = {
-        "random_fid": features.random_convolution(),
-        "pca_fid": features.pixel_pca(others[count:], min(COMPONENTS, len(others) - count)),
-    }
-    found = {}
-    for name, features_of in spaces.items():
-        real, fake, other = (features_of(i[:count]) for i in (images, made, others))
-        found[name] = cell(image_scores.fid(real, fake), ceiling=image_scores.fid(real, other))
-    if world.oracle is not None:
-        real, fake, other = (world.oracle.features(i[:count]) for i in (images, made, others))
-        best, here = _quality(real, other), _quality(real, fake)
-        found |= {name: cell(here[name], ceiling=best[name]) for name in here}
-    return {name: {"samples": value} for name, value in found.items()}
-
-
-def _quality(real: Any, fake: Any) -> dict[str, float]:
-    found = {"fdd_fid": image_scores.fid(real, fake), "fdd_kid": image_scores.kid(real, fake)}
-    return found | {f"fdd_{k}": v for k, v in image_scores.prdc(real, fake, k=5).items()}
-
-
 def _moved(truth: Floats, step: float, rng: np.random.Generator) -> Floats:
     """Parameters a step of that length away in a, b, c, d; turned back where they would leave."""
     direction = rng.standard_normal((len(truth), 4))
@@ -265,7 +215,7 @@ def _read(
     """R2 of what the oracle reads from G(v), beside that of another image's parameters."""
     true = fdd.canonical_params(truth)[:, 2:]
     rng = np.random.default_rng(settings.seed)
-    orders = permutations(len(true), settings.slow_draws, rng)
+    orders = permutations(len(true), settings.draws, rng)
     null = np.stack([r2(true[order], read) for order in orders])
     groups: dict[str, list[int]] = {name: [i] for i, name in enumerate(CANONICAL)}
     return grouped_cells(
@@ -282,7 +232,7 @@ def _step_cells(
     steps: tuple[Images, Images, Images, Images], best: Mapping[str, float], settings: Settings
 ) -> dict[str, Cell]:
     """Does a small step in v move G(v) as it moves FD(v)?"""
-    floors = image_scores.local_floor(*steps, draws=settings.slow_draws, seed=settings.seed)
+    floors = image_scores.local_floor(*steps, draws=settings.draws, seed=settings.seed)
     found = {}
     for name in ("cosine", "sensitivity"):
 

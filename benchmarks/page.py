@@ -35,8 +35,9 @@ from fdd.store import atomic_write
 
 WIDTH = 100
 """Columns of a terminal."""
-BESIDE = f"{'score':>7}{'95 % interval':>17}{'chance':>7}{'ceil.':>7}{'p':>6}"
-FIELDS = ("low", "high", "chance", "p", "ceiling", "share")
+LIMITS = f"{'score':>7}{'95 % interval':>17}{'chance':>7}{'ceil.':>7}"
+BESIDE = f"{LIMITS}{'p':>6}"
+FIELDS = ("low", "high", "chance", "p", "ceiling", "share", "p_same")
 """What results.csv says of a score beside its value."""
 
 
@@ -147,22 +148,30 @@ def _generator(result: Result) -> list[str]:
 
 def _samples(result: Result) -> list[str]:
     lines = [
-        f"{described.title:22}{_part(cell, described, ('score', 'ceiling'))}"
+        f"{described.title:22}{_limits(cell, described)}{_p(cell, 'p_same'):>8}".rstrip()
         for name, described in QUESTIONS["samples"].scores.items()
         if (cell := cell_of(result, (name, "samples")))
     ]
-    return [f"{'Samples':22}{'score':>7}{'ceil.':>7}", *lines] if lines else []
+    return [f"{'Samples':22}{LIMITS}{'p same':>8}", *lines] if lines else []
 
 
 def _full(cell: Cell | None, described: Description) -> str:
     """A cell under BESIDE."""
     if cell is None:
         return " " * len(BESIDE)
-    limits = [described.written(cell[key]) for key in ("low", "high") if key in cell]
-    interval = f"[{', '.join(limits)}]" if limits else ""
-    p = f"{cell['p']:.3f}" if "p" in cell else ""
+    return f"{_limits(cell, described)}{_p(cell, 'p'):>6}"
+
+
+def _limits(cell: Cell, described: Description) -> str:
+    """A cell under LIMITS."""
+    ends = [described.written(cell[key]) for key in ("low", "high") if key in cell]
+    interval = f" [{', '.join(ends)}]" if ends else ""
     numbers = _part(cell, described, ("chance", "ceiling"))
-    return f"{_part(cell, described, ('score',))}{interval:>17}{numbers}{p:>6}"
+    return f"{_part(cell, described, ('score',))}{interval:>17}{numbers}"
+
+
+def _p(cell: Cell, key: str) -> str:
+    return f"{cell[key]:.3f}" if key in cell else ""
 
 
 def _part(cell: Cell | None, described: Description, keys: Sequence[str]) -> str:

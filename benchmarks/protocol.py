@@ -20,7 +20,8 @@ LEAST_ROOM = 0.02
 Cell = dict[str, Any]
 """One score: "score", and, where they exist, "low" and "high" (95 % over images), "chance",
 "chance_95", "p" and "draws" (of the permutations), "ceiling", and "share" = (score - chance) /
-(ceiling - chance)."""
+(ceiling - chance). Of samples, "p_same" in place of p: of made and real images being of one
+distribution."""
 
 
 @dataclass(frozen=True)
@@ -38,9 +39,9 @@ class Settings:
     draws: int = 999
     """Permutations for a score's chance."""
     slow_draws: int = 99
-    """The same for scores that take longer."""
+    """The same for gradient boosting with DCI, FID, and the old scores, which take longer."""
     few_draws: int = 19
-    """The same for gradient boosting and for mutual information, which take longest."""
+    """The same for mutual information, which takes longest."""
     nonlinear_rows: int = 2000
     """Images that a kernel is fitted on."""
     halves: int = 50
@@ -66,9 +67,12 @@ def cell(
     interval: Interval | None = None,
     ceiling: float | None = None,
     *,
+    chance: float | None = None,
     less_is_better: bool = False,
 ) -> Cell:
     """A score with what stands beside it; a share only where the ceiling is better than chance.
+
+    chance: where it comes of no permutations, so without p.
 
     >>> cell(0.5, ceiling=1.0)
     {'score': 0.5, 'ceiling': 1.0}
@@ -78,9 +82,11 @@ def cell(
         found |= {"low": float(interval.low), "high": float(interval.high)}
     if floor is not None:
         found |= {name: value for name, value in floor.as_dict().items() if name != "score"}
+    elif chance is not None:
+        found["chance"] = float(chance)
     if ceiling is not None:
         found["ceiling"] = float(ceiling)
-    if floor is not None and ceiling is not None:
+    if ceiling is not None and "chance" in found:
         room = ceiling - found["chance"]
         if (-room if less_is_better else room) > LEAST_ROOM:
             found["share"] = (score - found["chance"]) / room

@@ -20,7 +20,7 @@ import fdd
 from benchmarks import features
 from benchmarks.adapted import StoredCodes
 from benchmarks.arrays import Floats, require
-from benchmarks.evaluation import Data, evaluate
+from benchmarks.evaluation import Data, evaluate, head
 from benchmarks.oracle import load_oracle
 from benchmarks.page import check_out, strict_json, write_files
 from benchmarks.protocol import Settings
@@ -102,17 +102,7 @@ def score_references(
     for name, model in references(data, options.seed).items():
         with require("threadpoolctl").threadpool_limits(1, user_api="blas"):
             result = evaluate(model, data, settings=settings, say=say).result
-        result |= {
-            "name": name,
-            "run": "",
-            "checkpoint": "",
-            "config": None,
-            "weights_sha256": "",
-            "data_version": card.name,
-            "fdd_version": fdd.__version__,
-            "oracle": oracle and {"origin": oracle.origin, "sha256": oracle.sha256},
-        }
-        found[name] = result
+        found[name] = result = result | head(name, card.name, oracle)
         write_files(out, {f"{name}.json": strict_json(result).encode()})
         say(f"{name}: {out / name}.json")
     return found

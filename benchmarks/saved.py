@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +19,28 @@ import numpy as np
 from benchmarks.evaluation import Evaluation
 from benchmarks.figures import all_figures
 from benchmarks.page import strict_json, write_files, write_report
+from fdd.store import not_linked
 
 SCORES, SHOWN, SUMS = "scores.json", "shown.npz", "SHA256SUMS"
 PICTURES = "picture "
 """How the names of pictures begin in shown.npz."""
+LIMIT = 10**8
+"""Bytes of the arrays in shown.npz; real ones have a few million."""
 
 
 def folder_of(model: str) -> Path:
     """Where the scores of a model lie unless another folder is asked for.
+
+    Raises FddError for a link: the folder of a model may be somebody else's.
 
     >>> folder_of("package.module:name").as_posix(), folder_of("models/encoder.onnx").as_posix()
     ('package.module-name-correspondence', 'models/encoder-correspondence')
     """
     path = Path(model)
     if path.is_dir():
-        return path / "correspondence"
+        return not_linked(path / "correspondence")
     if path.suffix == ".onnx":
-        return path.with_name(f"{path.stem}-correspondence")
+        return not_linked(path.with_name(f"{path.stem}-correspondence"))
     return Path(f"{model.replace(':', '-')}-correspondence")
 
 
@@ -60,7 +66,10 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
 
 
 def load_evaluation(folder: Path) -> Evaluation | None:
-    """What `save_evaluation` wrote; None where it is not there, not complete or damaged."""
+    """What `save_evaluation` wrote; None where it is not there, not complete, damaged or another's.
+
+    Nothing is unpickled, and of arrays nothing is read beyond LIMIT.
+    """
     try:
         files = {name: (folder / name).read_bytes() for name in (SCORES, SHOWN)}
         sums = (folder / SUMS).read_bytes()
@@ -68,11 +77,18 @@ def load_evaluation(folder: Path) -> Evaluation | None:
         return None
     if sums != _sums(files):
         return None
-    with np.load(io.BytesIO(files[SHOWN]), allow_pickle=False) as archive:
-        arrays = dict(archive)
-    names = [name for name in arrays if name.startswith(PICTURES)]
-    pictures = {name.removeprefix(PICTURES): arrays.pop(name) for name in names}
-    return Evaluation(json.loads(files[SCORES]), pictures=pictures, **arrays)
+    try:
+        result = json.loads(files[SCORES])
+        strict_json(result)
+        with np.load(io.BytesIO(files[SHOWN]), allow_pickle=False) as archive:
+            if sum(member.file_size for member in archive.zip.infolist()) > LIMIT:
+                return None
+            arrays = dict(archive)
+        names = [name for name in arrays if name.startswith(PICTURES)]
+        pictures = {name.removeprefix(PICTURES): arrays.pop(name) for name in names}
+        return Evaluation(result, pictures=pictures, **arrays)
+    except (AttributeError, RecursionError, TypeError, ValueError, zipfile.BadZipFile):
+        return None
 
 
 def _sums(files: dict[str, bytes]) -> bytes:

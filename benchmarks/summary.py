@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
@@ -23,6 +23,13 @@ PARAMETERS |= {"start": ("x0", "y0")}
 """What is shown of a score that is given for each parameter; c and d are the same in raw."""
 CONDITIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
 
+MERGED: dict[str, Callable[..., Any]] = {
+    "chance": np.mean,
+    "ceiling": np.mean,
+    "p": np.max,
+    "p_same": np.max,
+}
+"""What stands for several seeds beside their score."""
 OF_A_SEED = ("seed", "trained_on")
 """What the configs of the seeds of one run differ in."""
 
@@ -37,8 +44,7 @@ class Run:
     def cell(self, place: Place) -> Cell | None:
         """What stands there, with "seeds", the number of results that have it; None without any.
 
-        Of several seeds: the interquartile mean with its interval over seeds, the means of chance
-        and ceiling, the largest p.
+        Of several seeds: the interquartile mean with its interval over seeds, and MERGED.
         """
         found = [cell for cell in (cell_of(result, place) for result in self.results) if cell]
         if len(found) < 2:
@@ -50,7 +56,7 @@ class Run:
             "low": over.low,
             "high": over.high,
         }
-        for key, merge in (("chance", np.mean), ("ceiling", np.mean), ("p", np.max)):
+        for key, merge in MERGED.items():
             values = [cell[key] for cell in found if key in cell]
             merged |= {key: merge(values)} if values else {}
         return {key: float(value) for key, value in merged.items()} | {"seeds": len(found)}

@@ -36,14 +36,16 @@ class Shown:
     """A score as the page shows it.
 
     text: the number. interval: "0.588 to 0.632", or nothing. marks: where score, low, high, chance
-    and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. spoken: what a
-    screen reader says of the bar. note: how many seeds it is of, if not of all.
+    and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. same: p of
+    samples and images being alike. spoken: what a screen reader says of the bar. note: how many
+    seeds it is of, if not of all.
     """
 
     text: str
     interval: str
     marks: Mapping[str, float]
     weak: str
+    same: str
     spoken: str
     note: str
 
@@ -244,8 +246,10 @@ def _shown(column: Column, cell: Cell | None, top: float, seeds: int) -> Shown |
     said += [f"{cell['share']:.0%} of the way from chance to ceiling"] if "share" in cell else []
     interval = f"{write(cell['low'])} to {write(cell['high'])}" if "low" in cell else ""
     weak = f"p {cell['p']:.2f}" if cell.get("p", 0) > WEAK else ""
+    same = f"p same {cell['p_same']:.3f}" if "p_same" in cell else ""
+    said += [same] if same else []
     note = f"of {cell['seeds']} of {seeds} seeds" if cell["seeds"] < seeds else ""
-    return Shown(write(cell["score"]), interval, marks, weak, ", ".join(said), note)
+    return Shown(write(cell["score"]), interval, marks, weak, same, ", ".join(said), note)
 
 
 def _limits(column: Column, runs: Sequence[Run], key: str) -> str:

@@ -36,8 +36,7 @@ def code_scores(level):
     for question in ("read", "single", "geometry", "old"):
         for name in QUESTIONS[question].scores.keys() - found.keys():
             kinds = ("canonical", "raw") if name.startswith("dci") else SETS
-            one = {"score": level} if name.startswith("dci") else cell(level)
-            found[name] = dict.fromkeys(kinds, one)
+            found[name] = dict.fromkeys(kinds, cell(level))
     found["procrustes"] = {kind: cell(1 - level, 0.99, 0.02) for kind in SETS}
     found["mcc"]["start"] = cell(0.06, p=0.4)
     return found
@@ -53,8 +52,9 @@ def image_scores(level, conditions=CONDITIONS):
     found["oracle_r2"] = {c: {label: cell(level) for label in labels} for c in conditions}
     for name in QUESTIONS["samples"].scores:
         far = name.endswith(("fid", "kid"))
-        score = {"score": 30 * (1 - level), "ceiling": 1.5} if far else {"score": level}
-        found[name] = {"samples": score}
+        one = cell(30 * (1 - level), 40.0, 1.5) if far else cell(level)
+        one |= {"p_same": one.pop("p")}
+        found[name] = {"samples": one}
     return found
 
 

@@ -23,6 +23,7 @@ from baselines.data import (
     to_tensor,
 )
 from fdd import FddError
+from fdd.package import package
 
 CPU = torch.device("cpu")
 
@@ -211,6 +212,19 @@ def test_images_are_held_out_of_the_val_split(tiny):
     assert np.array_equal(to_images(found.images), expected.read(range(10)))
     assert np.array_equal(found.params, expected.params.to_numpy())
     assert open_data(options(**STREAM))[0] is None
+
+
+def test_images_come_from_the_package_that_is_published(tiny, tmp_path, monkeypatch):
+    package(tmp_path / "fractal-dream-tiny-1", version="tiny-1", images=12)
+    monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path))
+    train, held_out = open_data(options(data="kaggle", version="tiny-1"))
+    assert (len(train), len(held_out), train.version) == (12, 10, "tiny-1")
+    for split, found in (("train", train), ("val", held_out)):
+        expected = fdd.load(split, version="tiny-1")
+        rows = range(len(found))
+        assert np.array_equal(found.read(rows), expected.read(rows))
+        assert np.array_equal(found.params, expected.params[: len(found)])
+    assert Batches(train, options(data="kaggle", batch_size=4)).version == "tiny-1"
 
 
 def test_no_more_images_are_held_out_than_are_looked_at(data):

@@ -13,6 +13,7 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import KFold
 
 from benchmarks.codes import dci as module
+from benchmarks.codes import importances
 from benchmarks.codes.dci import completeness, dci, disentanglement, explicitness
 from benchmarks.codes.readout import nonlinear_r2
 from fdd import FddError
@@ -81,7 +82,7 @@ def test_explicitness_is_one_minus_twice_the_area_above_the_end():
     assert explicitness([7.0, 0.0]) == explicitness([1.0, 0.0]) == 0
 
 
-@pytest.mark.parametrize("regressor", module.REGRESSORS)
+@pytest.mark.parametrize("regressor", importances.REGRESSORS)
 def test_codes_that_are_the_parameters_score_one(regressor):
     params = draw()
     found = scored(-3 * params[:, [2, 0, 1]] + 1, params, regressor=regressor)
@@ -120,7 +121,7 @@ def test_a_code_that_needs_bends_is_less_explicit():
     assert 1 >= found[0] > 0.999 > found[1] > found[2] > -1
 
 
-@pytest.mark.parametrize("regressor", module.REGRESSORS)
+@pytest.mark.parametrize("regressor", importances.REGRESSORS)
 def test_noise_has_no_score(regressor):
     found = scored(np.random.default_rng(3).normal(size=(600, 8)), draw(), regressor=regressor)
     assert [found[name] for name in SCORES] == [None] * 3
@@ -149,10 +150,10 @@ def test_only_known_parameters_count():
 
 def test_a_parameter_is_seldom_known_by_chance_and_can_be_among_many():
     rng = np.random.default_rng(0)
-    found = [module._known(*rng.normal(size=(2, 30, 3)), seed=0).any() for _ in range(60)]
+    found = [module.known_columns(*rng.normal(size=(2, 30, 3)), seed=0).any() for _ in range(60)]
     assert np.mean(found) < 0.12
     many = rng.normal(size=(40, 100))
-    assert module._known(many, many, seed=0).all()
+    assert module.known_columns(many, many, seed=0).all()
 
 
 @pytest.mark.parametrize("in_sample", [False, True])
@@ -213,7 +214,7 @@ def test_scale_offset_and_order_of_codes_and_parameters_do_not_matter():
     same(found, want, 2e-3)
 
 
-@pytest.mark.parametrize("regressor", module.REGRESSORS)
+@pytest.mark.parametrize("regressor", importances.REGRESSORS)
 def test_only_dead_codes_know_nothing(regressor):
     found = scored(np.ones((600, 2)), draw(), regressor=regressor)
     assert [found[name] for name in (*SCORES, "size")] == [None] * 4

@@ -8,7 +8,8 @@ import pytest
 from fake_models import DATA, QUICK, SIZE, TEST, TRAIN, Blind, Ideal, Wide
 
 import fdd
-from benchmarks.code_protocol import DCI, ENTRIES, MCC, OTHER_SETS, REGRESSORS
+from benchmarks.boosting_protocol import DCI
+from benchmarks.code_protocol import ENTRIES, MCC, OTHER_SETS, REGRESSORS
 from benchmarks.evaluation import Data, evaluate
 from benchmarks.protocol import Settings
 from benchmarks.scores import cka, mcc, predict
@@ -55,7 +56,8 @@ def test_a_model_whose_codes_are_the_parameters_scores_one(ideal):
     for cell in (*cells(found["linear_r2"]["raw"]), found["mcc"]["raw"]):
         assert cell["p"] == pytest.approx(1 / 20)
         assert cell["chance"] < 0.5 < cell["low"] <= cell["score"] <= cell["high"]
-    assert found["nonlinear_r2"]["raw"]["a"]["p"] == pytest.approx(1 / 10)
+    assert found["nonlinear_r2"]["raw"]["a"]["p"] == pytest.approx(1 / 20)
+    assert found["boosting_r2"]["raw"]["a"]["p"] == pytest.approx(1 / 10)
 
 
 def test_a_generator_that_is_the_renderer_scores_one(ideal):
@@ -73,7 +75,7 @@ def test_a_generator_that_is_the_renderer_scores_one(ideal):
 
 def test_every_score_of_the_protocol_is_there(ideal):
     found = ideal.result["scores"]
-    for name in (*REGRESSORS, *MCC):
+    for name in (*REGRESSORS, "boosting_r2", *MCC):
         assert list(found[name]) == list(SETS), name
     for name, entry in ENTRIES.items():
         if entry.least <= len(TEST[0]):
@@ -116,7 +118,7 @@ def test_scores_are_the_functions_of_the_same_name():
             want = mcc(codes, params, test=(test, held_out), correlation=correlation)
             assert found[name][kind]["score"] == pytest.approx(want, abs=1e-12)
         assert found["cka"][kind]["score"] == pytest.approx(cka(test, held_out), abs=1e-12)
-        assert found["rsa"][kind]["draws"] == 9
+        assert found["rsa"][kind]["draws"] == 19
     read = predict(codes, TRAIN[1], test, regressor="boosting")
     missed = ((read - TEST[1]) ** 2).sum(axis=0) / ((TEST[1] - TEST[1].mean(axis=0)) ** 2).sum(
         axis=0

@@ -10,7 +10,8 @@ import pytest
 from fake_results import HOSTILE, cell, code_scores, evaluation, image_scores, result
 
 from benchmarks import page
-from benchmarks.code_protocol import DCI, ENTRIES, MCC, REGRESSORS
+from benchmarks.boosting_protocol import DCI
+from benchmarks.code_protocol import ENTRIES, MCC, REGRESSORS
 from benchmarks.descriptions import DESCRIPTIONS, HEADLINE
 from benchmarks.figures import Figure
 from benchmarks.image_protocol import RANKED
@@ -67,7 +68,7 @@ def test_every_score_of_the_protocol_is_described():
     quality = {"fid", "kid", "precision", "recall", "density", "coverage"}
     sets = {f"fdd_{name}" for name in quality} | {"random_fid", "pca_fid"}
     pairs = {"ssim", "ms_ssim", "counts_correlation", "oracle_r2"}
-    codes = {*ENTRIES, *MCC, *REGRESSORS, *(f"dci_{name}" for name in DCI)}
+    codes = {*ENTRIES, *MCC, *REGRESSORS, "boosting_r2", *(f"dci_{name}" for name in DCI)}
     assert DESCRIPTIONS.keys() == codes | pairs | steps | found | sets
 
 
@@ -75,7 +76,11 @@ def test_descriptions_say_what_the_protocol_says():
     assert {name: DESCRIPTIONS[name].best for name in ENTRIES} == {
         name: entry.best for name, entry in ENTRIES.items()
     }
-    assert {name for name, d in DESCRIPTIONS.items() if d.each} == {*REGRESSORS, "oracle_r2"}
+    assert {name for name, d in DESCRIPTIONS.items() if d.each} == {
+        *REGRESSORS,
+        "boosting_r2",
+        "oracle_r2",
+    }
     for described in DESCRIPTIONS.values():
         assert described.asks.endswith(("?", "."))
         assert len(described.asks) < 100
@@ -209,6 +214,7 @@ def test_marks_of_bars_stay_on_their_bars():
     wild = result()
     wild["scores"]["linear_r2"]["canonical"]["mean"] = cell(-3.0, 0.0, 1.2)
     wild["scores"]["fdd_fid"]["samples"] = {"score": 0.0, "ceiling": 0.0}
+    wild["scores"]["pca_fid"]["samples"] = {"score": 12.0}
     wild["scores"]["mi_gap"]["raw"] = cell(4.2, 0.0, 2.1)
     found = Parsed(as_html([wild]))
     places = [float(place) for place in found.all_of("cx")]
@@ -255,11 +261,12 @@ def test_the_csv_has_a_line_for_each_score():
         "p": "0.001",
         "ceiling": "0.8",
         "share": str((0.5 - 0.1) / (0.8 - 0.1)),
+        "p_same": "",
     }
     read = next(line for line in lines if line["score"] == "linear_r2" and line["set"] == "raw")
     assert read["parameter"] == "a"
-    bare = next(line for line in lines if line["score"] == "dci_completeness")
-    assert (bare["chance"], bare["low"], bare["share"]) == ("", "", "")
+    samples = next(line for line in lines if line["score"] == "fdd_fid")
+    assert (samples["p"], samples["p_same"]) == ("", "0.001")
     odd = list(csv.DictReader(io.StringIO(page.as_csv([result('a,"b"\n', run="r")]))))
     assert odd[0]["name"] == 'a,"b"\n'
 
@@ -289,7 +296,9 @@ def test_the_text_shows_scores_beside_chance_and_ceiling():
     line = next(line for line in lines if line.startswith("a' "))
     assert line.split()[:7] == ["a'", "0.000", "[-0.020,", "0.020]", "-0.012", "0.900", "0.250"]
     assert next(line for line in lines if line.startswith("Procrustes")).endswith("Best 0")
-    assert next(line for line in lines if line.startswith("FDD-FID")).split()[1:] == ["12", "1.500"]
+    line = next(line for line in lines if line.startswith("FDD-FID"))
+    assert line.split()[1:] == ["12", "[12,", "12]", "40", "1.500", "0.001"]
+    assert next(line for line in lines if line.startswith("Samples")).endswith("ceil.  p same")
 
 
 def test_the_headline_is_narrow_and_says_how_many_seeds():
@@ -298,7 +307,7 @@ def test_the_headline_is_narrow_and_says_how_many_seeds():
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0].split() == [*["codes"] * 3, *["G(v)"] * 2, *["G(Mv", "+", "b)"] * 2, "samples"]
-    assert lines[2].split() == ["chance", "0.05", "0.05", "0.08", *["0.05"] * 4]
+    assert lines[2].split() == ["chance", "0.05", "0.05", "0.08", *["0.05"] * 4, "40"]
     assert lines[3].split()[:2] == ["lsd", "(3)"]
     assert lines[3].split()[4] == "0.30±0.10"
     assert lines[4].startswith("nnnn")

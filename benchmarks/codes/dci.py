@@ -2,34 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import (
-    LARGEST,
-    Floats,
-    Test,
-    check_pairs,
-    constant_columns,
-    folds,
-    matrix,
-    real_array,
-    require,
-    standardise,
-)
+from benchmarks.arrays import Floats, Test, matrix, real_array
+from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
 from benchmarks.permutation import floor_of
-from benchmarks.regressors import WIDTHS
-from fdd.checks import known, whole_number
 from fdd.errors import FddError
 
-FOLDS = 5
-REGRESSORS = ("boosting", "lasso")
-FEATURES = (0, 8, 16, 32, 64, 128, 256)  # random Fourier features of the probes, one capacity each
-PENALTIES = tuple(10.0**power for power in range(-7, 2))  # of the probes, per row
-FEWEST = 10  # rows to fit on, and rows to score on
 DRAWS = 999
 LEVEL = 0.05
 
@@ -77,6 +59,8 @@ def dci(
     three: the importances of a fit to noise are no evidence, and can look perfect. So the scores
     have no chance level, but are None: completeness and explicitness where no parameter is known,
     disentanglement where fewer than two are, and completeness where fewer than two codes vary.
+    What the importances of noise would give, a result has as their chance
+    (`benchmarks.boosting_protocol`).
 
     Notes
     -----
@@ -107,28 +91,34 @@ def dci(
     [1.0, 1.0, 1.0, 1.0]
     [0.0, 0.0, 1.0, 1.0]
     """
-    known("regressor", regressor, REGRESSORS)
-    max_rows = whole_number("max_rows", max_rows, 2)
-    parts = _parts(codes, params, test, seed)
-    truth = np.concatenate([part.truth for part in parts])
-    read = [_read(part, regressor, -(-max_rows // len(parts)), seed) for part in parts]
-    predicted = np.concatenate([prediction for prediction, _ in read])
-    probed = np.concatenate([_probes(part, seed) for part in parts], axis=1)
-    live, sure = parts[0].live, _known(truth, predicted, seed)
-    importance = np.zeros((len(live), truth.shape[1]))
-    importance[live] = _shares(np.sum([table for _, table in read], axis=0))[: live.sum()]
-    told = importance[np.ix_(live, sure)]
-    losses = np.stack([_loss(truth, one) for one in probed])
-    curves = [explicitness(curve) for curve in losses.T[sure]]
-    easy = [one for one in curves if one is not None]
+    reading = read_codes(codes, params, test, regressor=regressor, max_rows=max_rows, seed=seed)
+    sure = known_columns(reading.truth, reading.predicted, seed)
+    found = importance_of(reading.rise)
+    importance = np.zeros((len(reading.live), len(sure)))
+    importance[reading.live] = found[: reading.live.sum()]
+    losses = loss(*probe_codes(codes, params, test, seed=seed))
     return {
-        "disentanglement": disentanglement(told) if told.size else None,
-        "completeness": completeness(told) if told.size else None,
-        "informativeness": 1 - _loss(truth, predicted),
-        "explicitness": float(np.mean(easy)) if easy else None,
-        "size": truth.shape[1] / int(live.sum()) if live.any() else None,
+        **parts_of(importance[np.ix_(reading.live, sure)], losses[:, sure]),
+        "informativeness": 1 - loss(reading.truth, reading.predicted),
+        "size": len(sure) / int(reading.live.sum()) if reading.live.any() else None,
         "importance": importance,
         "known": sure,
+    }
+
+
+def parts_of(importance: Floats, losses: Floats) -> dict[str, float | None]:
+    """ "disentanglement", "completeness" and "explicitness" of tables for the same parameters.
+
+    importance: [K, D], as of `importance_of`. losses: [T, D], 1 - R2 of probes of growing capacity;
+    of the explicitness of parameters the mean is taken over those that have one. None where there
+    is nothing.
+    """
+    curves = [explicitness(curve) for curve in losses.T]
+    easy = [one for one in curves if one is not None]
+    return {
+        "disentanglement": disentanglement(importance) if importance.size else None,
+        "completeness": completeness(importance) if importance.size else None,
+        "explicitness": float(np.mean(easy)) if easy else None,
     }
 
 
@@ -187,115 +177,11 @@ def explicitness(losses: ArrayLike, baseline: float = 1.0) -> float | None:
     return float(1 - 2 * ((left[1:] + left[:-1]) / 2).mean())
 
 
-@dataclass(frozen=True)
-class _Part:
-    """Standardised live codes and params to fit on, and held-out ones; bool [K] `live`.
-
-    One column of zeros stands in where no code is live, so that regressions predict the mean.
-    """
-
-    codes: Floats
-    params: Floats
-    new: Floats
-    truth: Floats
-    live: NDArray[np.bool_]
-
-
-def _parts(codes: ArrayLike, params: ArrayLike, test: Test, seed: int) -> list[_Part]:
-    """Train and test, or the folds of train."""
-    pairs = check_pairs(codes, params, test)
-    live = ~constant_columns(pairs.codes)
-    held_out = pairs.test or (pairs.codes, pairs.params)
-    for name, rows in (("codes", len(pairs.codes)), ("test codes", len(held_out[0]))):
-        if rows < FEWEST:
-            raise FddError(f"{name} has {rows} rows: DCI needs at least {FEWEST}")
-    with np.errstate(over="ignore", invalid="ignore"):
-        x, z = standardise(pairs.codes, held_out[0])
-        y, truth = standardise(pairs.params, held_out[1])
-    for name, array in (("codes", z), ("params", truth)):
-        if not np.abs(array).max(initial=0) <= LARGEST:
-            raise FddError(f"test {name} lie too far outside the training {name} to be compared")
-    if not live.any():
-        x, z = np.zeros((len(x), 1)), np.zeros((len(z), 1))
-    if pairs.test is not None:
-        return [_Part(x, y, z, truth, live)]
-    return [_Part(x[a], y[a], x[b], y[b], live) for a, b in folds(len(x), FOLDS, seed)]
-
-
-def _read(part: _Part, regressor: str, rows: int, seed: int) -> tuple[Floats, Floats]:
-    """Predictions [M, D] for the held-out codes, and importances [K, D] (permuted on `rows`)."""
-    chosen = np.random.default_rng(seed).permutation(len(part.new))[:rows]
-    predicted = np.empty_like(part.truth)
-    importance = np.empty((part.new.shape[1], part.truth.shape[1]))
-    for d, target in enumerate(part.params.T):
-        model = _model(regressor, len(part.codes), seed).fit(part.codes, target)
-        predicted[:, d] = model.predict(part.new)
-        if regressor == "lasso":
-            importance[:, d] = np.abs(model.coef_)
-        else:
-            found = require("sklearn.inspection").permutation_importance(
-                model,
-                part.new[chosen],
-                part.truth[chosen, d],
-                scoring="neg_mean_squared_error",
-                n_repeats=1,
-                random_state=seed,
-            )
-            importance[:, d] = found.importances_mean
-    return predicted, importance
-
-
-def _model(regressor: str, rows: int, seed: int) -> Any:
-    """An unfitted regression of scikit-learn."""
-    if regressor == "lasso":
-        split = require("sklearn.model_selection").KFold(FOLDS, shuffle=True, random_state=seed)
-        return require("sklearn.linear_model").LassoCV(cv=split, max_iter=100_000, tol=1e-5)
-    enough = rows >= 50
-    return require("sklearn.ensemble").HistGradientBoostingRegressor(
-        random_state=seed, early_stopping=enough, max_iter=300 if enough else 30
-    )
-
-
-def _shares(importance: Floats) -> Floats:
-    """Columns that sum to 1, without what is negative; a column of zeros stays."""
-    importance = np.maximum(importance, 0)
-    total = importance.sum(axis=0)
-    return importance / np.where(total > 0, total, 1)
-
-
-def _loss(truth: Floats, predicted: Floats) -> Floats:
-    """float64 [D]: 1 - R2."""
-    missed = ((truth - predicted) ** 2).sum(axis=0)
-    return np.asarray(missed / ((truth - truth.mean(axis=0)) ** 2).sum(axis=0))
-
-
-def _known(truth: Floats, predicted: Floats, seed: int) -> NDArray[np.bool_]:
-    """bool [D]: whose R2 permuting the truth seldom reaches. (The covariance ranks draws as R2.)"""
+def known_columns(truth: Floats, predicted: Floats, seed: int = 0) -> NDArray[np.bool_]:
+    """bool [D]: the parameters that `dci` calls known, from columns [M, D] of held-out rows."""
     rng, (rows, count) = np.random.default_rng(seed), truth.shape
     y, guess = truth - truth.mean(axis=0), predicted - predicted.mean(axis=0)
     draws = max(DRAWS, 1 + int(count / LEVEL))  # or p could not get down to the level
+    # the covariance ranks draws as R2 does
     null = [(y[rng.permutation(rows)] * guess).mean(axis=0) for _ in range(draws)]
     return np.asarray(floor_of((y * guess).mean(axis=0), null).p <= LEVEL / count)
-
-
-def _probes(part: _Part, seed: int) -> Floats:
-    """float64 [T, M, D]: predictions of ridge regressions on the codes and ever more features.
-
-    These are random Fourier features of Gaussian kernels with the WIDTHS, in turn (Rahimi and
-    Recht, Random features for large-scale kernel machines, 2007).
-    """
-    rng, count, most = np.random.default_rng(seed), part.codes.shape[1], max(FEATURES)
-    waves = rng.normal(size=(count, most)) / np.sqrt(count) / np.resize(WIDTHS, most)
-    shift = rng.uniform(0, 2 * np.pi, size=most)
-    x, z = (
-        np.concatenate([codes, np.sqrt(2) * np.cos(codes @ waves + shift)], axis=1)
-        for codes in (part.codes, part.new)
-    )
-    predicted = np.empty((len(FEATURES), *part.truth.shape))
-    for step, features in enumerate(FEATURES):
-        model = require("sklearn.linear_model").RidgeCV(
-            alphas=np.array(PENALTIES) * len(x), alpha_per_target=True
-        )
-        model.fit(x[:, : count + features], part.params)
-        predicted[step] = model.predict(z[:, : count + features]).reshape(part.truth.shape)
-    return predicted

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, check_pairs, require
+from benchmarks.arrays import Floats, check_pairs, matrix, require
 from fdd.checks import whole_number
 from fdd.errors import FddError
 
@@ -139,6 +139,49 @@ def continuity(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     """
     pairs = check_pairs(codes, params, None)
     return _without_intruders(pairs.params, pairs.codes, k)
+
+
+def neighbour_table(array: Floats, *, k: int = 10) -> Floats:
+    """float64 [N, N]: the chance of each row to be among the k nearest of row i, by [N, K].
+
+    0 or 1 but for ties at the k-th distance.
+
+    >>> neighbour_table([[0], [1], [3]], k=1)
+    array([[0., 1., 0.],
+           [1., 0., 0.],
+           [0., 1., 0.]])
+    """
+    rows = matrix("array", array)
+    enough_rows(len(rows), whole_number("k", k, 1) + 1, f"k={k}")
+    table = np.zeros((len(rows), len(rows)))
+    for row, distances in zip(table, _distances(rows), strict=True):
+        row.put(*_nearest(distances, k))
+    return table
+
+
+def overlap_table(array: Floats, *, k: int = 10) -> Floats:
+    """float64 [N, N]: what `knn_overlap` gives for row j as a neighbour of row i, by [N, D].
+
+    That score is the sum over all pairs of the product of the `neighbour_table` of codes and this
+    table of parameters.
+    """
+    return neighbour_table(array, k=k) / (len(array) * k)
+
+
+def trust_table(truth: Floats, *, k: int = 10) -> Floats:
+    """float64 [N, N]: what `trustworthiness` gives for row j as a neighbour of row i, by [N, D].
+
+    That score is the sum over all pairs of the product of the `neighbour_table` of codes and this
+    table of parameters; `continuity` with both swapped.
+    """
+    rows = matrix("truth", truth)
+    count = len(rows)
+    enough_rows(count, 2 * whole_number("k", k, 1) + 1, f"k={k}")
+    table = np.zeros((count, count))
+    for row, distances in zip(table, _distances(rows), strict=True):
+        order = np.argsort(distances)[:-1]  # the last is the row itself
+        row[order] = _expected_excess(distances, distances[order], k)
+    return np.asarray((1 - 2 * table / (2 * count - 3 * k - 1)) / (count * k))
 
 
 def enough_rows(rows: int, fewest: int, option: str) -> None:

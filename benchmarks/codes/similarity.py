@@ -175,6 +175,53 @@ def rsa(codes: ArrayLike, params: ArrayLike, *, max_rows: int = 5000, seed: int 
     return float(ranks @ other / size) if size else 0.0
 
 
+def kernel_table(array: ArrayLike, *, white: bool = False, seed: int = 0) -> Floats:
+    """float64 [N, N] by [N, K]: `cka` with "rbf" is the sum over pairs of the product of two.
+
+    Of parameters as they are and of codes with `white`; zeros where cka is 0.
+    """
+    rows = matrix("array", array, 4)
+    scaled = standardise(rows)[0]
+    if white:
+        scaled = directions(scaled)[0] * np.sqrt(len(rows))
+    if not scaled.shape[1]:
+        return np.zeros((len(rows), len(rows)))
+    return _centred_table(_rbf(scaled, _typical(scaled, seed), 0, len(rows)))
+
+
+def distance_table(array: ArrayLike) -> Floats:
+    """float64 [N, N] by [N, K]: `distance_correlation` is the sum over pairs of the product of two.
+
+    Zeros where the rows are all equally far apart.
+    """
+    rows = matrix("array", array, 4)
+    return _centred_table(_distances(centred(rows), 0, len(rows)))
+
+
+def rank_table(array: ArrayLike) -> Floats:
+    """float64 [N, N] by [N, K]: `rsa` is the sum over pairs of the product of two.
+
+    Zeros where the rows are all equally far apart.
+    """
+    order, ranks = _ranked(_all_distances(matrix("array", array, 3)))
+    size = np.sqrt(2 * ranks @ ranks)  # a pair stands in the table twice
+    placed = np.empty_like(ranks)
+    placed[order] = ranks / size if size else ranks
+    return np.asarray(require("scipy.spatial.distance").squareform(placed))
+
+
+def _centred_table(table: Floats) -> Floats:
+    """A symmetric [N, N] after U-centring, its diagonal left out, scaled to a norm of 1."""
+    table = table - np.diag(table.diagonal())
+    count, sums = len(table), table.sum(axis=1)
+    found = table - (sums[:, None] + sums) / (count - 2) + sums.sum() / (count - 1) / (count - 2)
+    np.fill_diagonal(found, 0)
+    own = np.vdot(found, found)
+    if own <= ROUNDING * np.vdot(table, table):
+        return np.zeros_like(found)
+    return np.asarray(found / np.sqrt(own))
+
+
 def _pairs(codes: ArrayLike, params: ArrayLike, rows: int) -> tuple[Floats, Floats]:
     """`check_pairs`, for a score that needs so many rows."""
     x, y = matrix("codes", codes, rows), targets("params", params, rows)

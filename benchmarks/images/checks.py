@@ -24,6 +24,17 @@ def checked_images(name: str, value: ArrayLike, rows: int = 1) -> NDArray[Any]:
     return images
 
 
+def rgb_images(name: str, value: ArrayLike) -> NDArray[np.uint8]:
+    """`value` as uint8 [N >= 1, H >= 1, W >= 1, 3]; an FddError otherwise."""
+    images = real_array(name, value)
+    if images.dtype != np.uint8:
+        raise FddError(f"{name} has dtype {images.dtype}: it must be uint8, as fdd.render gives it")
+    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
+        raise FddError(f"{name} has shape {images.shape}: it must be [N, H, W, 3]")
+    enough(name, images, 1)
+    return images
+
+
 def enough(name: str, images: NDArray[Any], rows: int) -> None:
     if len(images) < rows:
         raise FddError(f"{name} has {len(images)} images: it must have at least {rows}")

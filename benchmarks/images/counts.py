@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import Floats, real_array, require
-from benchmarks.images.checks import enough
+from benchmarks.images.checks import rgb_images
 from fdd.checks import known
 from fdd.errors import FddError
 from fdd.palettes import PALETTES
@@ -79,17 +79,6 @@ def counts_correlation(images: ArrayLike, counts: ArrayLike, *, palette: str = "
             levels[packed], true[start : start + ROWS].reshape(packed.shape)
         )
     return found
-
-
-def rgb_images(name: str, value: ArrayLike) -> NDArray[np.uint8]:
-    """`value` as uint8 [N >= 1, H >= 1, W >= 1, 3]; an FddError otherwise."""
-    images = real_array(name, value)
-    if images.dtype != np.uint8:
-        raise FddError(f"{name} has dtype {images.dtype}: it must be uint8, as fdd.render gives it")
-    if images.ndim != 4 or images.shape[-1] != 3 or 0 in images.shape[1:]:
-        raise FddError(f"{name} has shape {images.shape}: it must be [N, H, W, 3]")
-    enough(name, images, 1)
-    return images
 
 
 def _nearest(pixels: NDArray[Any], colours: NDArray[np.uint8]) -> NDArray[np.intp]:

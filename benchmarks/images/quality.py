@@ -92,7 +92,7 @@ def kid(real: ArrayLike, fake: ArrayLike, *, degree: int = 3) -> float:
     degree = whole_number("degree", degree, 1)
     with np.errstate(over="ignore", invalid="ignore"):
         among_real, among_fake = (
-            (_kernel_sum(z, z, degree) - _power((z**2).mean(axis=1) + 1, degree).sum())
+            (_kernel_sum(z, z, degree) - power((z**2).mean(axis=1) + 1, degree).sum())
             / (len(z) * (len(z) - 1))
             for z in (x, y)
         )
@@ -198,16 +198,16 @@ def _kernel_sum(a: Floats, b: Floats, degree: int) -> float:
     for start in range(0, len(a), SIDE):
         scaled = a[start : start + SIDE] / a.shape[1]
         for other in range(0, len(b), SIDE):
-            total += float(_power(scaled @ b[other : other + SIDE].T + 1, degree).sum())
+            total += float(power(scaled @ b[other : other + SIDE].T + 1, degree).sum())
     return total
 
 
-def _power(base: Floats, degree: int) -> Floats:
+def power(base: Floats, degree: int) -> Floats:
     """base^degree by products, many times faster than numpy's `**` with a whole number above 2."""
-    power = base.copy()
+    found = base.copy()
     for _ in range(degree - 1):
-        power *= base
-    return power
+        found *= base
+    return found
 
 
 def _squared_distances(a: Floats, b: Floats) -> Iterator[tuple[slice, Floats]]:

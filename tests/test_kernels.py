@@ -1,0 +1,350 @@
+"""The notebooks: what they compute on a small package, what they hold, what Kaggle is told."""
+
+import base64
+import importlib.util
+import io
+import json
+import os
+import re
+import zipfile
+
+import nbformat
+import numpy as np
+import pytest
+from conftest import CHECKOUT
+from nbclient.exceptions import CellExecutionError
+from PIL import Image
+
+import fdd
+from fdd.cards import DEFAULT_VERSION, KAGGLE_2019, KAGGLE_OWNER, kaggle_handle, release
+from fdd.package import package
+
+IMAGES = 60
+TITLES = {
+    "experiments-of-2019": "Fractal Dream: the experiments of 2019",
+    "tour": "Fractal Dream: a tour",
+    "train-an-aae": "Fractal Dream: train an AAE",
+    "your-own-attractor": "Fractal Dream: your own attractor",
+}
+NAMES = tuple(TITLES)
+OURS = kaggle_handle(release(DEFAULT_VERSION))
+each_notebook = pytest.mark.parametrize("name", NAMES)
+
+
+def load_build():
+    spec = importlib.util.spec_from_file_location("kernels_build", CHECKOUT / "kernels/build.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+build = load_build()
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory):
+    """A folder of mounted data sets, which holds a package of the first images of each split."""
+    folder = tmp_path_factory.mktemp("input")
+    package(folder / build.SLUG, images=IMAGES)
+    return folder
+
+
+def run(notebook, inputs, folder, **facts):
+    """Runs a notebook at small size; what it computed: these expressions, evaluated at its end."""
+    report = ", ".join(f"{name!r}: {expression}" for name, expression in facts.items())
+    program = f"import json\nprint(json.dumps({{{report}}}, default=lambda found: found.tolist()))"
+    notebook.cells.append(nbformat.v4.new_code_cell(program))
+    build.execute(notebook, inputs, folder, FDD_SMALL="1")
+    return json.loads(notebook.cells[-1].outputs[-1].text)
+
+
+def test_the_tour(inputs, tmp_path):
+    found = run(
+        build.read_source("tour"),
+        inputs,
+        tmp_path,
+        lengths="[len(split) for split in splits.values()]",
+        vectors="data.params.to_numpy()",
+        pixels="int(image.sum())",
+        equal="int(equal.sum())",
+        points="int(counts.sum())",
+        symmetries="[table[name]['cells with equal counts'] for name in table]",
+        chaos="[distances[0], other_start, distances[-1]]",
+        nearest="near.shape",
+        r2="r2.to_dict()",
+        plain="[np.array_equal(picture, image), np.array_equal(listed[names], data.params)]",
+        measured="list(measured.values())",
+    )
+    params = fdd.sample_params(IMAGES, "test")
+    assert found["lengths"] == [IMAGES] * 3
+    assert np.array_equal(found["vectors"], params)
+    assert found["pixels"] == fdd.render(params[0]).sum()
+    assert (found["equal"], found["points"]) == (IMAGES, 60000)
+    rotation, transposition, flip, sign = found["symmetries"]
+    assert transposition == 1 > min(rotation, flip) > 0.999 > 0.8 > sign
+    least_step, other_start, tenth = found["chaos"]
+    assert 0.8 * other_start < least_step < 1.2 * other_start < tenth < 1
+    assert found["nearest"] == [IMAGES, 6]
+    assert max(found["r2"][name] for name in ("x0", "y0", "a", "b")) < found["r2"]["|a|"]
+    assert found["plain"] == [True, True]
+    assert 4000 < found["measured"][0] < 8000 < found["measured"][1] == 128 * 128 * 3
+
+
+def test_the_auto_encoder(inputs, tmp_path):
+    found = run(
+        build.read_source("train-an-aae"),
+        inputs,
+        tmp_path,
+        steps="[outcome.step, *metrics['step'].tolist()]",
+        trained_on="[model.config['data'], model.config['data_version']]",
+        shapes="[fit[0].shape, test[0].shape, codes.shape]",
+        test="test[1]",
+        scored="evaluation.result['settings']",
+        table="table.astype(float).fillna(-9).to_dict('index')",
+        figures="list(figures)",
+    )
+    assert found["steps"] == [8, 2, 4, 6, 8]
+    assert found["trained_on"] == ["kaggle", "fdd-1"]
+    assert found["shapes"] == [[IMAGES, 16, 16, 3], [IMAGES, 16, 16, 3], [IMAGES, 6]]
+    assert np.array_equal(found["test"], fdd.sample_params(IMAGES, "test"))
+    assert (found["scored"]["train_images"], found["scored"]["test_images"]) == (IMAGES, IMAGES)
+    shape = found["table"]["R2 of |a|, kernel"]
+    assert shape["chance"] < 0.1 < 0.8 < shape["ceiling"]  # the oracle reads it from 60 images
+    assert shape["low"] <= shape["score"] <= shape["high"] < shape["ceiling"]
+    assert found["table"]["found in ten: G(E(x))"]["chance"] == pytest.approx(10 / IMAGES)
+    assert {"scores.png", "codes.png"} <= set(found["figures"])
+
+
+def test_the_experiments_of_2019_without_the_data_set_of_then(inputs, tmp_path):
+    found = run(
+        build.read_source("experiments-of-2019"),
+        inputs,
+        tmp_path,
+        equal="equal",
+        attached="old is not None",
+        correlations="np.corrcoef(params_2019.T)",
+        explained="{kind: values.mean() for kind, values in explained.items()}",
+        answers="table.to_dict('index')",
+        curve="curve.to_numpy()",
+    )
+    assert (found["equal"], found["attached"]) == (3, False)
+    correlations = np.array(found["correlations"])
+    assert 0.6 < correlations[0, 1] < 0.9
+    assert (correlations[2:, 2:] > 0.7).all()
+    assert np.abs(correlations[:2, 2:]).max() < 0.3
+    assert found["explained"]["fdd-1"] < 0.5 < 0.75 < found["explained"]["stand-in"]
+    other, everything, start, mean = found["answers"].values()
+    assert mean["MSE"] < 0.7 * start["MSE"] < start["MSE"] < everything["MSE"] < other["MSE"]
+    assert (start["found first"], mean["found first"], other["found first"]) == (1, 1, 0)
+    learned, new, _ = np.array(found["curve"]).T
+    assert (learned > 0.8).all()
+    assert (new < 0.2).all()
+
+
+def test_the_pictures_of_2019_are_verified_where_they_are_attached(inputs, tmp_path):
+    params = fdd.sample_params(6, "val")
+    mounted = tmp_path / KAGGLE_2019.partition("/")[2] / "kbc"
+    mounted.mkdir(parents=True)
+    for number, (vector, image) in enumerate(zip(params, fdd.render(params), strict=True)):
+        if number == 3:
+            image[5, 5] = 7
+        comma = "_ ".join(map(repr, vector.tolist())).replace(".", ",")
+        Image.fromarray(image).save(mounted / f"{comma}.png")
+    (tmp_path / build.SLUG).symlink_to(inputs / build.SLUG)
+    notebook = build.read_source("experiments-of-2019")
+    last = next(i for i, cell in enumerate(notebook.cells) if "params_2019 =" in cell.source)
+    notebook.cells = notebook.cells[: last + 1]
+    facts = {"equal": "report['equal']", "params": "params_2019"}
+    found = run(notebook, tmp_path, tmp_path, **facts)
+    assert found["equal"] == 5
+    assert sorted(found["params"]) == sorted(params.tolist())
+
+
+def test_your_own_attractor(inputs, tmp_path):
+    found = run(
+        build.read_source("your-own-attractor"),
+        inputs,
+        tmp_path,
+        kept="kept",
+        full="full",
+        equal="equal",
+        wrong="same",
+        agree="agree",
+        batch="[images.shape, labels.shape]",
+        folded="truths['folded'].min(axis=0)",
+        rows="[' '.join(row) for row in table]",
+        first="fdd.render(kept[0], 'counts', size=32, points=1000, family='moth')",
+    )
+    assert len(found["kept"]) == 200
+    assert 0.2 < np.mean(found["full"]) < 0.6
+    mirror, signs, sign = found["equal"].values()
+    assert signs == sign == 1 > mirror > 0.999 > 0.8 > found["wrong"]
+    assert found["agree"] == 4
+    assert found["batch"] == [[32, 64, 64, 3], [32, 6]]
+    assert min(found["folded"][1:3]) > 0 > found["folded"][0]
+    codes = ("PCA", "random filters", "noise")
+    assert found["rows"] == [f"{code} {kind}" for code in codes for kind in ("raw", "folded")]
+    assert np.sum(found["first"]) == 1000
+    assert "moth" not in fdd.families  # the notebook's kernel is not this process
+
+
+def committed(name):
+    return nbformat.read(CHECKOUT / "kernels" / name / f"{name}.ipynb", as_version=4)
+
+
+@each_notebook
+def test_a_notebook_is_what_its_source_says(name):
+    notebook, source = committed(name), build.read_source(name)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].source.startswith(f"# {TITLES[name]}\n")
+    assert re.search(r"CC BY 4\.0.* MIT", notebook.cells[0].source.replace("\n", " "))
+    assert notebook.metadata == source.metadata
+    kept = ("id", "cell_type", "source", "metadata")
+    for found, wanted in zip(notebook.cells, source.cells, strict=True):
+        assert [found[key] for key in kept] == [wanted[key] for key in kept]
+
+
+@each_notebook
+def test_a_notebook_holds_the_outputs_of_one_run_from_top_to_bottom(name):
+    cells = [cell for cell in committed(name).cells if cell.cell_type == "code"]
+    assert [cell.execution_count for cell in cells] == list(range(1, len(cells) + 1))
+    outputs = [out for cell in cells for out in cell.outputs]
+    assert not any(out.output_type == "error" or out.get("name") == "stderr" for out in outputs)
+    pictures = [out.data["image/png"] for out in outputs if "image/png" in out.get("data", {})]
+    assert len(pictures) >= 3
+    for picture in pictures:
+        with Image.open(io.BytesIO(base64.b64decode(picture))) as opened:
+            assert opened.mode == "P"
+    assert (CHECKOUT / "kernels" / name / f"{name}.ipynb").stat().st_size < 1_000_000
+
+
+SECRETS = (
+    r"KGAT_|KAGGLE_KEY|KAGGLE_API_TOKEN|kaggle\.json",
+    r"(?<![0-9A-Za-z+/=])[0-9a-f]{32}(?![0-9A-Za-z+/=])",  # a key of Kaggle's
+    r"\b(?:ghp|github_pat|hf|pypi)[_-]\w{16,}",
+    r"(?i)(?:password|secret|bearer)\s*[:=]",
+    r"/(?:home|root|Users|work)/|/tmp/",
+)
+
+
+@each_notebook
+def test_a_notebook_holds_no_secret_and_no_path_of_whoever_ran_it(name):
+    folder = CHECKOUT / "kernels" / name
+    for path in (folder / f"{name}.py", folder / f"{name}.ipynb", folder / "kernel-metadata.json"):
+        text = path.read_text(encoding="utf-8")
+        assert [found for rule in SECRETS for found in re.findall(rule, text)] == []
+
+
+@pytest.mark.parametrize("text", ["KGAT_0123", f"key: {'0a' * 16}", "hf_" + "a" * 30, "/root/x"])
+def test_what_would_be_a_secret_is_found(text):
+    assert any(re.search(rule, text) for rule in SECRETS)
+
+
+@each_notebook
+def test_what_kaggle_is_told(name):
+    metadata = json.loads((CHECKOUT / "kernels" / name / "kernel-metadata.json").read_text())
+    assert metadata.pop("keywords")
+    sources = [OURS, KAGGLE_2019] if name == "experiments-of-2019" else [OURS]
+    assert metadata == {
+        "id": f"{KAGGLE_OWNER}/{TITLES[name].lower().replace(':', '').replace(' ', '-')}",
+        "title": TITLES[name],
+        "code_file": f"{name}.ipynb",
+        "language": "python",
+        "kernel_type": "notebook",
+        "is_private": True,
+        "enable_gpu": name == "train-an-aae",
+        "enable_tpu": False,
+        "enable_internet": False,
+        "dataset_sources": sources,
+        "competition_sources": [],
+        "kernel_sources": [],
+        "model_sources": [],
+    }
+
+
+def test_there_are_these_notebooks_and_their_folder_is_no_package():
+    assert tuple(build.NAMES) == NAMES
+    assert not list((CHECKOUT / "kernels").rglob("__init__.py"))
+
+
+def wheel(folder, name):
+    """A wheel that holds one empty module."""
+    info = f"{name}-0.1.0.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-0.1.0-py3-none-any.whl", "w") as archive:
+        archive.writestr(f"{name}/__init__.py", "")
+        archive.writestr(f"{info}/METADATA", f"Metadata-Version: 2.1\nName: {name}\nVersion: 0.1.0")
+        archive.writestr(f"{info}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any")
+        archive.writestr(f"{info}/RECORD", "")
+
+
+def test_on_kaggle_the_first_cell_installs_the_wheels_of_the_data_set(tmp_path, monkeypatch):
+    cells = {
+        next(c.source for c in build.read_source(name).cells if c.cell_type == "code")
+        for name in NAMES
+    }
+    (cell,) = cells
+    folder = tmp_path / "input/datasets/fractal-dream" / build.SLUG
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path / "input"))
+    monkeypatch.setenv("PIP_TARGET", str(tmp_path / "site"))
+    with pytest.raises(AssertionError, match=f"add the data set {OURS} by 'Add Input'"):
+        exec(cell, {})
+    for name in ("fdd", "tyro"):
+        wheel(folder, name)
+    exec(cell, {})
+    assert (tmp_path / "site/fdd/__init__.py").is_file()
+    assert (tmp_path / "site/tyro/__init__.py").is_file()
+
+
+TINY = """# %% [markdown]
+# # Tiny
+# %%
+import sys
+import os
+print(sorted(os.listdir(os.environ["KAGGLE_CACHE_MOUNT_FOLDER"])), os.listdir())
+print("37 %", file=sys.stderr)
+# %%
+from PIL import Image
+Image.linear_gradient("L").convert("RGBA")
+"""
+
+
+def test_building_again_gives_the_same_file(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "KERNELS", tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/tiny.py").write_text(TINY)
+    path = build.build("tiny", inputs / build.SLUG)
+    first = path.read_bytes()
+    assert build.build("tiny", inputs / build.SLUG).read_bytes() == first
+    _, listing, picture = nbformat.read(path, as_version=4).cells
+    assert [out.text for out in listing.outputs] == [f"['{build.SLUG}'] []\n"]
+    data = base64.b64decode(picture.outputs[0].data["image/png"])
+    with Image.open(io.BytesIO(data)) as shown:
+        pixels = np.array(shown.convert("L"))
+    assert np.array_equal(pixels, np.array(Image.linear_gradient("L")))
+    assert sorted(os.listdir(tmp_path / "tiny")) == ["tiny.ipynb", "tiny.py"]
+
+
+def test_a_cell_that_fails_leaves_the_notebook_as_it_was(inputs, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "KERNELS", tmp_path)
+    (tmp_path / "tiny").mkdir()
+    (tmp_path / "tiny/tiny.py").write_text("# %%\n1 / 0\n")
+    with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
+        build.build("tiny", inputs / build.SLUG)
+    assert os.listdir(tmp_path / "tiny") == ["tiny.py"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["no"], f"NAME 'no' must be one of {', '.join(NAMES)}"),
+        (["tour"], "--package 'no/package' must be what `fdd package` wrote"),
+    ],
+)
+def test_a_mistake_is_one_sentence(run_python, arguments, message):
+    code, output, errors = run_python(
+        CHECKOUT / "kernels/build.py", *arguments, "--package", "no/package"
+    )
+    assert (code, output) == (2, "")
+    assert errors.splitlines()[-1] == f"build.py: error: {message}"
