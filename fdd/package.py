@@ -89,7 +89,12 @@ def _pictures(counts: np.ndarray) -> list[bytes]:
 
 def note_of(card: Release, part: Part) -> dict[str, Any]:
     """What a shard's file says of itself."""
-    written = {"fdd": fdd.__version__, "zlib": zlib.ZLIB_RUNTIME_VERSION}
+    pyarrow, _ = parquet.require()
+    written = {
+        "fdd": fdd.__version__,
+        "pyarrow": pyarrow.__version__,
+        "zlib": zlib.ZLIB_RUNTIME_VERSION,
+    }
     return {"version": card.name, "palette": PALETTE, **part._asdict(), **written}
 
 
@@ -142,6 +147,16 @@ TEXTS: dict[str, Callable[[Contents], str]] = {
 """Each is told of the files before it."""
 
 
+def contents_of(
+    card: Release, parts: list[Part], owner: str | None, files: dict[str, tuple[int, str]]
+) -> Contents:
+    """What the texts are told; files: (bytes, SHA-256) of those before them, in their order."""
+    shards = {split: [part for part in parts if part.split == split] for split in card.splits}
+    rows = {split: sum(part.rows for part in found) for split, found in shards.items()}
+    names = {split: [part.name for part in found] for split, found in shards.items()}
+    return Contents(card, PALETTE, owner, rows, names, dict(files))
+
+
 def _write_samples(root: Path, card: Release, rows: int) -> None:
     """The contact sheet and single pictures of the first of `rows` test images."""
     params = sample_params(min(rows, PREVIEW), "test", version=card.name)
@@ -181,7 +196,7 @@ def estimate(
     picture = float(np.mean([len(made) for made in _pictures(counts)]))
     rows = sum(part.rows for part in parts)
     size = int(rows * (picture + 230)) + sum(path.stat().st_size for path in extra)
-    files = len(file_names(card, parts, extra))  # the list of files comes, the metadata goes
+    files = len(file_names(parts, extra))  # the list of files comes, the metadata goes
     if files > MOST_FILES or size > MOST_BYTES:
         raise FddError(
             f"version={version!r}: {files} files with {size / 1e9:.1f} GB are more than Kaggle's "
@@ -190,7 +205,7 @@ def estimate(
     return {"images": rows, "files": files, "bytes": size}
 
 
-def file_names(card: Release, parts: list[Part], wheels: list[Path]) -> list[str]:
+def file_names(parts: list[Part], wheels: list[Path]) -> list[str]:
     """What a package consists of, without the list of files, in the order of writing."""
     tests = sum(part.rows for part in parts if part.split == "test")
     samples = [f"sample-test-{number:03d}.png" for number in range(min(tests, SAMPLES))]
@@ -271,7 +286,7 @@ def package(
     rows = sum(part.rows for part in parts)
     rendered = 0
     with writing_to(root):
-        done = _begin(root, file_names(card, parts, carried))
+        done = _begin(root, file_names(parts, carried))
         with tqdm(total=rows, unit="image", desc="packaging", disable=None) as progress:
             for part in parts:
                 path = root / part.name
@@ -297,16 +312,11 @@ def _finish(
     for wheel in wheels:
         with atomic_write(root / wheel.name) as temporary:
             shutil.copyfile(wheel, temporary)
-    splits = {
-        split: sum(part.rows for part in parts if part.split == split) for split in card.splits
-    }
-    shards = {split: [part.name for part in parts if part.split == split] for split in card.splits}
     files: dict[str, tuple[int, str]] = {}
-    for name in file_names(card, parts, wheels):
+    for name in file_names(parts, wheels):
         path = root / name
         if name in TEXTS:
-            contents = Contents(card, PALETTE, owner, splits, shards, dict(files))
-            _write_text(path, TEXTS[name](contents))
+            _write_text(path, TEXTS[name](contents_of(card, parts, owner, files)))
         files[name] = (path.stat().st_size, file_digest(path))
     listed = sorted(name for name in files if name != METADATA)
     _write_text(root / MANIFEST, "".join(f"{files[name][1]}  {name}\n" for name in listed))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import os
 import tempfile
 from collections.abc import Callable
@@ -16,7 +17,18 @@ from fdd import parquet
 from fdd.cards import Release, release
 from fdd.errors import FddError
 from fdd.indexed_png import decode
-from fdd.package import METADATA, PALETTE, TABLE, Part, blocks, plan, write_table
+from fdd.package import (
+    METADATA,
+    PALETTE,
+    TABLE,
+    TEXTS,
+    Part,
+    blocks,
+    contents_of,
+    file_names,
+    plan,
+    write_table,
+)
 from fdd.packaged import MANIFEST, is_package, read_manifest
 from fdd.render import shaded
 from fdd.shards import file_digest
@@ -24,15 +36,31 @@ from fdd.shards import file_digest
 
 def _card_of(root: Path) -> tuple[Release, list[Part]]:
     """The release of a complete package, and its shards, by what the shards say of themselves."""
-    notes = []
+    rows, versions = 0, []
     for name in read_manifest(root):
         if name.endswith(".parquet"):
             with contextlib.suppress(FddError):  # a damaged one is reported by its checksum
-                notes.append(parquet.Shard(root / name).note)
-    if not notes:
+                shard = parquet.Shard(root / name)
+                start = shard.note.get("start")
+                rows = max(rows, (start if isinstance(start, int) else 0) + shard.rows)
+                versions.append(shard.note.get("version"))
+    if not versions:
         raise FddError(f"folder {str(root)!r} holds no readable shard of a package")
-    card = release(notes[0].get("version", ""))
-    return card, plan(card, max(note["start"] + note["rows"] for note in notes))
+    card = release(str(versions[0]))
+    return card, plan(card, rows)
+
+
+def _metadata_is_right(root: Path, card: Release, parts: list[Part], names: list[str]) -> bool:
+    """Whether dataset-metadata.json is what is written for this package, for any account."""
+    wheels = [root / name for name in names if name.endswith(".whl")]
+    order = [name for name in file_names(parts, wheels) if name != METADATA]
+    try:
+        text = (root / METADATA).read_text(encoding="utf-8")
+        owner = json.loads(text)["id"].split("/")[0]
+        files = {name: ((root / name).stat().st_size, file_digest(root / name)) for name in order}
+        return text == TEXTS[METADATA](contents_of(card, parts, owner, files))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        return False
 
 
 def _check_shard(root: Path, card: Release, part: Part, progress: Callable[[int], Any]) -> str:
@@ -105,6 +133,10 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
             write_table(table, root, parts)
             if file_digest(table) != digests[TABLE]:
                 reasons[TABLE] = "it is not the table of the shards"
+    # what was downloaded has none: Kaggle's client does not upload it
+    written = not reasons and (root / METADATA).is_file()
+    if written and not _metadata_is_right(root, card, parts, sorted(digests)):
+        reasons[METADATA] = "it is not what fdd package writes"
     different = [{"file": name, "reason": reason} for name, reason in sorted(reasons.items())]
     facts = {"folder": str(root), "version": card.name, "images": rows, "files": len(digests)}
     equal = len(digests) - len(reasons.keys() & digests.keys())

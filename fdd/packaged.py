@@ -64,7 +64,7 @@ def verify(root: Path, names: list[str], cache: str | os.PathLike[str] | None) -
     key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
     note = cache_folder(cache) / "verified" / f"{key}.json"
     known: dict[str, Any] = {}
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
         known = dict(json.loads(note.read_text(encoding="utf-8")))
     for name in names:
         if name not in digests:

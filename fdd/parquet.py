@@ -7,6 +7,7 @@ unpacking others.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import threading
 from collections.abc import Iterator
@@ -78,38 +79,71 @@ def write(
 class Shard:
     """A file that is open for reading; memory-mapped, so that opening it reads its footer alone.
 
-    Raises FddError if it is not a Parquet file with these columns.
+    Raises FddError if it is not a file as `write` makes them: neither its columns nor its row
+    groups are others, nothing in it that is read is compressed (it could unpack to any size).
     """
 
     def __init__(self, path: Path) -> None:
-        pa, parquet = require()
         self.path = path
-        try:
+        with self._reading():
+            _, parquet = require()
             self._file = parquet.ParquetFile(path, memory_map=True)
             found = self._file.schema_arrow
-            self.note: dict[str, Any] = json.loads(found.metadata[NOTE])
-            assert found.equals(schema(self.note)), "its columns are others"
-            groups = [
-                self._file.metadata.row_group(group).num_rows
-                for group in range(self._file.num_row_groups)
-            ]
-            assert all(rows == GROUP_ROWS for rows in groups[:-1]), "its row groups are others"
-        except (OSError, ValueError, AssertionError, KeyError, TypeError, pa.ArrowException) as e:
-            raise FddError(f"file {str(path)!r} is not a shard of a package: {e}") from e
-        self.rows = self._file.metadata.num_rows
+            self.note: dict[str, Any] = dict(json.loads(found.metadata[NOTE]))
+            if not found.equals(schema(self.note)):
+                raise ValueError("its columns are others")
+            self._check_groups()
+        self.rows: int = self._file.metadata.num_rows
         self._lock = threading.Lock()
         self._kept: tuple[int, list[bytes]] = (-1, [])
 
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        pa, _ = require()
+        try:
+            yield
+        except (
+            OSError,
+            ValueError,
+            KeyError,
+            TypeError,
+            RecursionError,
+            pa.ArrowException,
+        ) as error:
+            if isinstance(error, FddError):
+                raise
+            raise FddError(
+                f"file {str(self.path)!r} is not a shard of a package: {error}"
+            ) from error
+
+    def _check_groups(self) -> None:
+        facts = self._file.metadata
+        read = [*NAMES, "image.bytes"]
+        for number in range(facts.num_row_groups):
+            group = facts.row_group(number)
+            last = number == facts.num_row_groups - 1
+            if group.num_rows > GROUP_ROWS or (group.num_rows < GROUP_ROWS and not last):
+                raise ValueError("its row groups are others")
+            columns = [group.column(place) for place in range(group.num_columns)]
+            for column in columns:
+                plain = column.compression == "UNCOMPRESSED" and not column.has_dictionary_page
+                if column.path_in_schema in read and not plain:
+                    raise ValueError(f"its column {column.path_in_schema} is compressed")
+
     def params(self) -> np.ndarray:
         """The parameters of all rows: float64 [n, 6]."""
-        table = self._file.read(columns=list(NAMES), use_threads=False)
-        return np.stack([table[name].to_numpy() for name in NAMES], axis=1)
+        with self._reading():
+            table = self._file.read(columns=list(NAMES), use_threads=False)
+            found = np.stack([table[name].to_numpy() for name in NAMES], axis=1)
+            if not np.isfinite(found).all():
+                raise ValueError("its parameters must be finite numbers")
+            return found
 
     def pictures(self, group: int) -> list[bytes]:
         """The PNG files of a row group. The last ones are kept, for whoever reads on."""
-        with self._lock:  # a reader of Parquet files belongs to one thread at a time
+        with self._lock, self._reading():  # a reader belongs to one thread at a time
             if self._kept[0] != group:
                 table = self._file.read_row_group(group, columns=["image.bytes"], use_threads=False)
                 found = table["image"].combine_chunks().field("bytes").to_pylist()
-                self._kept = (group, found)
+                self._kept = (group, [picture or b"" for picture in found])
             return self._kept[1]

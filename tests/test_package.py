@@ -231,6 +231,19 @@ def test_a_check_finds_what_no_checksum_tells(copy, what):
     assert ("params.csv" in reasons) == (what == "parameter")
 
 
+def test_a_check_reads_the_metadata_where_it_is_there(copy):
+    path = copy / "dataset-metadata.json"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("CC-BY-4.0", "CC0-1.0"), encoding="utf-8")
+    assert check(copy)["different"] == [
+        {"file": "dataset-metadata.json", "reason": "it is not what fdd package writes"}
+    ]
+    path.write_text("[]", encoding="utf-8")
+    assert len(check(copy)["different"]) == 1
+    path.unlink()  # as it comes from Kaggle
+    assert check(copy)["different"] == []
+
+
 def test_a_folder_without_its_list_is_unfinished(copy):
     (copy / "sha256sums.txt").unlink()
     with pytest.raises(fdd.FddError) as error:

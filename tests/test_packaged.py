@@ -16,7 +16,8 @@ from fdd import indexed_png, package, parquet
 from fdd.packaged import read_manifest
 from fdd.shards import file_digest
 
-pytest.importorskip("pyarrow", reason="a package is read with pyarrow")
+pa = pytest.importorskip("pyarrow", reason="a package is read with pyarrow")
+pq = pytest.importorskip("pyarrow.parquet", reason="a package is read with pyarrow")
 
 NAME = "test-00000-of-00001.parquet"
 
@@ -162,6 +163,17 @@ def replaced(folder, pictures):
     shard = parquet.Shard(folder / NAME)
     params = shard.params()[: len(pictures)]
     parquet.write(folder / NAME, shard.note, iter([(0, params, pictures)]))
+    sealed(folder)
+
+
+def rewritten(folder, change=lambda table: table, **options):
+    """The test split as another writer of Parquet would have it."""
+    table = change(pq.read_table(folder / NAME))
+    pq.write_table(table, folder / NAME, **{"row_group_size": 100, **options})
+    sealed(folder)
+
+
+def sealed(folder):
     lines = (folder / "sha256sums.txt").read_text().splitlines(keepends=True)
     digest = file_digest(folder / NAME)
     lines = [f"{digest}  {NAME}\n" if NAME in line else line for line in lines]
@@ -226,6 +238,49 @@ def test_a_file_that_is_no_shard_is_refused(copy):
     line = f"{file_digest(copy / NAME)}  {NAME}\n"
     (copy / "sha256sums.txt").write_text("".join(line if NAME in x else x for x in lines))
     assert refused(copy).startswith(f"file {str(copy / NAME)!r} is not a shard of a package: ")
+
+
+def without_a_value(name):
+    def change(table):
+        values = table[name].to_pylist()
+        values[3] = None
+        column = table.schema.get_field_index(name)
+        return table.set_column(
+            column, table.schema.field(name), pa.array(values, table[name].type)
+        )
+
+    return change
+
+
+PLAIN = {"compression": "NONE", "use_dictionary": False}
+
+
+@pytest.mark.parametrize(
+    ("reason", "options"),
+    [
+        ("its column x0 is compressed", {"compression": "ZSTD", "use_dictionary": False}),
+        ("its column x0 is compressed", {"compression": "NONE", "use_dictionary": True}),
+        ("its row groups are others", {**PLAIN, "row_group_size": 99}),
+        ("its row groups are others", {**PLAIN, "row_group_size": 230}),
+        ("its columns are others", {**PLAIN, "change": lambda table: table.drop_columns(["x0"])}),
+        ("its parameters must be finite numbers", {**PLAIN, "change": without_a_value("c")}),
+    ],
+)
+def test_parquet_of_another_shape_is_refused(copy, reason, options):
+    rewritten(copy, **options)
+    assert refused(copy) == f"file {str(copy / NAME)!r} is not a shard of a package: {reason}"
+
+
+def test_a_row_without_a_picture_is_refused(copy):
+    rewritten(copy, without_a_value("image"), **PLAIN)
+    with pytest.raises(fdd.FddError, match="row group 0, row 3 is not a readable PNG picture"):
+        load(copy).read([3])
+
+
+@pytest.mark.parametrize("note", [b"[]", b"3", b"null", b"{}", b"not JSON", b'{"version": []}'])
+def test_a_note_of_somebody_else_is_refused(copy, note):
+    rewritten(copy, lambda table: table.replace_schema_metadata({b"fdd": note}), **PLAIN)
+    assert "\n" not in refused(copy)
 
 
 def test_pictures_of_other_writers_are_read(copy, images):
