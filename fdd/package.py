@@ -187,9 +187,11 @@ def estimate(
 ) -> dict[str, Any]:
     """How large a package will be: `images`, `files`, and `bytes`, to a few per cent.
 
-    Raises FddError if Kaggle would not take it.
+    Raises FddError for an argument out of its range, or if Kaggle would not take it.
     """
     card = release(version)
+    if images is not None:
+        images = whole_number("images", images, 1)
     parts, extra = plan(card, images), _wheels(wheels)
     counts = np.empty((64, card.size, card.size), np.uint16)
     draw(card, "train", 0, len(counts), counts)
@@ -276,12 +278,10 @@ def package(
         An argument out of its range, a folder that holds something else or cannot be written, a
         package that Kaggle would refuse, pyarrow not installed.
     """
-    if images is not None:
-        images = whole_number("images", images, 1)
     parquet.require()
+    estimate(version, images, wheels)
     card = release(version)
     carried, parts = _wheels(wheels), plan(card, images)
-    estimate(card.name, images, wheels)
     root = Path(out).expanduser()
     rows = sum(part.rows for part in parts)
     rendered = 0
