@@ -41,7 +41,7 @@ bench: setup
 
 # fdd itself, and what its baselines need and Kaggle's machines lack
 wheels: setup
-	rm -rf dist/wheels
+	rm -rf build dist/wheels
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 		$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist/wheels .
 	$(RUN) -m pip download --quiet --no-deps --dest dist/wheels --constraint constraints.txt \
