@@ -68,6 +68,11 @@ _E_TURN = 2.0**-95
 
 
 @numba.njit(inline="always", error_model="numpy")
+def _error(s: Any, q: Any, e_node: Any) -> Any:
+    return fma(q, _E_SQUARE, e_node)
+
+
+@numba.njit(inline="always", error_model="numpy")
 def _candidates(s: Any, c: Any, tails: Any, r: Any, e_node: Any) -> Any:
     p = c * r
     h = s + p
@@ -76,7 +81,7 @@ def _candidates(s: Any, c: Any, tails: Any, r: Any, e_node: Any) -> Any:
     a = fma(fma(q, _A2, _A1), q, _A0)
     b = fma(fma(q, _B2, _B1), q, _B0)
     lo = fma(q, fma(s, b, p * a), l + tails)
-    e = fma(q, _E_SQUARE, e_node)
+    e = _error(s, q, e_node)
     return h + (lo + e), h + (lo - e)
 
 

@@ -10,6 +10,12 @@ has to share a block's memory with little else, so that many blocks run side by 
   2^-75 (1 + |r|) < 1.01 * 2^-75. So the error of a node is e_node = 1.03125 * 2^-75, in which the
   2^-90 |S| of `fdd.exact` has room. At node 0 of the sine S = S' = C' = 0, and e_node = 0.
 
+And the first try is judged more closely, since a whole warp waits for a sine in doubt. All parts of
+the bound in `fdd.exact` are products with S or with p = C r, |p| <= 2^-7. Of |S| u q: B takes 0.31,
+the roundings of v, q, lo and of lo +- e 0.51 each, the omitted S' B q 0.5. Of |p| u q: A takes 0.45
+and the four roundings 0.17 each. Together less than 2.85 |S| + 1.15 |p|, and beyond 15 another
+0.005. So e = 1.45 * 2^-52 q (|S| + 2^-7) + e_node, and a sine is in doubt ten times less often.
+
 A sine that the first try leaves open is NaN; `sin_one` and `cos_one` are complete, with the full
 table in global memory.
 """
@@ -44,6 +50,8 @@ TABLE_NUMBERS = 3 * NODES
 """Its length in float64: pairs S, C, and after all of them the upper words of S' and C' in one."""
 
 _E_NODE = 1.03125 * 2.0**-75  # its low word is 0 too, which saves an instruction
+_E_SQUARE = 1.45 * 2.0**-52
+_P_MOST = 1 / 128  # of |C r|
 _NAN = 0x7FF80000  # the high word of one
 _SIGN = -0x80000000
 
@@ -90,6 +98,11 @@ def _node_error(s):
     return _E_NODE if high_word(s) & ~_SIGN else 0.0
 
 
+@inlined
+def _error(s, q, e_node):
+    return fma(q * _E_SQUARE, number_cuda.fabs(s) + _P_MOST, e_node)
+
+
 @device
 def _row(nearest):
     """The full row (S, C, S', C') of node `nearest`, a whole number."""
@@ -104,7 +117,7 @@ def _row(nearest):
 sign, where_less = (inlined(f) for f in (reference.sign, reference.where_less))
 
 _NAMES = {"fma": fma, "fabs": number_cuda.fabs, "where_less": where_less, "agreed": _agreed}
-_NAMES |= {"_rows": _rows, "_node_error": _node_error}
+_NAMES |= {"_rows": _rows, "_node_error": _node_error, "_error": _error}
 for _name in (
     *("_product", "_dd_product", "_dd_sum", "_candidates", "_nearest", "_first_try"),
     *("sin_lanes", "cos_lanes", "_nearest_wide", "_first_try_wide"),

@@ -4,16 +4,21 @@ Each block takes batches of images until none is left. First each thread iterate
 batch, keeps its bounding box in registers and writes its trajectory to the block's slab of global
 memory. Then all threads of the block together read one trajectory after another and count its cells
 in shared memory, two 16-bit counts to a word, in the place where the table of the sine was before.
-So an SM has room for six blocks, of which some compute while others wait for memory; and a
-trajectory is computed once.
+So an SM has room for six blocks, and a trajectory is computed once.
 
-A step whose sines the first try leaves open is NaN and computed again in full. What is then still
-not finite ends the orbit.
+In the slab RUN points of an image lie side by side, so that memory is read and written in whole
+sectors: a warp gathers as many points of its images in shared memory before it writes them.
+
+A step whose sines the first try leaves open is NaN and computed again, with full sines where the
+first try gives none. What is then still not finite ends the orbit. An orbit that repeats itself
+may need this at each step, and its whole warp would wait, and the kernel for that warp: so each
+orbit keeps the last step of this kind, and looks there first.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 from typing import Any
 
 from numba import cuda, types
@@ -30,13 +35,19 @@ from fdd.number_cuda import (
     launched,
     load,
     load_pair,
+    load_shared_pair,
+    number,
     row_loader,
     store,
     store_pair,
+    store_shared_pair,
+    sync_warp,
     truncated,
 )
 
 DONE, DEGENERATE, UNDECIDED = 0, 1, 2
+
+WARP = 32
 
 THREADS = 64
 """Images of a batch. Two warps suffice: the sines of a step do not wait for each other, and six
@@ -46,13 +57,17 @@ memory traffic."""
 BAND = 16384
 """Cells counted at a time; larger images are counted in several readings of the trajectory."""
 
+RUN = 4
+"""Points of an image that lie side by side in the slab: 64 bytes, a burst of the memory."""
+
 SHARED_BYTES = 2 * BAND
-"""Shared memory of a block: a band of counts, or the table of the sine (24 KiB)."""
+"""Shared memory of a block: a band of counts, or the table of the sine (24 KiB) and the points that
+its warps gather (4.25 KiB)."""
 
-MOST_STORED = 65534
-"""Points of a trajectory stored at a time: even, and no more than a 16-bit count can tell."""
+MOST_STORED = 65532
+"""Points of a trajectory stored at a time: a multiple of RUN that a 16-bit count can tell."""
 
-BLOCKS_PER_SM = 6
+BLOCKS_PER_SM = 4
 """Resident blocks of an SM of 228 KiB, which keeps 1 KiB of each for itself."""
 
 BOX = 6
@@ -72,30 +87,50 @@ def _finite(x, y):
     return (high_word(x) & _EXPONENT) != _EXPONENT and (high_word(y) & _EXPONENT) != _EXPONENT
 
 
-def _iterate(x, y, parameters, box, length, storing, slab, place, stride):
+@inlined
+def _write_runs(slab, place, gathered, row, lane, warp):
+    """Writes RUN points of each image of a warp to the slab, all lanes next to each other."""
+    sync_warp()
+    for first in range(0, RUN * warp, warp):
+        index = first + lane
+        x, y = load_shared_pair(gathered + index % RUN * row + index // RUN * 2)
+        store_pair(slab, place + 2 * index, x, y)
+    sync_warp()
+
+
+def _iterate(x, y, parameters, box, length, storing, slab, place, hop, gathered, lane, warp):
     """Computes the points from (x, y) on, `length` of them, and widens the box accordingly.
 
-    If `storing`, points t and t + 1 (t even) go to slab[place + t // 2 * stride] and the three
-    numbers behind. Returns the point after the last one, the box, and how many points were finite.
+    If `storing`, each RUN points of a warp go to slab[place] and behind, the next ones `hop`
+    further; before, they are in shared memory at `gathered`. Returns the point after the last one,
+    the box, and how many points were finite.
     """
     left, right, bottom, top = box
-    hop = 2
-    if not _finite(x, y):
-        return x, y, box, 0
+    row = 2 * warp + 4  # so that the lanes which read together find their points in other banks
+    finite = length if _finite(x, y) else 0
+    known_x = known_y = known_new_x = known_new_y = number(math.nan)
     for t in range(int32(length)):
-        left, right = x if x < left else left, x if x > right else right
-        bottom, top = y if y < bottom else bottom, y if y > top else top
-        if storing:
-            store_pair(slab, place, x, y)
-        place += hop
-        hop = stride - hop
-        new_x, new_y = step_first(x, y, *parameters)
-        if not _finite(new_x, new_y):
-            new_x, new_y = step_full(x, y, *parameters)
+        if t < finite:
+            left, right = x if x < left else left, x if x > right else right
+            bottom, top = y if y < bottom else bottom, y if y > top else top
+            if storing:
+                store_shared_pair(gathered + t % RUN * row + 2 * lane, x, y)
+            new_x, new_y = step_first(x, y, *parameters)
             if not _finite(new_x, new_y):
-                return new_x, new_y, (left, right, bottom, top), t + 1
-        x, y = new_x, new_y
-    return x, y, (left, right, bottom, top), length
+                if x == known_x and y == known_y:
+                    new_x, new_y = known_new_x, known_new_y
+                else:
+                    new_x, new_y = step_full(x, y, *parameters)
+                    known_x, known_y, known_new_x, known_new_y = x, y, new_x, new_y
+                if not _finite(new_x, new_y):
+                    finite = t + 1
+            x, y = new_x, new_y
+        if storing and t % RUN == RUN - 1:
+            _write_runs(slab, place, gathered, row, lane, warp)
+            place += hop
+    if storing and length % RUN > 0:
+        _write_runs(slab, place, gathered, row, lane, warp)
+    return x, y, (left, right, bottom, top), finite
 
 
 @device
@@ -125,36 +160,58 @@ def _add(cell, times):
 
 
 @inlined
-def _tally(slab, start, stride, first, step, length, boxes, box, size, band):
-    """Counts the points first, first + 1, first + step, ... of a trajectory, from cell `band` on.
+def _fetch(slab, place, hop):
+    """Four points, which are on their way from memory together."""
+    return (
+        load_pair(slab, place),
+        load_pair(slab, place + hop),
+        load_pair(slab, place + 2 * hop),
+        load_pair(slab, place + 3 * hop),
+    )
 
-    Equal cells that follow each other are added at once: where an orbit rests, all threads would
-    otherwise wait for each other.
+
+@inlined
+def _noted(point, frame, size, band, cell, times):
+    """Takes a point into the run of equal cells, `times` long, or begins another with it."""
+    x, y = point
+    x_scale, x_shift, right, y_scale, y_shift, top = frame
+    row = size - 1 - _cell(y, y_scale, y_shift, top, size)
+    found = int32(row * size + _cell(x, x_scale, x_shift, right, size) - band)
+    if found != cell:
+        _add(cell, times)
+        cell, times = found, int32(0)
+    return cell, int32(times + 1)
+
+
+@inlined
+def _tally(slab, start, place, hop, first, step, length, boxes, box, size, band):
+    """Counts the points first, first + step, ... of a trajectory, from cell `band` on.
+
+    The first is at slab[place], the next ones `hop` further each; slab[start] can be read in any
+    case. Four points are fetched while those before are counted. Equal cells that follow each other
+    are added at once: where an orbit rests, all threads would otherwise wait for each other.
     """
-    x_scale, x_shift, right = load(boxes, box), load(boxes, box + 1), load(boxes, box + 2)
-    y_scale, y_shift, top = load(boxes, box + 3), load(boxes, box + 4), load(boxes, box + 5)
+    frame = (
+        *(load(boxes, box), load(boxes, box + 1), load(boxes, box + 2)),
+        *(load(boxes, box + 3), load(boxes, box + 4), load(boxes, box + 5)),
+    )
     size, band = int32(size), int32(band)
-    even_cell = odd_cell = even_times = odd_times = int32(0)
-    place = start + (first >> 1) * stride
-    for t in range(int32(first), int32(length), int32(step)):
-        x, y = load_pair(slab, place)
-        row = size - 1 - _cell(y, y_scale, y_shift, top, size)
-        cell = int32(row * size + _cell(x, x_scale, x_shift, right, size) - band)
-        if cell != even_cell:
-            _add(even_cell, even_times)
-            even_cell, even_times = cell, int32(0)
-        even_times = int32(even_times + 1)
-        if int32(t + 1) < int32(length):
-            x, y = load_pair(slab, place + 2)
-            row = size - 1 - _cell(y, y_scale, y_shift, top, size)
-            cell = int32(row * size + _cell(x, x_scale, x_shift, right, size) - band)
-            if cell != odd_cell:
-                _add(odd_cell, odd_times)
-                odd_cell, odd_times = cell, int32(0)
-            odd_times = int32(odd_times + 1)
-        place += (step >> 1) * stride
-    _add(even_cell, even_times)
-    _add(odd_cell, odd_times)
+    t, step, length = int32(first), int32(step), int32(length)
+    cell = times = int32(0)
+    more = t + 3 * step < length
+    coming = _fetch(slab, place if more else start, hop if more else 0)
+    while more:
+        t, place = int32(t + 4 * step), place + 4 * hop
+        more = t + 3 * step < length
+        points, coming = coming, _fetch(slab, place if more else start, hop if more else 0)
+        cell, times = _noted(points[0], frame, size, band, cell, times)
+        cell, times = _noted(points[1], frame, size, band, cell, times)
+        cell, times = _noted(points[2], frame, size, band, cell, times)
+        cell, times = _noted(points[3], frame, size, band, cell, times)
+    while t < length:
+        cell, times = _noted(load_pair(slab, place), frame, size, band, cell, times)
+        t, place = int32(t + step), place + hop
+    _add(cell, times)
 
 
 @inlined
@@ -165,13 +222,15 @@ def _put(counts, place, found, part):
 def _count(params, points, stored, size, table, slab, boxes, counts, status):
     """Counts of images, and which have any.
 
-    params float64 [N * P]; stored: points of a trajectory kept at a time, even; table
+    params float64 [N * P]; stored: points of a trajectory kept at a time, a multiple of RUN; table
     float64 [TABLE_NUMBERS]; scratch slab float64 [blocks * threads * stored * 2] and boxes
     float64 [blocks * threads * BOX]; results counts int32 [N * size * size] and status uint8 [N]:
     DONE, DEGENERATE or UNDECIDED, the counts of the last two being zero.
     """
     numbers, words = cuda.shared.array(0, types.float64), cuda.shared.array(0, types.int32)
     thread, threads = cuda.threadIdx.x, cuda.blockDim.x
+    warp = min(threads, WARP)
+    gathered = TABLE_NUMBERS + thread // warp * RUN * (2 * warp + 4)
     images, cells = status.size, size * size
     slab_start = cuda.blockIdx.x * threads * stored * 2
     boxes_start = cuda.blockIdx.x * threads * BOX
@@ -194,7 +253,8 @@ def _count(params, points, stored, size, table, slab, boxes, counts, status):
             cuda.syncthreads()
             x, y, box, finite = iterate(
                 *(x, y, parameters, box, length),
-                *(part >= 0, slab, slab_start + 4 * thread, 4 * threads),
+                *(part >= 0, slab, slab_start + 2 * RUN * (thread // warp * warp)),
+                *(2 * RUN * threads, gathered, thread % warp, warp),
             )
             good = good and finite == length
             own_box = boxes_start + thread * BOX
@@ -216,9 +276,10 @@ def _count(params, points, stored, size, table, slab, boxes, counts, status):
                 other = image - first_image
                 used = length if status[image] == DONE else 0
                 for band in range(0, cells, BAND):
+                    place = slab_start + 2 * (thread // RUN * threads + other) * RUN
                     _tally(
-                        *(slab, slab_start + 4 * other, 4 * threads, 2 * thread, 2 * threads),
-                        *(used, boxes, boxes_start + other * BOX, size, band),
+                        *(slab, slab_start, place + 2 * (thread % RUN), 2 * threads * threads),
+                        *(thread, threads, used, boxes, boxes_start + other * BOX, size, band),
                     )
                     cuda.syncthreads()
                     last = min(BAND, cells - band)
@@ -232,12 +293,29 @@ def _count(params, points, stored, size, table, slab, boxes, counts, status):
                     cuda.syncthreads()
 
 
+def _either(first: Any, full: Any) -> Any:
+    """The sine or cosine by its first try, and in full where that leaves it open."""
+
+    def value(x):
+        found = first(x)
+        if not _finite(found, found):
+            found = full(x)
+        return found
+
+    return inlined(value)
+
+
 def _step_names(family: Family) -> dict[str, Any]:
     first, full = step_functions(wide=family.argument > NARROW)
     names: dict[str, Any] = {"COUNT": len(family.parameters) - 2}
     names["load_parameters"] = row_loader(names["COUNT"])
     names["step_first"] = inlined(bind(family.step, **first))
-    names["step_full"] = device(bind(family.step, **full))
+    names["step_full"] = device(
+        bind(
+            family.step,
+            **full | {name: _either(first[name], full[name]) for name in ("sin", "cos")},
+        )
+    )
     # the sines of a family with arguments may be undecided; without any, only overflow gives NaN
     names["NOT_FINITE"] = UNDECIDED if family.argument else DEGENERATE
     return names

@@ -305,6 +305,18 @@ def load_shared_pair(index):
 
 
 @inlined
+def store_shared_pair(index, x, y):
+    """Writes x and y to elements `index` (even) and index + 1 of the dynamic shared memory."""
+    store_pair(cuda.shared.array(0, types.float64, alignment=16), index, x, y)
+
+
+@inlined
+def sync_warp():
+    """What the lanes of a warp wrote to shared memory before, they all read afterwards."""
+    cuda.syncwarp()
+
+
+@inlined
 def add_shared(index, value):
     """Adds to element `index` of the block's dynamic shared memory as int32, atomically."""
     cuda.atomic.add(cuda.shared.array(0, types.int32), index, types.int32(value))

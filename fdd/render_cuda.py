@@ -26,6 +26,10 @@ from fdd.palettes import PALETTES
 if TYPE_CHECKING:
     import torch
 
+LEAST_STORED = 2048
+"""Points stored at a time where memory is short: their counts are added to those before, which
+moves 8 bytes for each pixel."""
+
 MAX_POINTS = 2**31 - 1
 """The kernels count in int32, which torch computes with; uint32 is its type for the result."""
 
@@ -64,32 +68,40 @@ class Plan:
 def plan(gpu: Gpu, images: int, size: int, points: int, output: str, memory: int | None) -> Plan:
     """The plan for at most `memory` bytes, by default half of what is free.
 
-    Trajectories get five eighths of it, counts that wait for their shading a quarter, the levels
-    of the blocks that shade an eighth.
+    If there is shading, counts that wait for it get up to a quarter and the levels of the blocks
+    that shade up to an eighth; trajectories get the rest. Where whole trajectories left most
+    processors idle, only a part of each is stored at a time, for which it is computed twice.
 
     Raises FddError if `memory` does not suffice for one image.
     """
-    from fdd.kernel_cuda import BLOCKS_PER_SM, BOX, MOST_STORED
+    from fdd.kernel_cuda import BLOCKS_PER_SM, BOX, MOST_STORED, RUN
     from fdd.shade_cuda import BLOCKS_PER_SM as SHADING_BLOCKS_PER_SM
 
     counts_bytes = 4 * size * size
     least = 2**23 + 4 * counts_bytes
     memory = max(gpu.free // 2, least) if memory is None else whole_number("memory", memory, least)
+    levels, shading_blocks = min(points, shade.BINS) + 1, 0
     if output != "counts":
         chunks = -(-images // max(1, memory // 4 // counts_bytes))
         images = -(-images // max(1, chunks))
-    levels = min(points, shade.BINS) + 1
-    shading_blocks = min(images, gpu.processors * SHADING_BLOCKS_PER_SM, memory // 8 // 8 // levels)
+        shading_blocks = min(
+            images, gpu.processors * SHADING_BLOCKS_PER_SM, memory // 8 // 8 // levels
+        )
+        memory -= images * counts_bytes + shading_blocks * levels * 8
 
-    memory = memory // 8 * 5
-    stored = min(points + points % 2, MOST_STORED)
+    def stored_by(blocks: int) -> int:
+        return (memory // (blocks * gpu.threads) - 8 * BOX) // 16 // RUN * RUN
+
     batches = -(-images // gpu.threads)
-    blocks = memory // (gpu.threads * (16 * stored + 8 * BOX))
-    if blocks == 0:
-        blocks, stored = 1, (memory // gpu.threads - 8 * BOX) // 32 * 2
-    blocks = min(blocks, gpu.processors * BLOCKS_PER_SM, batches)
-    rounds = -(-batches // max(1, blocks))
-    return Plan(stored, -(-batches // max(1, rounds)), images, shading_blocks, levels)
+    wanted = min(batches, gpu.processors * BLOCKS_PER_SM)
+    whole = min(-(-points // RUN) * RUN, MOST_STORED)
+    blocks = min(memory // (gpu.threads * (16 * whole + 8 * BOX)), wanted)
+    stored = whole
+    if 2 * blocks < wanted:
+        blocks = max(1, min(wanted, memory // (gpu.threads * (16 * LEAST_STORED + 8 * BOX))))
+        stored = min(whole, stored_by(blocks))
+    rounds = -(-batches // blocks)
+    return Plan(stored, -(-batches // rounds), images, shading_blocks, levels)
 
 
 def torch_for(device: str) -> ModuleType:
@@ -217,7 +229,8 @@ def draw(
     boxes = scratch(orbits * kernel_cuda.BOX, dtype=torch.float64)
     status = scratch(use.images, dtype=torch.uint8)
     waiting = scratch(use.images * (output != "counts"), size, size, dtype=torch.int32)
-    shading = _Shading(gpu, use, size, palette if output == "rgb" else None)
+    if output != "counts":
+        shading = _Shading(gpu, use, size, palette if output == "rgb" else None)
     for start in range(0, len(rows), use.images):
         part = slice(start, min(start + use.images, len(rows)))
         length = part.stop - part.start

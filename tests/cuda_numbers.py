@@ -92,5 +92,14 @@ def load_shared_pair(index):
     return load_pair(_shared(np.dtype(np.float64)), index)
 
 
+def store_shared_pair(index, x, y):
+    store_pair(_shared(np.dtype(np.float64)), index, x, y)
+
+
+def sync_warp():
+    """The simulator's blocks have fewer threads than a warp."""
+    kernel._get_kernel_context().syncthreads()
+
+
 def add_shared(index, value):
     kernel._get_kernel_context().atomic.add(_shared(np.dtype(np.int32)), index, np.int32(value))

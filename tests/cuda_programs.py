@@ -97,6 +97,9 @@ def images(path):
     kernel_cuda.step_functions = lambda wide: (first | {"cos": lambda x: np.nan}, full)
     draw("full steps alone", "clifford", parameter_rows(FAMILIES["clifford"]))
     kernel_cuda.kernel.cache_clear()
+    kernel_cuda.step_functions = lambda wide: (first | {"sin": lambda x: np.nan}, full)
+    draw("full steps of orbits that repeat themselves", "fractal_dream", special_rows())
+    kernel_cuda.kernel.cache_clear()
     nan_above = {"cos": lambda x: np.nan if x > 4.4 else full["cos"](x)}
     kernel_cuda.step_functions = lambda wide: (first | nan_above, full | nan_above)
     asked, by_cpu = [], render_cuda._counted_by_cpu
