@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import LARGEST, real_array
 from fdd.errors import FddError
+
+if TYPE_CHECKING:
+    import torch
 
 RADIUS = 5  # of the 11 x 11 window of SSIM
 
@@ -33,6 +36,24 @@ def rgb_images(name: str, value: ArrayLike) -> NDArray[np.uint8]:
         raise FddError(f"{name} has shape {images.shape}: it must be [N, H, W, 3]")
     enough(name, images, 1)
     return images
+
+
+def gpu(device: str) -> torch.device | None:
+    """The GPU to compute on, None for the processor: `device` is cpu, cuda, cuda:N or auto."""
+    if device == "cpu":
+        return None
+    from baselines.config import pick_device
+
+    chosen = pick_device(device)
+    return None if chosen.type == "cpu" else chosen
+
+
+def on_gpu(array: NDArray[Any], where: torch.device) -> torch.Tensor:
+    """The array as a tensor there: uint8 if it is, else float64."""
+    import torch
+
+    kept = array if array.dtype == np.uint8 else array.astype(np.float64)
+    return torch.from_numpy(np.ascontiguousarray(kept)).to(where)
 
 
 def enough(name: str, images: NDArray[Any], rows: int) -> None:

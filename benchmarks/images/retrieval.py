@@ -5,15 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import Floats, real_array, require
-from benchmarks.images.checks import enough
+from benchmarks.images.checks import enough, gpu, on_gpu
 from benchmarks.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
+
+if TYPE_CHECKING:
+    import torch
 
 Ranks = NDArray[np.int64]
 
@@ -65,7 +68,11 @@ class Retrieval:
 
 
 def retrieval(
-    queries: ArrayLike, gallery: ArrayLike, *, also: ArrayLike | None = None
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    *,
+    also: ArrayLike | None = None,
+    device: str = "cpu",
 ) -> Retrieval:
     """Rank of gallery[i] among the whole gallery by its distance from queries[i].
 
@@ -79,6 +86,7 @@ def retrieval(
     gallery : array [M, ...], M >= N and M >= 2
     also : array like the gallery, another form of each of its images that counts as the same one
         (its mirror image, say): the distance is that of the nearer form
+    device : cpu, cuda, cuda:N or auto: where to compute
 
     Returns
     -------
@@ -102,7 +110,7 @@ def retrieval(
     1.0
     """
     q, g, other = _gallery(queries, gallery, also)
-    return Retrieval(_ranks(q, g, other, np.arange(len(q))[None])[0], len(g))
+    return Retrieval(_ranks(q, g, other, np.arange(len(q))[None], gpu(device))[0], len(g))
 
 
 def retrieval_floor(
@@ -112,6 +120,7 @@ def retrieval_floor(
     also: ArrayLike | None = None,
     draws: int = 999,
     seed: int = 0,
+    device: str = "cpu",
 ) -> dict[str, Floor]:
     """`retrieval`'s top1, top10 and mean_reciprocal_rank, each beside that of wrong matches.
 
@@ -126,7 +135,8 @@ def retrieval_floor(
     """
     q, g, other = _gallery(queries, gallery, also, 2)
     shuffled = permutations(len(q), draws, np.random.default_rng(seed))
-    ranks = _ranks(q, g, other, np.concatenate([np.arange(len(q))[None], shuffled]))
+    own = np.arange(len(q))[None]
+    ranks = _ranks(q, g, other, np.concatenate([own, shuffled]), gpu(device))
     every = {
         "top1": np.mean(ranks <= 1, axis=1),
         "top10": np.mean(ranks <= 10, axis=1),
@@ -140,11 +150,14 @@ def _ranks(
     gallery: NDArray[Any],
     also: NDArray[Any] | None,
     matches: NDArray[np.intp],
+    where: torch.device | None,
 ) -> Ranks:
     """int64 [B, N]: how many gallery rows are as near queries[i] as matches[b, i], with itself."""
-    ranks = np.empty(matches.shape, dtype=np.int64)
     forms = [gallery] if also is None else [gallery, also]
     exact = all(a.dtype.kind in "biu" and a.dtype.itemsize <= 2 for a in (queries, *forms))
+    if where is not None:
+        return _ranks_on_gpu(queries, forms, matches, exact, where)
+    ranks = np.empty(matches.shape, dtype=np.int64)
     bytes_only = all(a.dtype == np.uint8 for a in (queries, *forms))
     bytes_only &= queries[0].size >= LEAST_BYTES and _multiplies_bytes()
     multiply = _byte_products if bytes_only else _products
@@ -165,6 +178,45 @@ def _ranks(
             limit = row[matches[:, i]] + slack[i - start]
             ranks[:, i] = np.searchsorted(np.sort(row), limit, side="right")
     return ranks
+
+
+def _ranks_on_gpu(
+    queries: NDArray[Any],
+    forms: list[NDArray[Any]],
+    matches: NDArray[np.intp],
+    exact: bool,
+    where: torch.device,
+) -> Ranks:
+    """As `_ranks`, by products in float64, which hold those of bytes exactly."""
+    import torch
+
+    def pixels(images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(1).double()
+
+    def squares(images: torch.Tensor) -> torch.Tensor:
+        return torch.cat([(pixels(part) ** 2).sum(dim=1) for part in images.split(ROWS)])
+
+    galleries = [on_gpu(form, where) for form in forms]
+    lengths = [squares(gallery) for gallery in galleries]
+    largest = torch.stack([length.max() for length in lengths]).max()
+    chosen = torch.from_numpy(np.ascontiguousarray(matches.T)).to(where)
+    ranks = []
+    for start in range(0, len(queries), ROWS):
+        block = on_gpu(queries[start : start + ROWS], where)
+        own, one = squares(block), pixels(block)
+        distances = torch.stack(
+            [
+                own[:, None]
+                + length
+                - 2 * torch.cat([one @ pixels(part).T for part in gallery.split(ROWS)], dim=1)
+                for gallery, length in zip(galleries, lengths, strict=True)
+            ]
+        ).amin(dim=0)
+        limits = distances.gather(1, chosen[start : start + ROWS])
+        if not exact:
+            limits += 1e-9 * (own + largest)[:, None]
+        ranks.append(torch.searchsorted(distances.sort(dim=1).values, limits, right=True).cpu())
+    return np.ascontiguousarray(torch.cat(ranks).numpy().T)
 
 
 def _squares(images: NDArray[Any], shifted: bool) -> Floats:

@@ -2,26 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import Floats
-from benchmarks.images.checks import RADIUS, checked_images, comparable
+from benchmarks.images.checks import RADIUS, checked_images, comparable, gpu, on_gpu
 from benchmarks.permutation import Floor, floor_of, permutations
 from fdd.checks import whole_number
 from fdd.errors import FddError
+
+if TYPE_CHECKING:
+    import torch
+
+Array = Any  # float64, of numpy or, on a GPU, of torch: the formulas below are the same for both
 
 SIGMA = 1.5  # of the 11 x 11 Gaussian window of Wang et al.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales of MS-SSIM, finest first
 C1, C2 = 0.01**2, 0.03**2  # keep the quotients finite; in units of data_range, squared
 PAIRS = 4  # pairs worked on at once: they stay in the processor's cache
+GPU_PIXELS = 2**24  # worked on at once on a GPU: 128 MB in float64
 
 
-def ssim(images_a: ArrayLike, images_b: ArrayLike, *, data_range: float = 255.0) -> Floats:
+def ssim(
+    images_a: ArrayLike, images_b: ArrayLike, *, data_range: float = 255.0, device: str = "cpu"
+) -> Floats:
     """Structural similarity of every pair (images_a[i], images_b[i]).
 
     The mean over windows and channels of
@@ -35,6 +44,7 @@ def ssim(images_a: ArrayLike, images_b: ArrayLike, *, data_range: float = 255.0)
     ----------
     images_a, images_b : arrays [N, H, W, C] or [N, H, W] of one shape, H and W at least 11
     data_range : largest minus smallest value that a pixel can have; 255 for uint8
+    device : cpu, cuda, cuda:N or auto: where to compute, in float64 everywhere
 
     Returns
     -------
@@ -56,12 +66,11 @@ def ssim(images_a: ArrayLike, images_b: ArrayLike, *, data_range: float = 255.0)
     """
     a, b = checked_images("images_a", images_a), checked_images("images_b", images_b)
     comparable(a, b, data_range)
+    where = gpu(device)
     found = np.empty(len(a))
-    for start in range(0, len(a), PAIRS):
-        rows = slice(start, start + PAIRS)
-        found[rows] = _similarity(
-            _Windows.of(a[rows], data_range), _Windows.of(b[rows], data_range)
-        )
+    for rows in _chunks(a, where):
+        pair = (_Windows.of(images[rows], data_range, where) for images in (a, b))
+        found[rows] = _on_host(_similarity(*pair))
     return found
 
 
@@ -71,6 +80,7 @@ def ms_ssim(
     *,
     data_range: float = 255.0,
     scales: int | None = None,
+    device: str = "cpu",
 ) -> Floats:
     """Multi-scale structural similarity of every pair (images_a[i], images_b[i]).
 
@@ -88,6 +98,7 @@ def ms_ssim(
     scales : how many, 1 to 5. None: as many as fit, since the window has 11 pixels at the coarsest
         too: 5 for sides of more than 160 pixels, 4 for 128, 3 for 64, 2 for 32. Of fewer than
         five the first weights are taken, divided by their sum: compare at one size only.
+    device : as for `ssim`
 
     Returns
     -------
@@ -110,15 +121,16 @@ def ms_ssim(
     comparable(a, b, data_range)
     weights = np.array(WEIGHTS[: _scales(a.shape, scales)])
     weights /= weights.sum()
+    where = gpu(device)
     found = np.empty(len(a))
-    for start in range(0, len(a), PAIRS):
-        pair = [_Windows.of(images[start : start + PAIRS], data_range) for images in (a, b)]
-        product = np.ones(1)
-        for weight in weights[:-1]:
+    for rows in _chunks(a, where):
+        pair = [_Windows.of(images[rows], data_range, where) for images in (a, b)]
+        product: Array = 1.0
+        for weight in weights[:-1].tolist():
             product = product * _kept(_contrast(*pair)) ** weight
             pair = [_Windows.at(_halved(windows.pixels)) for windows in pair]
-        product = product * _kept(_luminance(*pair) * _contrast(*pair)) ** weights[-1]
-        found[start : start + PAIRS] = product.mean(axis=1)
+        product = product * _kept(_luminance(*pair) * _contrast(*pair)) ** weights[-1].item()
+        found[rows] = _on_host(product.mean(axis=1))
     return found
 
 
@@ -130,6 +142,7 @@ def ssim_floor(
     block: int = 10,
     seed: int = 0,
     data_range: float = 255.0,
+    device: str = "cpu",
 ) -> Floor:
     """The mean of `ssim` over all pairs, beside that of wrongly paired images.
 
@@ -148,9 +161,10 @@ def ssim_floor(
     a, b = checked_images("images_a", images_a, 2), checked_images("images_b", images_b, 2)
     comparable(a, b, data_range)
     rng, blocks = np.random.default_rng(seed), max(1, len(a) // whole_number("block", block, 2))
+    where = gpu(device)
     null, true, wrong, wrong_pairs = np.zeros(whole_number("draws", draws, 1)), 0.0, 0.0, 0
     for rows in np.array_split(rng.permutation(len(a)), blocks):
-        every = _every_pair(a[rows], b[rows], data_range)
+        every = _every_pair(a[rows], b[rows], data_range, where)
         null += every[np.arange(len(rows)), permutations(len(rows), draws, rng)].sum(axis=1)
         true += every.trace()
         wrong += every.sum() - every.trace()
@@ -163,57 +177,76 @@ def ssim_floor(
 class _Windows:
     """Pixels [N, C, H, W] over data_range, local means and variances [N, C, H - 10, W - 10]."""
 
-    pixels: Floats
-    means: Floats
-    variances: Floats
+    pixels: Array
+    means: Array
+    variances: Array
 
     @classmethod
-    def of(cls, images: NDArray[Any], data_range: float) -> _Windows:
+    def of(
+        cls, images: NDArray[Any], data_range: float, where: torch.device | None = None
+    ) -> _Windows:
         pixels = np.moveaxis(images, -1, 1) if images.ndim == 4 else images[:, None]
-        return cls.at(np.ascontiguousarray(pixels) / data_range)
+        if where is not None:
+            return cls.at(on_gpu(pixels, where).double() / data_range)
+        return cls.at(np.divide(np.ascontiguousarray(pixels), data_range, dtype=np.float64))
 
     @classmethod
-    def at(cls, pixels: Floats) -> _Windows:
+    def at(cls, pixels: Array) -> _Windows:
         means = _blur(pixels)
         return cls(pixels, means, _blur(pixels**2) - means**2)
 
 
-def _luminance(a: _Windows, b: _Windows) -> Floats:
-    return np.asarray((2 * a.means * b.means + C1) / (a.means**2 + b.means**2 + C1))
+def _chunks(images: NDArray[Any], where: torch.device | None) -> Iterator[slice]:
+    """The rows that are worked on at once."""
+    size = PAIRS if where is None else max(1, GPU_PIXELS // images[0].size)
+    for start in range(0, len(images), size):
+        yield slice(start, start + size)
 
 
-def _contrast(a: _Windows, b: _Windows) -> Floats:
+def _on_host(array: Array) -> Floats:
+    return array if isinstance(array, np.ndarray) else np.asarray(array.cpu())
+
+
+def _luminance(a: _Windows, b: _Windows) -> Array:
+    return (2 * a.means * b.means + C1) / (a.means**2 + b.means**2 + C1)
+
+
+def _contrast(a: _Windows, b: _Windows) -> Array:
     covariance = _blur(a.pixels * b.pixels) - a.means * b.means
-    return np.asarray((2 * covariance + C2) / (a.variances + b.variances + C2))
+    return (2 * covariance + C2) / (a.variances + b.variances + C2)
 
 
-def _similarity(a: _Windows, b: _Windows) -> Floats:
-    return np.asarray((_luminance(a, b) * _contrast(a, b)).mean(axis=(1, 2, 3)))
+def _similarity(a: _Windows, b: _Windows) -> Array:
+    return (_luminance(a, b) * _contrast(a, b)).mean(axis=(1, 2, 3))
 
 
-def _every_pair(a: NDArray[Any], b: NDArray[Any], data_range: float) -> Floats:
+def _every_pair(
+    a: NDArray[Any], b: NDArray[Any], data_range: float, where: torch.device | None
+) -> Floats:
     """float64 [N, M]: the similarity of every image of a with every one of b."""
-    others = [
-        _Windows.of(b[start : start + PAIRS], data_range) for start in range(0, len(b), PAIRS)
-    ]
+    others = [_Windows.of(b[rows], data_range, where) for rows in _chunks(b, where)]
     every = np.empty((len(a), len(b)))
     for i in range(len(a)):
-        one = _Windows.of(a[i : i + 1], data_range)
-        every[i] = np.concatenate([_similarity(one, other) for other in others])
+        one = _Windows.of(a[i : i + 1], data_range, where)
+        every[i] = np.concatenate([_on_host(_similarity(one, other)) for other in others])
     return every
 
 
-def _kept(similarity: Floats) -> Floats:
+def _kept(similarity: Array) -> Array:
     """The mean [N, C] over windows, 0 where it is negative."""
-    return np.maximum(similarity.mean(axis=(2, 3)), 0)
+    return similarity.mean(axis=(2, 3)).clip(min=0)
 
 
-def _halved(pixels: Floats) -> Floats:
+def _halved(pixels: Array) -> Array:
     """Means of 2 x 2 pixels; an odd side gets zeros before it, as `pytorch_msssim` does it."""
     height, width = pixels.shape[-2:]
-    even = np.pad(pixels, [(0, 0), (0, 0), (height % 2, 0), (width % 2, 0)])
-    rows = even[..., ::2, :] + even[..., 1::2, :]
-    return np.asarray((rows[..., ::2] + rows[..., 1::2]) / 4)
+    if height % 2 or width % 2:
+        zeros = np.zeros if isinstance(pixels, np.ndarray) else pixels.new_zeros
+        whole = zeros((*pixels.shape[:-2], height + height % 2, width + width % 2))
+        whole[..., height % 2 :, width % 2 :] = pixels
+        pixels = whole
+    rows = pixels[..., ::2, :] + pixels[..., 1::2, :]
+    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 def _scales(shape: tuple[int, ...], wanted: int | None) -> int:
@@ -230,10 +263,15 @@ def _scales(shape: tuple[int, ...], wanted: int | None) -> int:
     return wanted
 
 
-def _blur(pixels: Floats) -> Floats:
+def _blur(pixels: Array) -> Array:
     """Gaussian means of the windows inside [..., H, W], by products with banded matrices."""
-    height, width = (_band(size) for size in pixels.shape[-2:])
-    return np.asarray(height @ (pixels @ width.T))
+    height, width = (_band_beside(pixels, size) for size in pixels.shape[-2:])
+    return height @ (pixels @ width.T)
+
+
+def _band_beside(pixels: Array, size: int) -> Array:
+    band = _band(size)
+    return band if isinstance(pixels, np.ndarray) else on_gpu(band, pixels.device)
 
 
 @lru_cache(maxsize=8)
