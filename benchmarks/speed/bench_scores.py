@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+import torch
 from scipy.linalg import sqrtm
 from scipy.spatial import procrustes as scipy_procrustes
 from scipy.spatial.distance import pdist
@@ -141,10 +142,25 @@ def test_all_code_scores(benchmark):
     rounds(benchmark, lambda: [call() for call in CODE_SCORES.values()], 1)
 
 
+@pytest.mark.parametrize(
+    "device",
+    [
+        "cpu",
+        pytest.param(
+            "cuda",
+            marks=pytest.mark.skipif(
+                not torch.cuda.is_available(), reason="torch sees no CUDA device"
+            ),
+        ),
+    ],
+)
 @pytest.mark.parametrize("side", [32, 128])
 @pytest.mark.parametrize("name", ["ssim", "ms_ssim", "retrieval"])
-def test_image_score(benchmark, name, side):
-    benchmark.group = f"10,000 pairs of {side} x {side}"
-    images = np.random.default_rng(0).integers(0, 256, (ROWS, side, side, 3), dtype=np.uint8)
-    others = np.random.default_rng(1).integers(0, 256, (ROWS, side, side, 3), dtype=np.uint8)
-    rounds(benchmark, lambda: getattr(image_scores, name)(images, others), 1)
+def test_image_score(benchmark, name, side, device):
+    benchmark.group = f"{name}, 10,000 pairs of {side} x {side}"
+    images, others = np.random.default_rng(0).integers(
+        0, 256, (2, ROWS, side, side, 3), dtype=np.uint8
+    )
+    score = partial(getattr(image_scores, name), device=device)
+    score(images[:300], others[:300])
+    rounds(benchmark, lambda: score(images, others), 1)
