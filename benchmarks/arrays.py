@@ -63,7 +63,16 @@ def matrix(name: str, value: ArrayLike, rows: int = 2) -> Floats:
 
 def constant_columns(array: Floats) -> NDArray[np.bool_]:
     """bool [K]: which columns of [N, K] hold one value only; no threshold, so at any scale."""
-    return np.asarray(array.max(axis=0) == array.min(axis=0))
+    found = (array[0] == array[len(array) // 2]) & (array[0] == array[-1])  # tells most at once
+    if found.any():
+        found[found] = (array[:, found] == array[0, found]).all(axis=0)
+    return np.asarray(found)
+
+
+def varying(array: Floats) -> Floats:
+    """[N, K] without its constant columns; itself where there are none."""
+    constant = constant_columns(array)
+    return array[:, ~constant] if constant.any() else array
 
 
 def targets(name: str, value: ArrayLike, rows: int = 2) -> Floats:
@@ -118,11 +127,15 @@ def standardise(train: Floats, *others: Floats) -> tuple[Floats, ...]:
 
     Scaled in two steps, so that neither tiny nor huge columns under- or overflow.
     """
-    keep = ~constant_columns(train)
-    mean = train[:, keep].mean(axis=0)
-    size = np.abs(train[:, keep] - mean).max(axis=0)
-    spread = ((train[:, keep] - mean) / size).std(axis=0)
-    return tuple((array[:, keep] - mean) / size / spread for array in (train, *others))
+    constant = constant_columns(train)
+    if constant.any():
+        return standardise(*(array[:, ~constant] for array in (train, *others)))
+    mean = train.mean(axis=0)
+    apart = train - mean
+    size = np.abs(apart).max(axis=0)
+    apart /= size
+    spread = apart.std(axis=0)
+    return apart / spread, *((array - mean) / size / spread for array in others)
 
 
 def folds(rows: int, count: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

@@ -7,7 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.arrays import LARGEST, Floats, Test, check_pairs, constant_columns, standardise
+from benchmarks.arrays import (
+    LARGEST,
+    Floats,
+    Test,
+    check_pairs,
+    constant_columns,
+    standardise,
+    varying,
+)
 from fdd.errors import FddError
 
 RANK = 1e-10  # singular values below this share of the largest are rounding
@@ -243,12 +251,13 @@ def centred(array: Floats) -> Floats:
 
     So neither tiny nor huge numbers under- or overflow in a square.
     """
-    live = array[:, ~constant_columns(array)]
+    live = varying(array)
     if not live.shape[1]:
         return live
     live = live - live.mean(axis=0)
-    live /= np.abs(live).max()
-    return np.asarray(live - live.mean(axis=0))  # again: a mean of tiny or huge ones is rounded
+    live /= max(live.max(), -live.min())
+    live -= live.mean(axis=0)  # again: a mean of tiny or huge ones is rounded
+    return live
 
 
 def real_number(name: str, value: Any, lowest: float, highest: float) -> float:

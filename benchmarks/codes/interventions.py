@@ -20,6 +20,7 @@ from benchmarks.arrays import (
     real_array,
     require,
     standardise,
+    varying,
 )
 from fdd.checks import whole_number
 from fdd.errors import FddError
@@ -75,7 +76,7 @@ def irs(codes: ArrayLike, params: ArrayLike, *, bins: int = 10, quantile: float 
     if isinstance(quantile, bool) or not 0 < quantile <= 1:
         raise FddError(f"quantile is {quantile!r}: it must be a number above 0 and at most 1")
     _enough("codes", len(pairs.codes), 2 * bins, f"bins={bins}")
-    x = pairs.codes[:, ~constant_columns(pairs.codes)]
+    x = varying(pairs.codes)
     if x.shape[1] == 0:
         return 0.0
     largest = np.abs(x - x.mean(axis=0)).max(axis=0)

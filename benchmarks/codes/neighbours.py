@@ -21,6 +21,8 @@ Rows = NDArray[np.intp]
 
 TIE = 1e-12  # squared distances that agree to this share of themselves are equal
 ROUNDING = 1e-9  # of squared distances, by the largest square of a centred row
+TREE_COLUMNS = 10  # up to so many, a tree is faster than all distances of 10,000 rows
+LEAF = 32  # rows in a leaf of it: the fastest of 10, 16 and 32
 FEW = 64  # up to so many neighbours, counting is faster than sorting
 
 
@@ -64,9 +66,7 @@ def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     sides = (pairs.codes, pairs.params)
     (near, clear), (other_near, other_clear) = (_surely_nearest(side, k) for side in sides)
     sure = clear & other_clear
-    first = rows * np.arange(sure.sum())[:, None]  # tells apart the neighbours of different rows
-    one_side, other_side = (first + n[sure] for n in (near, other_near))
-    shared = float(np.intersect1d(one_side.ravel(), other_side.ravel(), assume_unique=True).size)
+    shared = float(_common(near[sure], other_near[sure]))
     doubtful = np.flatnonzero(~sure)
     for one, other in zip(*(_distances(side, doubtful) for side in sides), strict=True):
         nearest, share = _nearest(one, k)
@@ -225,17 +225,32 @@ def _scaled(array: Floats) -> Floats:
 def _surely_nearest(array: Floats, k: int) -> tuple[Rows, NDArray[np.bool_]]:
     """The k nearest rows of each row [N, k], and whether they surely are, without ties [N].
 
-    scikit-learn's distances are quick and rounded, so rows whose limits lie that near are not sure.
+    In few dimensions by SciPy's tree, otherwise by scikit-learn's products, whose distances are
+    quick and rounded: so rows whose limits lie that near are not sure.
     """
     array = _scaled(array)
     array -= array.mean(axis=0)
-    found = require("sklearn.neighbors").NearestNeighbors(n_neighbors=min(k + 2, len(array)))
-    distances, near = found.fit(array).kneighbors(array)
+    count = min(k + 2, len(array))
+    if array.shape[1] <= TREE_COLUMNS:
+        tree = require("scipy.spatial").cKDTree(array, leafsize=LEAF)
+        distances, near = tree.query(array, count, workers=-1)
+    else:
+        found = require("sklearn.neighbors").NearestNeighbors(n_neighbors=count, algorithm="brute")
+        distances, near = found.fit(array).kneighbors(array)
     squares, rounding = distances**2, ROUNDING * (array**2).sum(axis=1).max()
     clear = squares[:, 1] > rounding  # the nearest row to itself is the row itself
     if k + 1 < len(array):
         clear &= squares[:, k + 1] - squares[:, k] > rounding
     return near[:, 1 : k + 1], clear
+
+
+def _common(one: Rows, other: Rows) -> int:
+    """How many elements rows of one [N, k] share with those of the other, no row repeating any."""
+    if one.shape[1] <= FEW:
+        return sum(int(np.count_nonzero(one == column[:, None])) for column in other.T)
+    largest = max(one.max(initial=0), other.max(initial=0))
+    first = (largest + 1) * np.arange(len(one))[:, None]  # tells apart those of different rows
+    return np.intersect1d((first + one).ravel(), (first + other).ravel(), assume_unique=True).size
 
 
 def _nearest(distances: Floats, k: int) -> tuple[Rows, Floats]:

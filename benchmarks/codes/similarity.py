@@ -10,12 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.arrays import (
     Floats,
-    constant_columns,
     matrix,
     require,
     same,
     standardise,
     targets,
+    varying,
 )
 from benchmarks.codes.geometry import centred, directions, real_number
 from fdd.checks import known, whole_number
@@ -292,7 +292,7 @@ def _typical(x: Floats, seed: int) -> float:
 
 def _all_distances(x: Floats) -> Floats:
     """float64 [N (N - 1) / 2], up to a power of two, which breaks no ties."""
-    live = x[:, ~constant_columns(x)]
+    live = varying(x)
     if not live.shape[1]:
         return np.zeros(len(x) * (len(x) - 1) // 2)
     exponent = np.frexp(np.abs(live - live[0]).max())[1]

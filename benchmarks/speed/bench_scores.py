@@ -107,8 +107,11 @@ PAIRS = {
 }
 
 
-def rounds(benchmark, call, count=2):
-    return benchmark.pedantic(call, rounds=count)
+QUICK = {"linear_r2", "cca", "procrustes", "knn overlap", "FID"}  # less than half a second
+
+
+def rounds(benchmark, call, count):
+    return benchmark.pedantic(call, rounds=count, warmup_rounds=int(count > 1))
 
 
 @pytest.mark.parametrize("name", PAIRS)
@@ -116,7 +119,7 @@ def rounds(benchmark, call, count=2):
 def test_score(benchmark, name, who):
     benchmark.group = f"{name}"
     call = PAIRS[name][who == "reference"]
-    found = rounds(benchmark, call)
+    found = rounds(benchmark, call, 15 if name in QUICK else 2)
     np.testing.assert_allclose(found, PAIRS[name][0](), rtol=1e-3, atol=1e-3)
 
 
