@@ -1,6 +1,6 @@
 # make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
 # make test   all tests        make lint    format, lint and types
-# make bench  speed beside the peers, as ratios
+# make bench  speed beside the peers, as ratios     make gpu   the tests and the speeds that want a GPU
 # make package   the folder for Kaggle, with wheels       make notebooks   kernels/ run on it again
 # make publish   what would be sent to Kaggle; make publish GO=--go sends it (CONTRIBUTING.md)
 # Each sets up its own virtual environment in .venv first. FDD_DATA chooses where images are cached.
@@ -9,7 +9,7 @@ PYTHON ?= python3
 VENV ?= .venv
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo test lint format bench wheels package notebooks publish
+.PHONY: setup demo test lint format bench gpu wheels package notebooks publish
 
 setup: $(VENV)/.installed
 
@@ -38,6 +38,10 @@ format: setup
 
 bench: setup
 	$(RUN) -m pytest benchmarks/speed/bench_*.py --benchmark-columns=min,median,rounds
+
+gpu: setup
+	$(RUN) -m pytest -k "on_a_gpu or on_cuda"
+	$(RUN) -m pytest benchmarks/speed/bench_*.py -k "cuda or gpu" --benchmark-columns=min,median,rounds
 
 # fdd itself, and what its baselines need and Kaggle's machines lack
 wheels: setup

@@ -4,7 +4,7 @@ Each block takes batches of images until none is left. First each thread iterate
 batch, keeps its bounding box in registers and writes its trajectory to the block's slab of global
 memory. Then all threads of the block together read one trajectory after another and count its cells
 in shared memory, two 16-bit counts to a word, in the place where the table of the sine was before.
-So an SM has room for six blocks, and a trajectory is computed once.
+So an SM has room for four blocks and more, and a trajectory is computed once.
 
 In the slab RUN points of an image lie side by side, so that memory is read and written in whole
 sectors: a warp gathers as many points of its images in shared memory before it writes them.
@@ -50,7 +50,7 @@ DONE, DEGENERATE, UNDECIDED = 0, 1, 2
 WARP = 32
 
 THREADS = 64
-"""Images of a batch. Two warps suffice: the sines of a step do not wait for each other, and six
+"""Images of a batch. Two warps suffice: the sines of a step do not wait for each other, and four
 blocks share an SM. With more, fewer blocks would be left to balance, and to overlap arithmetic with
 memory traffic."""
 
@@ -68,7 +68,8 @@ MOST_STORED = 65532
 """Points of a trajectory stored at a time: a multiple of RUN that a 16-bit count can tell."""
 
 BLOCKS_PER_SM = 4
-"""Resident blocks of an SM of 228 KiB, which keeps 1 KiB of each for itself."""
+"""Resident blocks of an SM. Its memory has room for six, but not enough registers without spills,
+and 65,536 images are two rounds on 132 SMs in either case."""
 
 BOX = 6
 """Numbers kept for the counting of an image: scale, shift and maximum of x, then of y."""
