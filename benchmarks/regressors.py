@@ -7,17 +7,15 @@ are taken as checked (`arrays.check_pairs`).
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.arrays import Floats, constant_columns, require, standardise
+from benchmarks.arrays import Floats, constant_columns, regular_factor, require, standardise
 
 Regressor = Callable[[Floats, Floats, Floats], Floats]
 
-REGULAR = 1e-3  # smallest pivot, by the largest, of equations that may be squared out
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 PENALTIES = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
 
@@ -32,15 +30,11 @@ def linear(codes: Floats, targets: Floats, new: Floats) -> Floats:
 
 
 def _least_squares(x: Floats, y: Floats) -> Floats:
-    """The smallest least-squares solution [K, D] of x [N, K] for y [N, D].
-
-    By Cholesky's decomposition where that is exact enough, since it is quick.
-    """
-    with contextlib.suppress(np.linalg.LinAlgError):
-        factor = np.linalg.cholesky(x.T @ x)
-        if factor.diagonal().min() > REGULAR * factor.diagonal().max():
-            return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, x.T @ y)))
-    return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0])
+    """The smallest least-squares solution [K, D] of x [N, K] for y [N, D]."""
+    factor = regular_factor(x)
+    if factor is None:
+        return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0])
+    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, x.T @ y)))
 
 
 def kernel(

@@ -14,7 +14,8 @@ And the first try is judged more closely, since a whole warp waits for a sine in
 the bound in `fdd.exact` are products with S or with p = C r, |p| <= 2^-7. Of |S| u q: B takes 0.31,
 the roundings of v, q, lo and of lo +- e 0.51 each, the omitted S' B q 0.5. Of |p| u q: A takes 0.45
 and the four roundings 0.17 each. Together less than 2.85 |S| + 1.15 |p|, and beyond 15 another
-0.005. So e = 1.45 * 2^-52 q (|S| + 2^-7) + e_node, and a sine is in doubt ten times less often.
+0.005. So e = 1.45 * 2^-52 q (|S| + 2^-7) + e_node. Steps of random orbits are in doubt a sixth as
+often.
 
 A sine that the first try leaves open is NaN; `sin_one` and `cos_one` are complete, with the full
 table in global memory.

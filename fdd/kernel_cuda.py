@@ -60,7 +60,7 @@ BAND = 16384
 RUN = 4
 """Points of an image that lie side by side in the slab: 64 bytes, a burst of the memory."""
 
-SHARED_BYTES = 2 * BAND
+SHARED_BYTES = max(2 * BAND, 8 * (TABLE_NUMBERS + THREADS // WARP * RUN * (2 * WARP + 4)))
 """Shared memory of a block: a band of counts, or the table of the sine (24 KiB) and the points that
 its warps gather (4.25 KiB)."""
 

@@ -89,9 +89,6 @@ def plan(gpu: Gpu, images: int, size: int, points: int, output: str, memory: int
         )
         memory -= images * counts_bytes + shading_blocks * levels * 8
 
-    def stored_by(blocks: int) -> int:
-        return (memory // (blocks * gpu.threads) - 8 * BOX) // 16 // RUN * RUN
-
     batches = -(-images // gpu.threads)
     wanted = min(batches, gpu.processors * BLOCKS_PER_SM)
     whole = min(-(-points // RUN) * RUN, MOST_STORED)
@@ -99,7 +96,7 @@ def plan(gpu: Gpu, images: int, size: int, points: int, output: str, memory: int
     stored = whole
     if 2 * blocks < wanted:
         blocks = max(1, min(wanted, memory // (gpu.threads * (16 * LEAST_STORED + 8 * BOX))))
-        stored = min(whole, stored_by(blocks))
+        stored = min(whole, (memory // (blocks * gpu.threads) - 8 * BOX) // 16 // RUN * RUN)
     rounds = -(-batches // blocks)
     return Plan(stored, -(-batches // rounds), images, shading_blocks, levels)
 

@@ -10,7 +10,13 @@ from sklearn import manifold
 from sklearn.neighbors import NearestNeighbors
 
 from benchmarks.codes import neighbours
-from benchmarks.codes.neighbours import continuity, knn_overlap, trustworthiness
+from benchmarks.codes.neighbours import (
+    continuity,
+    knn_overlap,
+    neighbour_table,
+    overlap_table,
+    trustworthiness,
+)
 from benchmarks.permutation import permutation_floor
 from fdd import FddError
 
@@ -242,3 +248,15 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "scipy.spatial.distance", None)
     with pytest.raises(FddError, match=r"pip install 'fdd\[benchmarks\]'"):
         knn_overlap(CODES, PARAMS)
+
+
+@pytest.mark.parametrize("k", [10, 70])
+@pytest.mark.parametrize("columns", [3, 12])
+def test_the_overlap_is_that_of_the_tables_however_it_is_found(columns, k):
+    """By a tree or by products, by counting or by sorting."""
+    rng = np.random.default_rng(columns)
+    codes = rng.normal(size=(150, columns))
+    params = codes + 0.3 * rng.normal(size=codes.shape)
+    expected = (neighbour_table(codes, k=k) * overlap_table(params, k=k)).sum()
+    assert knn_overlap(codes, params, k=k) == pytest.approx(expected, rel=1e-12)
+    assert 0.2 < expected < 0.95

@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 
+from benchmarks.arrays import constant_columns, varying
 from benchmarks.scores import linear_r2, mcc, nonlinear_r2, permutation_floor
 from fdd import FddError
 
@@ -150,3 +151,12 @@ def test_a_missing_package_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.kernel_ridge", None)
     with pytest.raises(FddError, match=r"pip install 'fdd\[benchmarks\]'"):
         nonlinear_r2(GOOD, GOOD)
+
+
+def test_a_column_is_constant_only_if_all_its_rows_are():
+    array = np.ones((9, 3))
+    array[3, 1] = 2  # not the first, the middle or the last row
+    array[:, 2] = -0.0
+    array[4, 2] = 0.0
+    assert constant_columns(array).tolist() == [True, False, True]
+    np.testing.assert_array_equal(varying(array), array[:, 1:2])

@@ -7,19 +7,17 @@ published ones, which are of Inception's.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.arrays import Floats, matrix, same
+from benchmarks.arrays import Floats, matrix, regular_factor, same
 from fdd.checks import whole_number
 from fdd.errors import FddError
 
 ROWS = 256  # rows whose distances from all others are held at once
 SIDE = 1024  # rows and columns of the kernel values held at once
-REGULAR = 1e-3  # smallest pivot, by the largest, of a covariance that may be squared out
 TIE = 1e-12  # squared distances that agree to this share of the squared lengths are one distance
 
 
@@ -181,15 +179,11 @@ def _features(real: ArrayLike, fake: ArrayLike, rows: int) -> tuple[Floats, Floa
 def _root(features: Floats) -> Floats:
     """A matrix R [min(N, F), F] with R'R the unbiased covariance of features [N, F].
 
-    By Cholesky's decomposition where that is exact enough, since it is quick, else by QR.
+    By Cholesky's decomposition where that is exact enough, else by QR.
     """
     apart = (features - features.mean(axis=0)) / np.sqrt(len(features) - 1)
-    if len(features) > features.shape[1]:
-        with contextlib.suppress(np.linalg.LinAlgError):
-            root = np.linalg.cholesky(apart.T @ apart).T
-            if root.diagonal().min() > REGULAR * root.diagonal().max():
-                return np.asarray(root)
-    return np.asarray(np.linalg.qr(apart, mode="r"))
+    factor = regular_factor(apart) if len(features) > features.shape[1] else None
+    return np.asarray(np.linalg.qr(apart, mode="r") if factor is None else factor.T)
 
 
 def _kernel_sum(a: Floats, b: Floats, degree: int) -> float:
