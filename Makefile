@@ -1,5 +1,5 @@
 # make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
-# make test   all tests        make lint    format, lint and types
+# make test   all tests, WORKERS=2 processes at once        make lint   format, lint and types
 # make bench  speed beside the peers, as ratios     make gpu   the tests and the speeds that want a GPU
 # make package   the folder for Kaggle, with wheels       make notebooks   kernels/ run on it again
 # make publish   what would be sent to Kaggle; make publish GO=--go sends it (CONTRIBUTING.md)
@@ -7,6 +7,7 @@
 
 PYTHON ?= python3
 VENV ?= .venv
+WORKERS ?= 2
 RUN = $(VENV)/bin/python
 
 .PHONY: setup demo test lint format bench gpu wheels package notebooks publish
@@ -24,8 +25,9 @@ demo: setup
 	$(RUN) -m baselines.aae --preset mini --out runs/demo
 	$(RUN) -m benchmarks.correspondence runs/demo
 
+# a file's tests share what they render and train, so they stay in one process
 test: setup
-	$(RUN) -m pytest
+	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
 
 lint: setup
 	$(VENV)/bin/ruff format --check .

@@ -1,6 +1,7 @@
 """Fixtures: no test touches the user's cache; a release that renders in milliseconds; processes."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -8,6 +9,9 @@ from pathlib import Path
 # Before the libraries that read them: tests are many small sums, where threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Background jobs of a shell ignore Ctrl-C and hand that down to the programs that are to heed it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import numpy as np
 import pytest
