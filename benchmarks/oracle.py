@@ -25,8 +25,11 @@ from benchmarks.reader_network import READ_IMAGES, WEIGHTS, Images, Reader, load
 from fdd.cards import release
 from fdd.errors import FddError
 
-SHIPPED = {"mini-1": "7c980814fa9cfc7956f3c2c9e9576acd8df4730075ab94ddd3d0f1f7a8ddc5b0"}
-"""SHA-256 of the oracle that comes with this package, by release."""
+SHIPPED = {
+    "fdd-1": "bea08e1b53915f3ff80c35afc0afa8ec3bebf6c81ec9dc5262fb5c58154041a7",
+    "mini-1": "7c980814fa9cfc7956f3c2c9e9576acd8df4730075ab94ddd3d0f1f7a8ddc5b0",
+}
+"""SHA-256 of the oracles that come with this package, by release."""
 
 
 @dataclass(frozen=True)

@@ -31,8 +31,8 @@ WEIGHTS = "reader.safetensors"
 CENTRE = np.array([1.5, 1.5, 0, 0])
 SPREAD = np.sqrt([0.75, 0.75, 3, 3])
 """Mean and deviation of |a|, |b|, c, d under uniform parameters: the network's unit."""
-READ_IMAGES = 250
-"""Images that the network reads at once."""
+READ_IMAGES = 30
+"""Images that the network reads at once: what it computes of more leaves a core's cache."""
 
 
 def network(size: int, width: int) -> nn.Module:

@@ -14,7 +14,7 @@ from PIL import Image
 
 import baselines
 import fdd
-from benchmarks import correspondence
+from benchmarks import correspondence, oracle
 from benchmarks.protocol import Settings
 
 
@@ -42,6 +42,7 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setattr(fdd, "load", Data)
     monkeypatch.setattr(fdd, "render", lambda params, size, points: draw(params))
     monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint: Ideal())
+    monkeypatch.setattr(oracle, "SHIPPED", {})
     quick = dataclasses.asdict(QUICK)
     monkeypatch.setattr(correspondence, "Settings", lambda **given: Settings(**quick | given))
 

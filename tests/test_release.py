@@ -19,7 +19,8 @@ PACKAGES = ("fdd", "baselines", "benchmarks")
 LIGHT = {"filelock", "numba", "numpy", "pandas", "pillow", "platformdirs", "tqdm"}
 """All that rendering and loading need."""
 SHIPPED = {
-    *("benchmarks/oracles/mini-1.safetensors", "fdd/py.typed"),
+    "fdd/py.typed",
+    *("benchmarks/oracles/fdd-1.safetensors", "benchmarks/oracles/mini-1.safetensors"),
     *("benchmarks/templates/report.css", "benchmarks/templates/report.html"),
     *("fdd/checksums/fdd-1.sha256", "fdd/checksums/mini-1.sha256"),
 }
