@@ -90,7 +90,7 @@ def about(installed):
 
 def test_a_build_makes_one_wheel_and_one_sdist(dist, wheel, sdist):
     assert sorted(dist.iterdir()) == [wheel, sdist]
-    assert wheel.stat().st_size < 6 * 10**6
+    assert wheel.stat().st_size < 8 * 10**6  # 7 of them are the two oracles
 
 
 def test_twine_has_nothing_to_say(wheel, sdist):
