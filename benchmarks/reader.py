@@ -34,6 +34,7 @@ from benchmarks.reader_network import (
     targets,
     to_tensor,
 )
+from benchmarks.threads import torch_threads
 from fdd.cards import DEFAULT_VERSION, Release, release
 from fdd.checks import known, whole_number
 from fdd.errors import FddError
@@ -213,30 +214,29 @@ def train(options: Options) -> dict[str, Any]:
 
     options.check()
     device = pick_device(options.device)
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
-    training = Training(options, device)
-    with writing_to(options.out):
-        options.out.mkdir(parents=True, exist_ok=True)
-    if (options.out / STATE).exists():
-        training.restore(saved_state(options))
-    test = draw_images(options.card(), "test", 0, options.test_images)
-    finished = run(training, test)
-    reader = training.reader()
-    result = {
-        "config": reader.config,
-        "images": training.step * options.batch_size,
-        "steps": training.step,
-        "parameters": sum(weight.numel() for weight in training.net.parameters()),
-        "device": str(device),
-        "threads": torch.get_num_threads(),
-        "seconds": round(training.seconds, 1),
-        "curve": training.curve,
-    }
-    if finished:
-        result["test"] = scores(reader.read(test[0]), test[1])
-    with writing_to(options.out), atomic_write(options.out / RESULT) as path:
-        path.write_text(json.dumps(result, indent=1) + "\n")
+    with torch_threads(options.threads):
+        training = Training(options, device)
+        with writing_to(options.out):
+            options.out.mkdir(parents=True, exist_ok=True)
+        if (options.out / STATE).exists():
+            training.restore(saved_state(options))
+        test = draw_images(options.card(), "test", 0, options.test_images)
+        finished = run(training, test)
+        reader = training.reader()
+        result = {
+            "config": reader.config,
+            "images": training.step * options.batch_size,
+            "steps": training.step,
+            "parameters": sum(weight.numel() for weight in training.net.parameters()),
+            "device": str(device),
+            "threads": torch.get_num_threads(),
+            "seconds": round(training.seconds, 1),
+            "curve": training.curve,
+        }
+        if finished:
+            result["test"] = scores(reader.read(test[0]), test[1])
+        with writing_to(options.out), atomic_write(options.out / RESULT) as path:
+            path.write_text(json.dumps(result, indent=1) + "\n")
     if not finished:
         raise KeyboardInterrupt
     return result

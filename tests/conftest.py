@@ -9,6 +9,8 @@ from pathlib import Path
 # Before the libraries that read them: tests are many small sums, where threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Numba's pool, which dcor starts, would give its size to the main thread's OpenMP, and so to torch.
+os.environ.setdefault("NUMBA_NUM_THREADS", "1")
 # Background jobs of a shell ignore Ctrl-C and hand that down to the programs that are to heed it.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

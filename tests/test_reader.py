@@ -24,6 +24,7 @@ from benchmarks.reader_network import (
     upright,
     views,
 )
+from benchmarks.threads import torch_threads
 from fdd import FddError
 
 PARAMS = np.array([[0.1, 0.2, -2.0, 1.5, -0.5, 2.5], [0.3, -0.4, -1.0, -3.0, 0.0, 1.0]])
@@ -53,6 +54,12 @@ def content(folder):
     for point in result["curve"]:
         del point["seconds"]
     return (folder / "reader.safetensors").read_bytes(), result
+
+
+def test_training_takes_the_threads_that_it_is_given_and_gives_them_back(options):
+    with torch_threads(3):
+        assert train(replace(options, threads=2))["threads"] == 2
+        assert torch.get_num_threads() == 3
 
 
 def test_the_network_learns_sizes_and_the_sign_of_the_product():

@@ -125,6 +125,13 @@ def test_reconstructions_stand_below_the_images_that_they_are_of(run, name):
     assert float(table(folder)[-1]["held_out_mse"]) == pytest.approx(mse, rel=1e-5)
 
 
+def test_the_tests_compute_with_one_thread_in_every_process():
+    """With another number the bits differ; any library that a test imports may set it."""
+    with ThreadPoolExecutor(1) as pool:
+        threads = torch.get_num_threads(), pool.submit(torch.get_num_threads).result()
+    assert threads == (1, 1)
+
+
 @each_baseline
 def test_the_same_seed_gives_the_same_run_and_another_another(run, name):
     first, second, third = run(name, "a")[1], run(name, "b")[1], run(name, "c", seed=1)[1]

@@ -16,15 +16,14 @@ import torch
 import fdd
 from baselines.aae import AAE, PRESETS
 from baselines.data import Batch, resize, to_tensor
+from benchmarks.threads import torch_threads
 
 
 @pytest.fixture
 def one_thread():
     """torch computes in one thread, and the stream has the other processor."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+    with torch_threads(1):
+        yield
 
 
 def trainer(config, device):
