@@ -32,6 +32,10 @@ class Model:
         self._device = device
         self._network: Any = network.eval().to(device)
 
+    def __repr__(self) -> str:
+        names = ("baseline", "version", "image_size", "latent_size")
+        return f"Model({', '.join(f'{name}={self.config.get(name)!r}' for name in names)})"
+
     def encode(self, images: Images) -> NDArray[np.float32]:
         """Images uint8 [N, image_size, image_size, 3] -> codes float32 [N, latent_size].
 

@@ -28,8 +28,14 @@ class Dataset:
     """A map data set in torch's style: `ds[i]` is an image, or (image, vector) with parameters.
 
     Works in a `torch.utils.data.DataLoader` with any number of workers, and needs no torch.
-    Subclasses give `read`.
+    Subclasses give `read`, and set the attributes below.
     """
+
+    version: str | None = None
+    """Name of the release; None for pictures of unknown origin."""
+    split: str
+    output: str = "rgb"
+    palette: str
 
     def __init__(
         self,
@@ -39,7 +45,7 @@ class Dataset:
         target_transform: Transform | None,
     ) -> None:
         self._vectors = FORMS[form or "raw"](vectors)
-        self._with_params = form is not None
+        self._form = form
         self._images: np.ndarray | None = None
         self.transform = transform
         self.target_transform = target_transform
@@ -72,10 +78,16 @@ class Dataset:
         image = self.read([row % len(self)])[0]
         if self.transform is not None:
             image = self.transform(image)
-        if not self._with_params:
+        if self._form is None:
             return image
         vector = self._vectors[row].copy()
         return image, vector if self.target_transform is None else self.target_transform(vector)
+
+    def __repr__(self) -> str:
+        names = ("version", "split", "output", "palette")
+        shown = {name: getattr(self, name) for name in names} | {"params": self._form or False}
+        options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({len(self)} images, {options})"
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))

@@ -30,7 +30,7 @@ _IDENTITY = ("version", "split", "start", "batch_size", "params", "output", "pal
 """What a saved state and the stream that it is loaded into must agree on."""
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, repr=False)
 class Stream:
     """Batches without end, as `fdd.stream` describes them; a `torch.utils.data.IterableDataset`.
 
@@ -59,6 +59,10 @@ class Stream:
     def version(self) -> str:
         """Name of the release."""
         return self.card.name
+
+    def __repr__(self) -> str:
+        shown = self.state_dict() | {"device": self.device}
+        return f"Stream({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
 
     def seek(self, batch: int) -> None:
         """Iterators made from now on begin at that batch of the whole stream, counted from 0.

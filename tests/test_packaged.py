@@ -62,6 +62,10 @@ def test_any_rows_in_any_order(made, images, rows):
 def test_it_is_a_data_set_like_the_others(made, images):
     ds = load(str(made), params="canonical", transform=np.mean, target_transform=list)
     assert (len(ds), ds.version, ds.split, ds.palette) == (230, "mini-1", "test", "kbc")
+    assert repr(ds) == (
+        "PackagedDataset(230 images, version='mini-1', split='test', output='rgb', palette='kbc', "
+        "params='canonical')"
+    )
     expected = fdd.canonical_params(fdd.sample_params(230, "test", version="mini-1"))
     assert ds[-1] == (images[229].mean(), expected[229].tolist())
     np.testing.assert_array_equal(ds.params.to_numpy(), expected)

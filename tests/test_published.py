@@ -108,6 +108,10 @@ def test_a_folder_loads_in_the_order_of_its_names(root):
 def test_a_data_set_says_what_it_is(root):
     ds = load(root)
     assert (ds.split, ds.palette) == ("train", "kbc")
+    assert repr(ds) == (
+        "PublishedDataset(5 images, version=None, split='train', output='rgb', palette='kbc', "
+        "params=False)"
+    )
 
 
 def test_the_reference_loads_and_verifies(reference_folder):

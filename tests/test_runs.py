@@ -60,6 +60,7 @@ def test_a_loaded_run_goes_from_numpy_to_numpy(trained):
     assert (codes.shape, codes.dtype) == ((40, 6), np.float32)
     assert (model.image_size, model.latent_size) == (16, 6)
     assert model.config["baseline"] == "aae"
+    assert repr(model) == "Model(baseline='aae', version='fdd-1', image_size=16, latent_size=6)"
     drawn = model.generate(codes.astype(np.float64))
     assert (drawn.shape, drawn.dtype) == ((40, 16, 16, 3), np.uint8)
     assert len(model.encode(small[:0])) == len(model.generate(codes[:0])) == 0
