@@ -68,9 +68,16 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
         )
     module, name = BASELINES[saved["baseline"]]
     baseline = getattr(import_module(module), name)
-    network = baseline(saved_options(baseline.config_type, saved, folder), torch.Generator())
+    options = saved_options(baseline.config_type, saved, folder)
+    weights = load_weights(folder, checkpoint)
     try:
-        network.load_state_dict(load_weights(folder, checkpoint))
-    except RuntimeError:
-        raise FddError(f"run folder '{folder}': the weights do not fit config.json") from None
+        with torch.device("meta"):  # no memory, whatever config.json asks for
+            wanted = baseline(options, torch.Generator("cpu")).state_dict()
+        fits = {n: w.shape for n, w in weights.items()} == {n: w.shape for n, w in wanted.items()}
+    except (RuntimeError, TypeError, OverflowError):  # of a size that is no machine's
+        fits = False
+    if not fits:
+        raise FddError(f"run folder '{folder}': the weights do not fit config.json")
+    network = baseline(options, torch.Generator())
+    network.load_state_dict(weights)
     return Model(network, saved, place)

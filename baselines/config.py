@@ -39,6 +39,7 @@ def _at_least(low: int) -> Rule:
 Count = Annotated[int, _at_least(1)]
 CountOrZero = Annotated[int, _at_least(0)]
 BatchSize = Annotated[int, _at_least(2)]
+Layers = Annotated[int, Rule("a whole number from 0 to 100", lambda v: _whole(v) and 0 <= v <= 100)]
 Seed = Annotated[
     int, Rule("a whole number from 0 to 2**63 - 1", lambda v: _whole(v) and 0 <= v < 2**63)
 ]

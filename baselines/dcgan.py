@@ -22,8 +22,8 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from baselines.cli import main
 from baselines.config import (
     Count,
-    CountOrZero,
     Fraction,
+    Layers,
     NotNegative,
     OddCount,
     Positive,
@@ -63,7 +63,7 @@ class Config(RunConfig):
     """Side of the convolutions' square kernels, an odd number."""
     generator_stride: Literal[1, 2] = 1
     """Stride of the generator's convolutions; 2 gave noise in 2019."""
-    mapping_layers: CountOrZero = 0
+    mapping_layers: Layers = 0
     """Layers between the code and the generator of 2019, as in StyleGAN; 2019 had none."""
     batch_norm_eps: Positive = 0.5
     """BatchNorm's epsilon, tuned for these images: so large a one normalises little."""

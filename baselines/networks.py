@@ -68,7 +68,7 @@ class UpsampledConv2d(nn.Conv2d):
         half, copies = kernel_size // 2, 2 * stride
         taps = torch.arange(-half, half + 1)
         met = torch.stack([taps, taps + stride]) // copies  # the pixel a tap meets, by position
-        self.reach = int(met.abs().max())
+        self.reach = max(-(-half // copies), (half + stride) // copies)
         small = torch.arange(-self.reach, self.reach + 1)
         sums = (met[:, None] == small[:, None]).float()  # [2, 2 reach + 1, kernel_size]
         both = torch.einsum("pak,qbl->pqabkl", sums, sums)

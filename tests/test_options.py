@@ -131,7 +131,7 @@ RECONSTRUCTION = "must be 'mse' or 'ms-ssim'"
         ("batch_size", 0, "must be a whole number of 2 or more"),
         ("batch_size", 1, "must be a whole number of 2 or more"),
         ("train_images", -1, "must be a whole number of 0 or more"),
-        ("mapping_layers", -1, "must be a whole number of 0 or more"),
+        ("mapping_layers", -1, "must be a whole number from 0 to 100"),
         ("patience", -1, "must be a whole number of 0 or more"),
         ("image_size", 8, "must be 16, 32, 64 or 128"),
         ("image_size", 48, "must be 16, 32, 64 or 128"),

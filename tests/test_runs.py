@@ -135,9 +135,24 @@ def test_runs_that_cannot_be_loaded(trained, damage, message):
     assert str(error.value) == f"run folder '{trained}': {message}"
 
 
-def test_weights_of_another_shape_and_options_out_of_range(trained):
-    edit(width=3)(trained)
-    with pytest.raises(FddError, match=r": the weights do not fit config.json$"):
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"width": width} for width in (3, 10**6, 10**12, 10**30)),
+        *({"kernel_size": 10**9 + 1}, {"latent_size": 10**15}, {"mapping_layers": 100}),
+    ],
+)
+def test_networks_of_any_other_size_do_not_fit_the_weights(trained, change):
+    """Nor are they made: a million filters would take a hundred terabytes."""
+    edit(**change)(trained)
+    with pytest.raises(FddError) as error:
+        baselines.load_run(trained)
+    assert str(error.value) == f"run folder '{trained}': the weights do not fit config.json"
+
+
+def test_options_out_of_range(trained):
+    edit(mapping_layers=10**9)(trained)
+    with pytest.raises(FddError, match=r"^mapping_layers=1000000000 must be .* from 0 to 100$"):
         baselines.load_run(trained)
     edit(width=0)(trained)
     with pytest.raises(FddError, match=r"^width=0 must be a whole number of 1 or more$"):
