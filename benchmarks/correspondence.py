@@ -55,7 +55,7 @@ class Options:
     """Pixels on a side of the images that the model takes and makes; of a run its own, else those
     of the release."""
     oracle: Path | None = None
-    """What `python -m benchmarks.reader` wrote, as the ceiling; for mini-1 one is shipped."""
+    """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
 
     def settings(self) -> Settings:
         """The protocol's, with what is given here. FddError for a number out of range."""

@@ -81,7 +81,7 @@ class Options:
     seed: int = 0
     """Of the rotation, the noise, the network, and of subsets and permutations."""
     oracle: Path | None = None
-    """What `python -m benchmarks.reader` wrote; for mini-1 one is shipped."""
+    """What `python -m benchmarks.reader` wrote; fdd-1 and mini-1 have one."""
 
 
 def score_references(

@@ -53,7 +53,7 @@ class Options:
     size: int | None = None
     """Pixels on a side of the images; of a run its own, else those of the release."""
     oracle: Path | None = None
-    """What `python -m benchmarks.reader` wrote, as the ceiling; for mini-1 one is shipped."""
+    """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
 
     def of_each(self) -> correspondence.Options:
         """The options that all models are scored with."""
