@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.arrays import Floats, constant_columns, regular_factor, require, standardise
+from benchmarks.threads import one_thread
 
 Regressor = Callable[[Floats, Floats, Floats], Floats]
 
@@ -100,11 +101,12 @@ def boosting(codes: Floats, targets: Floats, new: Floats, *, seed: int = 0) -> F
     if not constant_columns(codes).all():
         x, z = standardise(codes, new)
     predicted = np.empty((len(new), targets.shape[1]))
-    for column, target in enumerate(targets.T):
-        model = ensemble.HistGradientBoostingRegressor(
-            random_state=seed, early_stopping=enough, max_iter=300 if enough else 30
-        )
-        predicted[:, column] = model.fit(x, target).predict(z)
+    with one_thread():
+        for column, target in enumerate(targets.T):
+            model = ensemble.HistGradientBoostingRegressor(
+                random_state=seed, early_stopping=enough, max_iter=300 if enough else 30
+            )
+            predicted[:, column] = model.fit(x, target).predict(z)
     return predicted
 
 
