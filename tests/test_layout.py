@@ -19,7 +19,6 @@ MODULES = [
     for path in sorted((CHECKOUT / folder).rglob("*.py"))
 ]
 CORE = [parameter for parameter in MODULES if parameter.id.startswith("fdd/")]
-OTHERS = [pytest.param(p, id=p.name) for p in sorted((CHECKOUT / "tests").glob("*.py"))]
 HEAVY = {"torch", "torchvision", "matplotlib", "sklearn", "skimage", "scipy", "datashader"}
 MAY_IMPORT = {
     "fdd": {"fdd"},
@@ -78,11 +77,6 @@ def test_only_the_command_line_prints(path):
 def test_the_core_touches_no_global_random_state(path):
     allowed = {"np.random.Philox", "numpy.random.Philox"}
     assert {name for name in called(path) - allowed if "random." in name} == set()
-
-
-@pytest.mark.parametrize("path", MODULES + OTHERS)
-def test_a_file_has_at_most_350_lines(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 350
 
 
 def test_importing_fdd_loads_nothing_heavy_and_makes_no_folder(run_python, tmp_path):
