@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from fdd.errors import FddError, missing_extra
 
 if TYPE_CHECKING:
-    from baselines.model import Model
+    from baselines.training.model import Model
 
 BASELINES = {
     "dcgan": ("baselines.dcgan", "DCGAN"),
@@ -53,9 +53,9 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     """
     import torch
 
-    from baselines.config import pick_device
-    from baselines.model import Model
-    from baselines.runs import load_weights, read_config, saved_options
+    from baselines.training.config import pick_device
+    from baselines.training.model import Model
+    from baselines.training.runs import load_weights, read_config, saved_options
 
     folder, place = Path(path), pick_device(device)
     if checkpoint not in ("last", "best"):

@@ -22,13 +22,13 @@ import torch
 from torch import Tensor
 
 from baselines import dcgan
-from baselines.cli import main
-from baselines.config import Positive
-from baselines.data import Batch
 from baselines.dcgan import DCGAN
-from baselines.losses import ReconstructionName, moments_loss, reconstruction_loss
-from baselines.networks import Encoder, frozen, initialise, without_averages
-from baselines.runs import load_network
+from baselines.parts.losses import ReconstructionName, moments_loss, reconstruction_loss
+from baselines.parts.networks import Encoder, frozen, initialise, without_averages
+from baselines.training.cli import main
+from baselines.training.config import Positive
+from baselines.training.data import Batch
+from baselines.training.runs import load_network
 from fdd.errors import FddError
 
 

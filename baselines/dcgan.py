@@ -19,8 +19,17 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from baselines.cli import main
-from baselines.config import (
+from baselines.parts.losses import (
+    REAL_LABEL,
+    AdversarialName,
+    clip_weights,
+    discriminator_loss,
+    generator_loss,
+    gradient_penalty,
+)
+from baselines.parts.networks import Discriminator, Generator, Shape, frozen, initialise
+from baselines.training.cli import main
+from baselines.training.config import (
     Count,
     Fraction,
     Layers,
@@ -29,18 +38,9 @@ from baselines.config import (
     Positive,
     RunConfig,
 )
-from baselines.data import Batch, send
-from baselines.losses import (
-    REAL_LABEL,
-    AdversarialName,
-    clip_weights,
-    discriminator_loss,
-    generator_loss,
-    gradient_penalty,
-)
-from baselines.networks import Discriminator, Generator, Shape, frozen, initialise
-from baselines.parallel import average_gradients, processes, share
-from baselines.train import Baseline
+from baselines.training.data import Batch, send
+from baselines.training.loop import Baseline
+from baselines.training.parallel import average_gradients, processes, share
 
 C = TypeVar("C", bound=RunConfig)
 

@@ -22,17 +22,17 @@ from PIL import Image, ImageDraw
 
 import fdd
 from baselines import load_run
-from baselines.data import Images, Params, resize, to_tensor
-from baselines.model import Model
-from baselines.pictures import read_pictures
-from baselines.record import READABLE
-from baselines.watch import similarity
-from fdd.cards import Release, release
+from baselines.training.data import Images, Params, resize, to_tensor
+from baselines.training.model import Model
+from baselines.training.pictures import read_pictures
+from baselines.training.record import READABLE
+from baselines.training.stopping import similarity
 from fdd.checks import whole_number
+from fdd.data.cache import atomic_write, not_linked, writing_to
 from fdd.errors import FddError
-from fdd.folders import grid, save_png
-from fdd.render import count_groups, shaded
-from fdd.store import atomic_write, not_linked, writing_to
+from fdd.folders.sheets import grid, save_png
+from fdd.releases.cards import Release, release
+from fdd.rendering.render import count_groups, shaded
 
 Floats = NDArray[np.float64]
 

@@ -15,12 +15,12 @@ import torch
 from torch import Tensor
 
 from baselines import dcgan
-from baselines.cli import main
-from baselines.config import NotNegative
-from baselines.data import Batch
 from baselines.dcgan import DCGAN
-from baselines.losses import ReconstructionName, generator_loss, reconstruction_loss
-from baselines.networks import frozen, without_averages
+from baselines.parts.losses import ReconstructionName, generator_loss, reconstruction_loss
+from baselines.parts.networks import frozen, without_averages
+from baselines.training.cli import main
+from baselines.training.config import NotNegative
+from baselines.training.data import Batch
 from fdd.errors import FddError
 
 SCALE = (1.0, 1.0, 3.0, 3.0, 3.0, 3.0)

@@ -21,8 +21,8 @@ from typing import Any
 import tyro
 
 from baselines import BASELINES
-from baselines.cli import run
-from baselines.config import RunConfig
+from baselines.training.cli import run
+from baselines.training.config import RunConfig
 from fdd.errors import FddError
 
 Options = Mapping[str, Any]

@@ -16,8 +16,8 @@ from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.trial import FrozenTrial
 
 from baselines import BASELINES
-from baselines.config import RunConfig
-from baselines.data import Batches, held_out_batch, open_data
+from baselines.training.config import RunConfig
+from baselines.training.data import Batches, held_out_batch, open_data
 from fdd.checks import known, whole_number
 from fdd.errors import FddError
 

@@ -3,7 +3,7 @@
     python -m baselines.sweep aae --preset mini --set lr_generator=1e-5,1e-4 --set beta1=0.5,0.7
 
     optuna.log              what was asked for, and each trial that has ended (an Optuna journal)
-    trial-0000/ and so on   the trials, ordinary run folders (see `baselines.runs`)
+    trial-0000/ and so on   the trials, ordinary run folders (see `baselines.training.runs`)
     trials.csv, scores.png  the trials by score; the score against each option
 
 A trial enters the journal in one record, when it has ended, and the options of the next one follow
@@ -35,11 +35,11 @@ from torch.utils.tensorboard import SummaryWriter
 from torch.utils.tensorboard.summary import hparams
 
 from baselines import BASELINES
-from baselines.runs import load_state
 from baselines.search import Plan, Search, Values, draw, make_plan
-from baselines.train import train
+from baselines.training.loop import train
+from baselines.training.runs import load_state
+from fdd.data.cache import atomic_write, not_linked, writing_to
 from fdd.errors import FddError
-from fdd.store import atomic_write, not_linked, writing_to
 
 INK, BLUE, ORANGE, GREY = "#1c2b3a", "#1f5fa8", "#d9480f", "#8a949e"
 

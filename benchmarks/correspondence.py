@@ -2,8 +2,8 @@
 
     python -m benchmarks.correspondence runs/first
 
-docs/protocol.md says what is done; `benchmarks.evaluation.evaluate` does it, as a function of a
-model and arrays. The command feeds it a model and the data set, prints the tables and writes
+docs/protocol.md says what is done; `benchmarks.protocol.evaluation.evaluate` does it, as a function
+of a model and arrays. The command feeds it a model and the data set, prints the tables and writes
 scores.json, index.html and figures.
 """
 
@@ -16,16 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.arrays import require
-from benchmarks.evaluation import LEAST_IMAGES, Data, Evaluation, evaluate, head
 from benchmarks.oracle import Oracle, load_oracle
-from benchmarks.page import as_text, check_out
-from benchmarks.protocol import Settings
-from benchmarks.saved import folder_of, write_run
-from benchmarks.splits import read_data
-from fdd.cards import DEFAULT_VERSION, release
+from benchmarks.protocol.data import read_data
+from benchmarks.protocol.evaluation import LEAST_IMAGES, Data, Evaluation, evaluate, head
+from benchmarks.protocol.settings import Settings
+from benchmarks.reporting.saved import folder_of, write_run
+from benchmarks.reporting.text import as_text, check_out
+from benchmarks.statistics.arrays import require
 from fdd.checks import whole_number
 from fdd.errors import FddError
+from fdd.releases.cards import DEFAULT_VERSION, release
 
 
 @dataclass(frozen=True)

@@ -20,8 +20,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
-from benchmarks.arrays import require
-from benchmarks.leaderboard_files import (
+from benchmarks.reporting.results import (
     SAME,
     Cell,
     Result,
@@ -30,10 +29,11 @@ from benchmarks.leaderboard_files import (
     mean_cell,
     read_results,
 )
-from benchmarks.summary import OF_A_SEED
+from benchmarks.reporting.runs import OF_A_SEED
+from benchmarks.statistics.arrays import require
 from fdd.checks import known
+from fdd.data.cache import atomic_write, writing_to
 from fdd.errors import FddError
-from fdd.store import atomic_write, writing_to
 
 COLUMNS = (
     "linear_r2/canonical",

@@ -21,15 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fdd
-from benchmarks.arrays import Floats, require
-from benchmarks.figures import BLUE, GREY, INK, PALE, STYLE
+from benchmarks.oracle.network import CANONICAL
 from benchmarks.reader import RESULT
-from benchmarks.reader_network import CANONICAL
-from fdd.cards import release
+from benchmarks.reporting.figures import BLUE, GREY, INK, PALE, STYLE
+from benchmarks.statistics.arrays import Floats, require
 from fdd.checks import whole_number
+from fdd.data.cache import atomic_write, writing_to
 from fdd.errors import FddError
-from fdd.render import count_groups
-from fdd.store import atomic_write, writing_to
+from fdd.releases.cards import release
+from fdd.rendering.render import count_groups
 
 BINS = 6
 """Equal bins of |a|, |b|, |c|, |d| from 0 to 3."""

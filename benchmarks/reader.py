@@ -1,7 +1,7 @@
 """A supervised reader: a small residual network that learns to read the parameters from images.
 
 It trains on an endless stream, never on one image twice. What it reads is a lower bound of what can
-be known from an image: more images read more. `benchmarks.reader_network.load_reader` opens it.
+be known from an image: more images read more. `benchmarks.oracle.network.load_reader` opens it.
 """
 
 from __future__ import annotations
@@ -23,8 +23,7 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import fdd
-from benchmarks.arrays import Floats, require
-from benchmarks.reader_network import (
+from benchmarks.oracle.network import (
     WEIGHTS,
     Images,
     Reader,
@@ -34,13 +33,14 @@ from benchmarks.reader_network import (
     targets,
     to_tensor,
 )
-from benchmarks.threads import torch_threads
-from fdd.cards import DEFAULT_VERSION, Release, release
+from benchmarks.statistics.arrays import Floats, require
+from benchmarks.statistics.threads import torch_threads
 from fdd.checks import known, whole_number
+from fdd.data.cache import atomic_write, writing_to
 from fdd.errors import FddError
-from fdd.render import shaded
-from fdd.sampling import draw
-from fdd.store import atomic_write, writing_to
+from fdd.releases.cards import DEFAULT_VERSION, Release, release
+from fdd.releases.sampling import draw
+from fdd.rendering.render import shaded
 
 SIZES = (16, 32, 64, 128, 256)
 STATE, RESULT = "state.pt", "result.json"
@@ -210,7 +210,7 @@ def train(options: Options) -> dict[str, Any]:
     """
     import torch
 
-    from baselines.config import pick_device
+    from baselines.training.config import pick_device
 
     options.check()
     device = pick_device(options.device)
@@ -244,7 +244,7 @@ def train(options: Options) -> dict[str, Any]:
 
 def run(training: Training, test: tuple[Images, Floats]) -> bool:
     """Take the steps that are left, save at each point of the curve; False if Ctrl-C stopped it."""
-    from baselines.interrupt import stop_on_signal
+    from baselines.training.interrupt import stop_on_signal
 
     options, batch = training.options, training.options.batch_size
     bar = tqdm(total=training.steps * batch, initial=training.step * batch, unit="image")

@@ -21,14 +21,14 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 import fdd
-from benchmarks.arrays import require
-from benchmarks.figures import rows_png
 from benchmarks.image_scores import retrieval, ssim
+from benchmarks.protocol.data import read_split
+from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
-from benchmarks.splits import read_split
-from fdd.cards import release
+from benchmarks.statistics.arrays import require
+from fdd.data.cache import atomic_write, writing_to
 from fdd.errors import FddError
-from fdd.store import atomic_write, writing_to
+from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
 Params = NDArray[np.float64]
@@ -100,8 +100,8 @@ def codes_of(model: Any, images: Images, params: Params | None) -> Any:
 
 def sample_scores(samples: Images, images: Images) -> dict[str, float]:
     """How much samples uint8 [N, S, S, 3] are like the first SAMPLES images of [M, S, S, 3]."""
-    from baselines.data import to_tensor
-    from baselines.watch import diversity, energy_distance, sharpness
+    from baselines.training.data import to_tensor
+    from baselines.training.stopping import diversity, energy_distance, sharpness
 
     made, real = (to_tensor(i[:SAMPLES], require("torch").device("cpu")) for i in (samples, images))
     return {
@@ -132,7 +132,7 @@ def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]
     card, other = release(version), params.copy()
     other[:, :2] = np.random.default_rng(0).uniform(-1, 1, (rows, 2))
     drawn = fdd.render(other, size=card.size, points=card.points)
-    from baselines.data import resize
+    from baselines.training.data import resize
 
     found["FD from another start"] = pair_scores(resize(drawn, size), images)
     return found
@@ -167,8 +167,8 @@ def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
     version, size = config["version"], config["image_size"]
     if not config["data"].startswith("images:"):
         return read_split(version, "test", size, rows, "images"), fitted(version, size)
-    from baselines.config import RunConfig
-    from baselines.data import open_data
+    from baselines.training.config import RunConfig
+    from baselines.training.data import open_data
 
     options = {name: config[name] for name in ("data", "exclude", "image_size", "batch_size")}
     _, pictures = open_data(RunConfig(**options))
@@ -214,7 +214,7 @@ def pictures(options: Options) -> dict[str, Images]:
 def score_folder(options: Options) -> pd.DataFrame:
     """A row for each run in the folder: run, seed, step, device, and COLUMNS."""
     from baselines import load_run
-    from baselines.runs import load_state
+    from baselines.training.runs import load_state
 
     rows = []
     for folder in tqdm(run_folders(options), "scoring", unit="run", leave=False):

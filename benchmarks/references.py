@@ -17,17 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 import fdd
-from benchmarks import features
-from benchmarks.adapted import StoredCodes
-from benchmarks.arrays import Floats, require
-from benchmarks.evaluation import Data, evaluate, head
+from benchmarks.adapters.functions import StoredCodes
+from benchmarks.images import features
 from benchmarks.oracle import load_oracle
-from benchmarks.page import check_out, strict_json, write_files
-from benchmarks.protocol import Settings
-from benchmarks.splits import read_data
-from fdd.cards import release
+from benchmarks.protocol.data import read_data
+from benchmarks.protocol.evaluation import Data, evaluate, head
+from benchmarks.protocol.settings import Settings
+from benchmarks.reporting.text import check_out, strict_json, write_files
+from benchmarks.statistics.arrays import Floats, require
 from fdd.checks import whole_number
 from fdd.errors import FddError
+from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
 

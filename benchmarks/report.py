@@ -19,13 +19,13 @@ from typing import Any, Literal
 from tqdm import tqdm
 
 from benchmarks import correspondence
-from benchmarks.arrays import require
 from benchmarks.correspondence import Bench
-from benchmarks.evaluation import Evaluation
-from benchmarks.figures import all_figures
-from benchmarks.page import check_out, headline, strict_json, write_report
-from benchmarks.protocol import PROTOCOL, Settings
-from benchmarks.saved import folder_of, load_evaluation, write_run
+from benchmarks.protocol.evaluation import Evaluation
+from benchmarks.protocol.settings import PROTOCOL, Settings
+from benchmarks.reporting.figures import all_figures
+from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
+from benchmarks.reporting.text import check_out, headline, strict_json, write_report
+from benchmarks.statistics.arrays import require
 from fdd.errors import FddError
 
 

@@ -21,7 +21,7 @@ from benchmarks.codes.matching import correlations, mcc
 from benchmarks.codes.neighbours import continuity, knn_overlap, trustworthiness
 from benchmarks.codes.readout import linear_r2, nonlinear_r2, predict
 from benchmarks.codes.similarity import cka, distance_correlation, rsa
-from benchmarks.permutation import Floor, permutation_floor
+from benchmarks.statistics.permutation import Floor, permutation_floor
 
 __all__ = [
     "Floor",

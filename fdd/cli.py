@@ -9,11 +9,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from fdd.cards import DEFAULT_VERSION
+from fdd.attractors.families import FAMILIES
 from fdd.errors import FddError
-from fdd.families import FAMILIES
-from fdd.palettes import PALETTES
-from fdd.shards import FORMATS
+from fdd.folders.shards import FORMATS
+from fdd.releases.cards import DEFAULT_VERSION
+from fdd.rendering.palettes import PALETTES
 
 
 def _image_options(parser: argparse.ArgumentParser) -> None:
@@ -155,8 +155,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _info(arguments: argparse.Namespace) -> int:
+    from fdd.data.cache import cache_folder, verify_cache
     from fdd.info import describe, summary
-    from fdd.store import cache_folder, verify_cache
 
     facts = describe(arguments.cache)
     if arguments.check:
@@ -166,9 +166,9 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
-    from fdd.cards import release
-    from fdd.folders import contact_sheet, imaged_params
-    from fdd.sampling import sample_params
+    from fdd.folders.sheets import contact_sheet, imaged_params
+    from fdd.releases.cards import release
+    from fdd.releases.sampling import sample_params
 
     card = release(arguments.version)
     size = card.size if arguments.size is None else arguments.size
@@ -193,8 +193,8 @@ def _preview(arguments: argparse.Namespace) -> int:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    from fdd.folders import generate
-    from fdd.generate import check
+    from fdd.folders.generate import check
+    from fdd.folders.sheets import generate
 
     folder = arguments.folder
     if arguments.check:
@@ -225,7 +225,7 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 def _package(arguments: argparse.Namespace) -> int:
     if arguments.check is not None:
-        from fdd.package_check import check
+        from fdd.publishing.check import check
 
         report = check(arguments.check)
         print(
@@ -235,7 +235,7 @@ def _package(arguments: argparse.Namespace) -> int:
         for difference in report["different"]:
             print(f"  {difference['file']}: {difference['reason']}")
         return 1 if report["different"] else 0
-    from fdd.package import estimate, package
+    from fdd.publishing.package import estimate, package
 
     choice = (arguments.version, arguments.images, arguments.wheels)
     plan = estimate(*choice)
@@ -253,8 +253,8 @@ def _package(arguments: argparse.Namespace) -> int:
 
 
 def _verify(arguments: argparse.Namespace) -> int:
-    from fdd.folders import verify
-    from fdd.sources import find
+    from fdd.data.kaggle import find
+    from fdd.folders.sheets import verify
 
     reports = verify(
         find(arguments.source) if arguments.source is not None else arguments.folder,

@@ -6,10 +6,10 @@ import os
 from typing import Any
 
 import fdd
-from fdd import store
-from fdd.cards import DEFAULT_VERSION, RELEASES
-from fdd.palettes import PALETTES
-from fdd.render import available_threads
+from fdd.data import cache as store
+from fdd.releases.cards import DEFAULT_VERSION, RELEASES
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.render import available_threads
 
 
 def describe(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:

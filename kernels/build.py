@@ -26,9 +26,9 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image
 
-from fdd.cards import DEFAULT_VERSION, kaggle_handle, release
-from fdd.packaged import is_package
-from fdd.store import atomic_write
+from fdd.data.cache import atomic_write
+from fdd.data.packaged import is_package
+from fdd.releases.cards import DEFAULT_VERSION, kaggle_handle, release
 
 KERNELS = Path(__file__).resolve().parent
 NAMES = sorted(path.parent.name for path in KERNELS.glob("*/kernel-metadata.json"))

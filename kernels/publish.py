@@ -25,8 +25,8 @@ from typing import Any
 
 from kaggle_client import PUSHED, UPLOADED, differences, kaggle, report, settled
 
-from fdd.cards import DEFAULT_VERSION, KAGGLE_OWNER, kaggle_handle, release
 from fdd.errors import FddError, missing_extra
+from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_OWNER, kaggle_handle, release
 
 KERNELS = Path(__file__).resolve().parent
 CHANGELOG = KERNELS.parent / "CHANGELOG.md"
@@ -63,9 +63,9 @@ def version_notes(changelog: str) -> str:
 
 def read_package(folder: Path, owner: str) -> tuple[str, list[str]]:
     """(data set as owner/slug, files to upload) of a package, which is verified anew."""
-    from fdd.package import METADATA as DATA_METADATA
-    from fdd.package_check import check
-    from fdd.packaged import MANIFEST, read_manifest
+    from fdd.data.packaged import MANIFEST, read_manifest
+    from fdd.publishing.check import check
+    from fdd.publishing.package import METADATA as DATA_METADATA
 
     found = check(folder)
     for difference in found["different"]:

@@ -20,13 +20,13 @@ import pytest
 from PIL import Image
 
 from fdd import cli
-from fdd.cards import RELEASES, Release
+from fdd.releases.cards import RELEASES, Release
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 REFERENCE = CHECKOUT.parent / "shared" / "reference" / "fdd-2019"
 
 REGISTER_TINY = """
-from fdd.cards import RELEASES, Release
+from fdd.releases.cards import RELEASES, Release
 RELEASES["tiny-1"] = Release(
     "tiny-1", {"train": 25, "val": 10, "test": 10}, size=16, points=400, shard_rows=10
 )

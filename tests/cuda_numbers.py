@@ -1,4 +1,4 @@
-"""Plain Python in place of `fdd.number_cuda`, for the simulator of numba-cuda.
+"""Plain Python in place of `fdd.arithmetic.cuda_numbers`, for the simulator of numba-cuda.
 
 The kernels' own code then runs without a GPU, with numpy's float64 as numbers. numba's simulator
 has a fused multiply-add that rounds twice: here it is the CPU's.
@@ -10,7 +10,7 @@ import numba
 import numpy as np
 from numba.cuda.simulator import kernel
 
-from fdd import simd
+from fdd.arithmetic import lanes
 
 number = np.float64
 fabs = np.fabs
@@ -20,7 +20,7 @@ sqrt = np.sqrt
 
 @numba.njit
 def fma(x, y, z):
-    return simd.fma(x, y, z)
+    return lanes.fma(x, y, z)
 
 
 def device(function):

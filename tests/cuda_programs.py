@@ -33,21 +33,21 @@ def parameter_rows(family):
 
 def special_rows():
     """Rows of the Fractal Dream among which are orbits that rest, cycle and are constant."""
-    from fdd.families import FAMILIES
+    from fdd.attractors.families import FAMILIES
 
     return np.vstack([RESTING, CONSTANT, CYCLE, parameter_rows(FAMILIES["fractal_dream"])[:2]])
 
 
 def simulate():
-    """Puts tests/cuda_numbers.py in the place of fdd.number_cuda; returns both it and the Gpu."""
+    """Puts tests/cuda_numbers.py in the place of the real one; returns both it and the Gpu."""
     warnings.simplefilter("ignore", RuntimeWarning)  # orbits may overflow, as they may on a GPU
     import cuda_numbers
     import torch
 
     import fdd
 
-    sys.modules["fdd.number_cuda"] = fdd.number_cuda = cuda_numbers
-    from fdd.render_cuda import Gpu
+    sys.modules["fdd.arithmetic.cuda_numbers"] = fdd.arithmetic.cuda_numbers = cuda_numbers
+    from fdd.rendering.cuda import Gpu
 
     return cuda_numbers, Gpu(
         device=torch.device("cpu"),
@@ -63,12 +63,13 @@ def simulate():
 def images(path):
     """Renders the scenarios of test_cuda.py into an npz file: images and degeneracy by name."""
     _, gpu = simulate()
-    from fdd import kernel_cuda, render_cuda
-    from fdd.families import FAMILIES
-    from fdd.shade_cuda import NEAR
+    from fdd.attractors.families import FAMILIES
+    from fdd.rendering import cuda as render_cuda
+    from fdd.rendering import cuda_kernel
+    from fdd.rendering.cuda_shading import NEAR
 
     found = {}
-    kernel_cuda.BAND = 128  # enough for the images here, and cleared faster by the simulator
+    cuda_kernel.BAND = 128  # enough for the images here, and cleared faster by the simulator
 
     def draw(name, family, rows, output="counts"):
         drawn = render_cuda.draw(
@@ -81,27 +82,27 @@ def images(path):
     for output in ("counts", "gray", "rgb"):
         draw(output, "fractal_dream", special_rows(), output)
 
-    kernel_cuda.BLOCKS_PER_SM = 1
+    cuda_kernel.BLOCKS_PER_SM = 1
     draw("one block for all batches", "fractal_dream", special_rows())
     use = render_cuda.plan
     render_cuda.plan = lambda *values: dataclasses.replace(use(*values), images=4)
     draw("several chunks", "fractal_dream", special_rows(), "rgb")
     render_cuda.plan = use
 
-    kernel_cuda.kernel.cache_clear()
-    kernel_cuda.BAND, kernel_cuda.MOST_STORED = 32, 16
+    cuda_kernel.kernel.cache_clear()
+    cuda_kernel.BAND, cuda_kernel.MOST_STORED = 32, 16
     draw("bands and parts", "fractal_dream", special_rows())
 
-    kernel_cuda.kernel.cache_clear()
-    first, full = kernel_cuda.step_functions(wide=False)
-    kernel_cuda.step_functions = lambda wide: (first | {"cos": lambda x: np.nan}, full)
+    cuda_kernel.kernel.cache_clear()
+    first, full = cuda_kernel.step_functions(wide=False)
+    cuda_kernel.step_functions = lambda wide: (first | {"cos": lambda x: np.nan}, full)
     draw("full steps alone", "clifford", parameter_rows(FAMILIES["clifford"]))
-    kernel_cuda.kernel.cache_clear()
-    kernel_cuda.step_functions = lambda wide: (first | {"sin": lambda x: np.nan}, full)
+    cuda_kernel.kernel.cache_clear()
+    cuda_kernel.step_functions = lambda wide: (first | {"sin": lambda x: np.nan}, full)
     draw("full steps of orbits that repeat themselves", "fractal_dream", special_rows())
-    kernel_cuda.kernel.cache_clear()
+    cuda_kernel.kernel.cache_clear()
     nan_above = {"cos": lambda x: np.nan if x > 4.4 else full["cos"](x)}
-    kernel_cuda.step_functions = lambda wide: (first | nan_above, full | nan_above)
+    cuda_kernel.step_functions = lambda wide: (first | nan_above, full | nan_above)
     asked, by_cpu = [], render_cuda._counted_by_cpu
     render_cuda._counted_by_cpu = lambda rows, *rest: asked.extend(rows) or by_cpu(rows, *rest)
     draw("undecided", "clifford", parameter_rows(FAMILIES["clifford"]))
@@ -131,9 +132,10 @@ def shaded(gpu, counts, palette):
     """The images of counts int32 [n, 8, 8] by the kernel; gray without a palette."""
     import torch
 
-    from fdd import render_cuda, shade
+    from fdd.rendering import cuda as render_cuda
+    from fdd.rendering import shading
 
-    use = render_cuda.Plan(0, 0, len(counts), shading_blocks=3, levels=shade.BINS + 1)
+    use = render_cuda.Plan(0, 0, len(counts), shading_blocks=3, levels=shading.BINS + 1)
     pictures = torch.zeros(*counts.shape, *(3,) * (palette is not None), dtype=torch.uint8)
     render_cuda._Shading(gpu, use, counts.shape[1], palette)(torch.from_numpy(counts), pictures)
     return pictures.numpy()
@@ -141,21 +143,21 @@ def shaded(gpu, counts, palette):
 
 def without_shared_memory(numbers):
     """Lets the table of the first try be read outside of a kernel."""
-    from fdd import exact_cuda
+    from fdd.arithmetic import cuda_sines
 
-    table = exact_cuda.shared_table()
-    exact_cuda.load_shared = lambda index: numbers.load(table, index)
-    exact_cuda.load_shared_pair = lambda index: numbers.load_pair(table, index)
-    return exact_cuda
+    table = cuda_sines.shared_table()
+    cuda_sines.load_shared = lambda index: numbers.load(table, index)
+    cuda_sines.load_shared_pair = lambda index: numbers.load_pair(table, index)
+    return cuda_sines
 
 
 def sines(source, path):
     """Sines and cosines of `narrow` and `wide` in the npz `source`, by each try, to `path`."""
     numbers, _ = simulate()
-    exact_cuda = without_shared_memory(numbers)
+    cuda_sines = without_shared_memory(numbers)
     found = {}
     for name, x in np.load(source).items():
-        first, full = exact_cuda.step_functions(wide=name == "wide")
+        first, full = cuda_sines.step_functions(wide=name == "wide")
         for function in ("sin", "cos"):
             found[f"{name}, first {function}"] = [first[function](v) for v in x]
             found[f"{name}, full {function}"] = [full[function](v) for v in x]
@@ -167,13 +169,13 @@ def fmas():
     numbers, _ = simulate()
     calls, fused = [], numbers.fma
     numbers.fma = lambda *values: calls.append(0) or fused(*values)
-    exact_cuda = without_shared_memory(numbers)
-    from fdd.exact import NARROW
-    from fdd.families import FAMILIES, bind
+    cuda_sines = without_shared_memory(numbers)
+    from fdd.arithmetic.sines import NARROW
+    from fdd.attractors.families import FAMILIES, bind
 
     asked = {}
     for family in FAMILIES.values():
-        first, _ = exact_cuda.step_functions(wide=family.argument > NARROW)
+        first, _ = cuda_sines.step_functions(wide=family.argument > NARROW)
         calls.clear()
         bind(family.step, **first)(*map(np.float64, parameter_rows(family)[0]))
         asked[family.name] = len(calls)
@@ -216,9 +218,9 @@ def compile_for(capability, *families):
     device = types.SimpleNamespace(compute_capability=version)
     numba.cuda.dispatcher.get_current_device = lambda: device
     from benchmarks.speed.bench_cuda import naive
-    from fdd import kernel_cuda, shade_cuda
-    from fdd.families import FAMILIES
-    from fdd.number_cuda import load, row_loader, store_pair
+    from fdd.arithmetic.cuda_numbers import load, row_loader, store_pair
+    from fdd.attractors.families import FAMILIES
+    from fdd.rendering import cuda_kernel, cuda_shading
 
     numbers, count, words, octets = nb.float64[::1], nb.int64, nb.int32[::1], nb.uint8[::1]
 
@@ -238,16 +240,16 @@ def compile_for(capability, *families):
 
     found = {
         "shading": facts(
-            shade_cuda.kernel(), words, count, count, octets, words, words, octets, octets
+            cuda_shading.kernel(), words, count, count, octets, words, words, octets, octets
         ),
         "naive": facts(naive, nb.float64[:, ::1], count, nb.int32[:, :, ::1]),
     }
     for family in map(FAMILIES.get, families):
         found[family.name] = facts(
-            kernel_cuda.kernel(family),
+            cuda_kernel.kernel(family),
             *(numbers, count, count, count, numbers, numbers, numbers, words, octets),
         )
-        step = kernel_cuda._step_names(family)["step_first"]
+        step = cuda_kernel._step_names(family)["step_first"]
         parameters = row_loader(len(family.parameters) - 2)
         found[f"step of {family.name}"] = facts(one_step(step, parameters), numbers, numbers)
     sys.stdout.write(json.dumps(found))

@@ -5,9 +5,9 @@ from typing import ClassVar
 import numpy as np
 
 import fdd
-from benchmarks.evaluation import Data
-from benchmarks.image_protocol import World
-from benchmarks.protocol import Settings
+from benchmarks.protocol.evaluation import Data
+from benchmarks.protocol.images import World
+from benchmarks.protocol.settings import Settings
 
 SIZE = 16
 QUICK = Settings(

@@ -14,9 +14,10 @@ from conftest import REGISTER_TINY
 from tiny_runs import acting, baseline
 from torch import nn
 
-from baselines import dcgan, lsd, parallel
-from baselines.cli import main
-from baselines.losses import moments_loss
+from baselines import dcgan, lsd
+from baselines.parts.losses import moments_loss
+from baselines.training import parallel
+from baselines.training.cli import main
 
 OPTIONS = [
     *("--device=cpu", "--steps=6", "--batch-size=8", "--image-size=16", "--width=2"),

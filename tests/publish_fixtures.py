@@ -10,7 +10,7 @@ from conftest import CHECKOUT
 from kaggle_stub import serving
 from publishing import SOURCE, WHEEL
 
-from fdd.package import package
+from fdd.publishing.package import package
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ from skimage import data as pictures
 from tiny_runs import OPTIONS, drawn
 
 import fdd
-from baselines import augment
-from baselines.data import augmented, resize
+from baselines.training import augment
+from baselines.training.data import augmented, resize
 
 SIDE = 32
 

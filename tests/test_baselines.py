@@ -9,8 +9,8 @@ from tiny_runs import TINY, baseline, batch
 
 import baselines
 import fdd
-from baselines.data import Batch
-from baselines.losses import CLIP, label_loss, moments_loss
+from baselines.parts.losses import CLIP, label_loss, moments_loss
+from baselines.training.data import Batch
 from fdd import FddError
 
 LOSSES = {

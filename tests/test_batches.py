@@ -10,8 +10,8 @@ from skimage import data as pictures
 from tiny_runs import OPTIONS, Images, drawn
 
 import fdd
-from baselines import data as batches_of
-from baselines.data import (
+from baselines.training import data as batches_of
+from baselines.training.data import (
     HELD_OUT,
     Batches,
     StreamBatches,
@@ -23,7 +23,7 @@ from baselines.data import (
     to_tensor,
 )
 from fdd import FddError
-from fdd.package import package
+from fdd.publishing.package import package
 
 CPU = torch.device("cpu")
 

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 from fake_models import QUICK
 
-from benchmarks.boosting_protocol import DCI, score_boosting
-from benchmarks.cells import r2
 from benchmarks.codes.dci import parts_of
 from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
-from benchmarks.permutation import permutation_floor
+from benchmarks.protocol.boosting import DCI, score_boosting
+from benchmarks.protocol.cells import r2
+from benchmarks.protocol.targets import SETS, TARGETS, all_targets
 from benchmarks.scores import dci, disentanglement, explicitness, predict
-from benchmarks.targets import SETS, TARGETS, all_targets
+from benchmarks.statistics.permutation import permutation_floor
 
 SETTINGS = dataclasses.replace(QUICK, slow_draws=6, halves=200)
 

@@ -10,7 +10,8 @@ from conftest import REGISTER_TINY, tree
 from PIL import Image
 
 import fdd
-from fdd import folders, published
+from fdd.data import published
+from fdd.folders import sheets
 
 
 def test_info_says_what_is_there(command, tmp_path):
@@ -176,7 +177,7 @@ def test_an_interruption_is_said_and_ends_with_130(command, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folders, "verify", interrupted)
+    monkeypatch.setattr(sheets, "verify", interrupted)
     sentence = "fdd: interrupted; run the same command again to go on\n"
     assert command("verify", ".") == (130, "", sentence)
 

@@ -15,7 +15,7 @@ from PIL import Image
 import baselines
 import fdd
 from benchmarks import correspondence, oracle
-from benchmarks.protocol import Settings
+from benchmarks.protocol.settings import Settings
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import fdd
 from benchmarks.images import counts as module
 from benchmarks.images.counts import counts_correlation
 from fdd import FddError
-from fdd.palettes import PALETTES
+from fdd.rendering.palettes import PALETTES
 
 PARAMS = fdd.sample_params(12)
 COUNTS = fdd.render(PARAMS, output="counts", size=64, points=15000)

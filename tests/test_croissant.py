@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 import fdd
-from fdd import package
-from fdd.params import NAMES
+from fdd.attractors.params import NAMES
+from fdd.publishing import package
 
 mlcroissant = pytest.importorskip("mlcroissant", reason="the extra publish brings mlcroissant")
 pa = pytest.importorskip("pyarrow", reason="packages are written by pyarrow")

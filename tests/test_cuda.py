@@ -12,9 +12,12 @@ import torch
 from test_exact import DOUBLE, HARD, mpfr_sin, near
 
 import fdd
-from fdd import FddError, exact, render_cuda, shade
-from fdd.families import FAMILIES
-from fdd.palettes import PALETTES
+from fdd import FddError
+from fdd.arithmetic import sines
+from fdd.attractors.families import FAMILIES
+from fdd.rendering import cuda as render_cuda
+from fdd.rendering import shading
+from fdd.rendering.palettes import PALETTES
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
 
@@ -133,9 +136,9 @@ def test_an_image_that_no_try_decides_is_left_to_the_cpu(simulated):
 
 def test_counts_of_any_spread_are_shaded_as_on_the_cpu(simulated):
     counts = simulated["synthetic counts"].astype(np.uint32)
-    np.testing.assert_array_equal(simulated["shaded, None"], shade.gray(counts))
+    np.testing.assert_array_equal(simulated["shaded, None"], shading.gray(counts))
     np.testing.assert_array_equal(
-        simulated["shaded, kbc"], shade.rgb(counts, np.asarray(PALETTES["kbc"]))
+        simulated["shaded, kbc"], shading.rgb(counts, np.asarray(PALETTES["kbc"]))
     )
 
 
@@ -174,21 +177,21 @@ def test_the_devices_sines_are_mpfrs(device_sines, reach, function, judge):
         assert not decided[~(np.abs(x[reach]) <= 1024)].any()
         random = decided[-400:]
         assert random.mean() > (0.98 if which == "first" else 0.999)
-    one = {"sin": exact.sin_one, "cos": exact.cos_one}[function]
+    one = {"sin": sines.sin_one, "cos": sines.cos_one}[function]
     np.testing.assert_array_equal(values, [one(v) for v in x[reach]])
 
 
 def test_the_shortened_tails_are_as_near_as_the_bound_says():
-    from fdd import exact_cuda
-    from fdd.sine_table import table
+    from fdd.arithmetic import cuda_sines
+    from fdd.arithmetic.sine_table import table
 
-    full = np.array(table()).reshape(-1, 4)[: exact_cuda.NODES]
-    heads, tails = np.split(exact_cuda.shared_table(), [2 * exact_cuda.NODES])
+    full = np.array(table()).reshape(-1, 4)[: cuda_sines.NODES]
+    heads, tails = np.split(cuda_sines.shared_table(), [2 * cuda_sines.NODES])
     np.testing.assert_array_equal(heads.reshape(-1, 2), full[:, :2])
     words = tails.view("<u4").reshape(-1, 2).astype(np.uint64) << np.uint64(32)
     error = np.abs(words.view(np.float64) - full[:, 2:]).max()
     assert 2.0**-77 < error <= 2.0**-75
-    assert error * (1 + 1 / 128) + 2.0**-90 < exact_cuda._E_NODE < 2.0**-74
+    assert error * (1 + 1 / 128) + 2.0**-90 < cuda_sines._E_NODE < 2.0**-74
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ import pytest
 from conftest import REGISTER_TINY
 
 import fdd
-from fdd import FddError, store
+from fdd import FddError
+from fdd.data import cache as store
 
 NAMES = ["x0", "y0", "a", "b", "c", "d"]
 SHAPES = {"rgb": (16, 16, 3), "gray": (16, 16), "counts": (16, 16)}
@@ -42,7 +43,7 @@ def test_a_split_has_its_length_name_and_version(load, split, rows):
 
 
 def test_fdd_1_has_the_promised_splits():
-    card = fdd.cards.release("fdd-1")
+    card = fdd.releases.cards.release("fdd-1")
     assert card.splits == {"train": 40000, "val": 5000, "test": 5000}
     assert (card.size, card.points, card.occupied_percent) == (128, 60000, 15)
 

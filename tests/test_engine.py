@@ -15,8 +15,10 @@ import pytest
 from conftest import CHECKOUT, REGISTER_TINY
 from test_generate import tree
 
-from fdd import FddError, cli, engine, folders, generate, shards
-from fdd.cards import Release
+from fdd import FddError, cli
+from fdd.folders import cluster as engine
+from fdd.folders import generate, shards, sheets
+from fdd.releases.cards import Release
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -24,7 +26,7 @@ psutil = pytest.importorskip("psutil")
 
 DYING = """
 import os, signal
-from fdd import shards
+from fdd.folders import shards
 
 def dying_seal(path, digest, seal=shards._seal):
     if path.name.startswith("shard-00001."):
@@ -47,7 +49,7 @@ def make(tiny, tmp_path):
 
     def make(name="out", count=35, **options):
         options = {"version": "tiny-1", "format": "npy", "shard_rows": 10} | options
-        return folders.generate(tmp_path / name, "train", 3, count, **options)
+        return sheets.generate(tmp_path / name, "train", 3, count, **options)
 
     return make
 
@@ -90,7 +92,7 @@ def test_a_killed_worker_changes_no_byte(make, tmp_path, format):
 def test_a_shard_that_kills_every_worker_is_given_up(make, tmp_path, monkeypatch):
     hook = tmp_path / "hook.py"
     hook.write_text(
-        "import os, signal\nfrom fdd import shards\n"
+        "import os, signal\nfrom fdd.folders import shards\n"
         "shards._seal = lambda path, digest: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     monkeypatch.setattr(engine, "DEATHS", 0)

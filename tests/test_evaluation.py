@@ -8,12 +8,12 @@ import pytest
 from fake_models import DATA, QUICK, SIZE, TEST, TRAIN, Blind, Ideal, Wide
 
 import fdd
-from benchmarks.boosting_protocol import DCI
-from benchmarks.code_protocol import ENTRIES, MCC, OTHER_SETS, REGRESSORS
-from benchmarks.evaluation import Data, evaluate
-from benchmarks.protocol import Settings
+from benchmarks.protocol.boosting import DCI
+from benchmarks.protocol.codes import ENTRIES, MCC, OTHER_SETS, REGRESSORS
+from benchmarks.protocol.evaluation import Data, evaluate
+from benchmarks.protocol.settings import Settings
+from benchmarks.protocol.targets import SETS
 from benchmarks.scores import cka, mcc, predict
-from benchmarks.targets import SETS
 from fdd import FddError
 
 RAW = ("a", "b", "c", "d")

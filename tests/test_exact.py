@@ -9,8 +9,11 @@ import numba
 import numpy as np
 import pytest
 
-from fdd import FddError, exact, reference, render, sine_table
-from fdd.families import FAMILIES, bind
+from fdd import FddError, render
+from fdd.arithmetic import sine_table
+from fdd.arithmetic import sines as exact
+from fdd.attractors import reference
+from fdd.attractors.families import FAMILIES, bind
 
 DOUBLE = gmpy2.context(precision=53, emin=-1073, emax=1024, subnormalize=True)
 HALF_PI = gmpy2.const_pi(400) / 2

@@ -7,7 +7,9 @@ import gmpy2
 import numpy as np
 import pytest
 
-from fdd import FddError, exact, reference
+from fdd import FddError
+from fdd.arithmetic import sines
+from fdd.attractors import reference
 
 DOUBLE = gmpy2.context(precision=53, emin=-1073, emax=1024, subnormalize=True)
 QUARTER = gmpy2.const_pi(400) / 2
@@ -29,7 +31,7 @@ HARD = {
     "multiples of pi/2": near([float(k * QUARTER) for k in [*range(1, 20), *range(20, 652, 9)]], 2),
     "nodes of the table": near(np.arange(1, 65536, 97) / 64, 8),
     "between the nodes": near((np.arange(0, 65535, 97) + 0.5) / 64, 8),
-    "where the turns begin": near([exact.NARROW, 16.0, math.pi, 3 * math.pi, 5 * math.pi], 500),
+    "where the turns begin": near([sines.NARROW, 16.0, math.pi, 3 * math.pi, 5 * math.pi], 500),
     "the largest": 1024 - np.arange(2000) * 2.0**-43,
     "tiny": np.ldexp(np.linspace(1, 2, 20), np.arange(-1074, 0, 6)[:, None]).ravel(),
     "zero": np.zeros(1),
@@ -42,28 +44,28 @@ both = pytest.mark.parametrize("name", ["sin", "cos"])
 @pytest.mark.parametrize("scale", [1e-8, 0.01, 1.0, 15.0, 60.0, 1024.0])
 def test_random_arguments_of_each_size_are_mpfrs(name, scale):
     x = np.random.default_rng(21).uniform(-scale, scale, 60_000)
-    np.testing.assert_array_equal(getattr(exact, name)(x), mpfr(name, x))
+    np.testing.assert_array_equal(getattr(sines, name)(x), mpfr(name, x))
 
 
 @both
 @pytest.mark.parametrize("kind", HARD)
 def test_hard_cases_are_mpfrs(name, kind):
     x = np.concatenate([HARD[kind], -HARD[kind]])
-    x = x[np.abs(x) <= exact.LIMIT]
-    np.testing.assert_array_equal(getattr(exact, name)(x), mpfr(name, x))
+    x = x[np.abs(x) <= sines.LIMIT]
+    np.testing.assert_array_equal(getattr(sines, name)(x), mpfr(name, x))
 
 
 def test_the_sine_is_odd_and_the_cosine_even_to_the_bit():
     x = np.random.default_rng(22).uniform(-1024, 1024, 50_000)
-    np.testing.assert_array_equal(exact.sin(-x), -exact.sin(x))
-    np.testing.assert_array_equal(exact.cos(-x), exact.cos(x))
+    np.testing.assert_array_equal(sines.sin(-x), -sines.sin(x))
+    np.testing.assert_array_equal(sines.cos(-x), sines.cos(x))
 
 
 @both
 @pytest.mark.parametrize("scale", [15.0, 1024.0])
 def test_the_scalar_functions_alone_are_mpfrs_wherever_they_decide(name, scale):
     x = np.random.default_rng(23).uniform(-scale, scale, 30_000)
-    one = getattr(exact, f"{name}_one")
+    one = getattr(sines, f"{name}_one")
     values = np.array([one(v) for v in x])
     decided = ~np.isnan(values)
     assert decided.mean() > 0.99
@@ -75,10 +77,10 @@ def test_the_scalar_functions_alone_are_mpfrs_wherever_they_decide(name, scale):
 @both
 def test_what_no_try_decides_goes_to_the_reference(monkeypatch, name):
     asked = []
-    monkeypatch.setattr(exact, f"_fill_{name}", lambda x, values: values.fill(np.nan))
+    monkeypatch.setattr(sines, f"_fill_{name}", lambda x, values: values.fill(np.nan))
     library = getattr(math, name)
-    monkeypatch.setattr(exact.reference, name, lambda x: asked.append(x) or library(x))
-    assert getattr(exact, name)([0.5, 700.5]).tolist() == [library(0.5), library(700.5)]
+    monkeypatch.setattr(sines.reference, name, lambda x: asked.append(x) or library(x))
+    assert getattr(sines, name)([0.5, 700.5]).tolist() == [library(0.5), library(700.5)]
     assert asked == [0.5, 700.5]
 
 
@@ -97,4 +99,4 @@ def test_the_reference_is_mpfrs(name):
 def test_arguments_beyond_the_limit_are_refused_or_nan(name, bad):
     assert math.isnan(getattr(reference, name)(bad))
     with pytest.raises(FddError, match=re.escape("x must be finite numbers from -1024 to 1024")):
-        getattr(exact, name)([0.0, bad])
+        getattr(sines, name)([0.0, bad])

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import fdd
-from fdd import FddError, reference
-from fdd.families import FAMILIES, bind
-from fdd.folders import imaged_params
-from fdd.params import uniform_params
+from fdd import FddError
+from fdd.attractors import reference
+from fdd.attractors.families import FAMILIES, bind
+from fdd.attractors.params import uniform_params
+from fdd.folders.sheets import imaged_params
 
 DOUBLE = gmpy2.context(precision=53, emin=-1073, emax=1024, subnormalize=True)
 WILD = "is degenerate: its orbit of {points} points is constant in x or in y{wild} and has no image"

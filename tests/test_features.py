@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.signal import correlate
 
-from benchmarks import features
-from benchmarks.features import pixel_pca, random_convolution
+from benchmarks.images import features
+from benchmarks.images.features import pixel_pca, random_convolution
 from fdd import FddError
 
 

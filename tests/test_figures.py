@@ -7,8 +7,8 @@ import pytest
 from fake_results import evaluation
 from PIL import Image
 
-from benchmarks.descriptions import QUESTIONS
-from benchmarks.figures import all_figures, read_metrics, rows_png
+from benchmarks.protocol.descriptions import QUESTIONS
+from benchmarks.reporting.figures import all_figures, read_metrics, rows_png
 
 CODES = ["scores.png", "predictions.png", "codes.png"]
 IMAGES = ["pairs.png", "path.png"]

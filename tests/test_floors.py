@@ -5,12 +5,13 @@ import doctest
 import numpy as np
 import pytest
 
-from benchmarks import moments, permutation
-from benchmarks.code_protocol import ENTRIES, codes_from_params
 from benchmarks.codes import neighbours, similarity
-from benchmarks.moments import moments_floor
-from benchmarks.permutation import pairs_floor, permutation_floor, permutation_null
+from benchmarks.protocol import moments
+from benchmarks.protocol.codes import ENTRIES, codes_from_params
+from benchmarks.protocol.moments import moments_floor
 from benchmarks.scores import linear_r2, mcc
+from benchmarks.statistics import permutation
+from benchmarks.statistics.permutation import pairs_floor, permutation_floor, permutation_null
 from fdd import FddError
 
 QUICK = [name for name, entry in ENTRIES.items() if entry.floor is not permutation_floor]

@@ -15,7 +15,7 @@ from sklearn.metrics import mutual_info_score
 from benchmarks.codes import gaps, information
 from benchmarks.codes.gaps import mi_gap, mig, modularity, sap
 from benchmarks.codes.information import binned_information, mutual_information
-from benchmarks.permutation import permutation_floor
+from benchmarks.statistics.permutation import permutation_floor
 from fdd import FddError
 
 SCORES = {"sap": sap, "mi_gap": mi_gap, "mig": mig, "modularity": modularity}

@@ -12,11 +12,14 @@ from fake_results import evaluation
 from tiny_runs import OPTIONS
 
 import baselines
-from baselines import interpolate, runs, sweep
-from benchmarks.figures import all_figures
-from benchmarks.page import write_files, write_report
-from benchmarks.saved import folder_of
-from fdd import FddError, folders, generate, shards, store
+from baselines import interpolate, sweep
+from baselines.training import runs
+from benchmarks.reporting.figures import all_figures
+from benchmarks.reporting.saved import folder_of
+from benchmarks.reporting.text import write_files, write_report
+from fdd import FddError
+from fdd.data import cache
+from fdd.folders import generate, shards, sheets
 
 OUTSIDE = (
     *("../outside/secret", "kbc/../../outside/secret", "/outside/secret"),
@@ -31,7 +34,7 @@ def make(tiny, tmp_path):
 
     def make(name="out", **options):
         options = {"version": "tiny-1", "shard_rows": 10} | options
-        return folders.generate(tmp_path / name, "train", 0, 15, **options)
+        return sheets.generate(tmp_path / name, "train", 0, 15, **options)
 
     return make
 
@@ -51,12 +54,12 @@ def outside(tmp_path):
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_names_that_lead_out_of_a_folder_are_refused(tmp_path, name):
     with pytest.raises(FddError) as error:
-        store.within(tmp_path, name)
+        cache.within(tmp_path, name)
     assert str(error.value) == (
         f"folder {str(tmp_path)!r} lists {name!r}, which is no name of a file in it; choose "
         "another folder"
     )
-    assert store.within(tmp_path, "kbc/..a.png") == tmp_path / "kbc" / "..a.png"
+    assert cache.within(tmp_path, "kbc/..a.png") == tmp_path / "kbc" / "..a.png"
 
 
 def change_listing(path, change):
@@ -184,12 +187,12 @@ def test_a_folder_that_is_given_may_be_a_link(make, tmp_path):
 
 def test_shards_of_the_cache_take_the_place_of_links(tiny, tmp_path, outside):
     folder = tmp_path / "cache" / "tiny-1" / "train"
-    store.ensure_split(tiny, "train", tmp_path / "right")
+    cache.ensure_split(tiny, "train", tmp_path / "right")
     folder.mkdir(parents=True)
     for name in ("shard-00000.npy", "shard-00000.json", "shard-00001.json"):
         (folder / name).symlink_to(outside / "secret")
     with pytest.warns(UserWarning, match="it is rendered again"):
-        paths = store.ensure_split(tiny, "train", tmp_path / "cache")
+        paths = cache.ensure_split(tiny, "train", tmp_path / "cache")
     for path in paths:
         right = tmp_path / "right" / "tiny-1" / "train" / path.name
         assert path.read_bytes() == right.read_bytes()
@@ -203,7 +206,7 @@ def test_the_lock_of_the_cache_empties_no_file_that_it_is_a_link_to(tiny, tmp_pa
     (folder / ".lock").symlink_to(outside / "secret")
     sentence = f"folder {str(folder)!r}: it cannot be written (Too many levels of symbolic links)"
     with pytest.raises(FddError, match=f"^{re.escape(sentence)}"):
-        store.ensure_split(tiny, "train", tmp_path / "cache")
+        cache.ensure_split(tiny, "train", tmp_path / "cache")
 
 
 def test_reports_take_the_place_of_links(tmp_path, outside):

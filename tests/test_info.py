@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 import fdd
-from fdd import cli, store
+from fdd import cli
+from fdd.data import cache as store
 
 
 @pytest.fixture

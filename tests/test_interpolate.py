@@ -13,7 +13,6 @@ import baselines
 import fdd
 from baselines import dcgan, lsd
 from baselines.aae import AAE
-from baselines.data import resize
 from baselines.interpolate import (
     GAP,
     LINE,
@@ -28,9 +27,10 @@ from baselines.interpolate import (
     spherical,
     strip,
 )
-from baselines.train import train
-from fdd.cards import release
-from fdd.folders import save_png
+from baselines.training.data import resize
+from baselines.training.loop import train
+from fdd.folders.sheets import save_png
+from fdd.releases.cards import release
 
 rng = np.random.default_rng(0)
 SHARED = {

@@ -5,16 +5,17 @@ import doctest
 import numpy as np
 import pytest
 
-from benchmarks import intervals, protocol
 from benchmarks.images import paired
 from benchmarks.images.paired import pair_floor
-from benchmarks.intervals import half_sample_interval, interquartile_mean, seed_interval
-from benchmarks.permutation import floor_of
-from benchmarks.protocol import Settings, cell
+from benchmarks.protocol import settings
+from benchmarks.protocol.settings import Settings, cell
+from benchmarks.statistics import intervals
+from benchmarks.statistics.intervals import half_sample_interval, interquartile_mean, seed_interval
+from benchmarks.statistics.permutation import floor_of
 from fdd import FddError
 
 
-@pytest.mark.parametrize("module", [intervals, protocol, paired])
+@pytest.mark.parametrize("module", [intervals, settings, paired])
 def test_examples_in_docstrings(module):
     found = doctest.testmod(module)
     assert found.failed == 0 < found.attempted

@@ -8,9 +8,11 @@ from conftest import pixels
 from kaggle_downloads import serving, zipped
 
 import fdd
-from fdd import FddError, folders, published
-from fdd.cards import KAGGLE_2019, kaggle_handle, release
-from fdd.palettes import PALETTES
+from fdd import FddError
+from fdd.data import published
+from fdd.folders import sheets
+from fdd.releases.cards import KAGGLE_2019, kaggle_handle, release
+from fdd.rendering.palettes import PALETTES
 
 BESIDE = {"build.py": b"raise SystemExit('never run')", "README.txt": b"hello"}
 LAYOUTS = {
@@ -120,7 +122,7 @@ def twice(tmp_path):
 
 def test_a_palette_in_two_places_is_refused(twice):
     message = f"root={str(twice)!r} holds 'kbc' more than once; give one of {twice}/a/kbc, "
-    for attempt in (lambda: fdd.load(root=twice), lambda: folders.verify(twice)):
+    for attempt in (lambda: fdd.load(root=twice), lambda: sheets.verify(twice)):
         with pytest.raises(FddError) as error:
             attempt()
         assert str(error.value) == f"{message}{twice}/b/kbc"
@@ -147,7 +149,7 @@ def test_pictures_three_levels_down_are_not_looked_for(twice):
 @pytest.fixture(scope="session")
 def package(tmp_path_factory):
     """A package of mini-1 with 20 images of each split."""
-    from fdd.package import package
+    from fdd.publishing.package import package
 
     folder = tmp_path_factory.mktemp("package")
     package(folder, version="mini-1", images=20)

@@ -2,14 +2,14 @@
 
 import dataclasses
 
-from fdd import render_cpu
-from fdd.families import FAMILIES
+from fdd.attractors.families import FAMILIES
+from fdd.rendering import cpu_kernel
 
 PROGRAM = """
 import dataclasses, sys
 import numpy as np
 import fdd
-from fdd.families import FAMILIES
+from fdd.attractors.families import FAMILIES
 
 def near(x, y, a, b, c):
     return a - x, b * y + x
@@ -45,5 +45,5 @@ def test_a_step_that_changes_is_compiled_anew():
     family = FAMILIES["hopalong_1"]
     families = [*FAMILIES.values(), dataclasses.replace(family, step=edited)]
     families.append(dataclasses.replace(family, argument=100.0))
-    digests = {render_cpu._identity(family) for family in families}
+    digests = {cpu_kernel._identity(family) for family in families}
     assert len(digests) == len(families)

@@ -16,8 +16,8 @@ from nbclient.exceptions import CellExecutionError
 from PIL import Image
 
 import fdd
-from fdd.cards import DEFAULT_VERSION, KAGGLE_2019, KAGGLE_OWNER, kaggle_handle, release
-from fdd.package import package
+from fdd.publishing.package import package
+from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_2019, KAGGLE_OWNER, kaggle_handle, release
 
 IMAGES = 60
 TITLES = {

@@ -9,7 +9,7 @@ import pytest
 from numba.core import caching
 
 import fdd
-from fdd.jit import jit
+from fdd.arithmetic.compiling import jit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 FOLDERS = ("fdd", "baselines", "benchmarks")
@@ -114,10 +114,10 @@ def test_nothing_need_be_writable_for_compiled_code(run_python, tmp_path, variab
     program = f"""
 import sys
 sys.path.insert(0, {str(tmp_path)!r})
-import numpy as np, fdd, fdd.render_cpu
-from fdd import shade
+import numpy as np, fdd, fdd.rendering.cpu_kernel
+from fdd.rendering import shading
 assert fdd.__file__.startswith({str(tmp_path)!r}), fdd.__file__
-print(shade.gray(np.eye(2, dtype=np.uint32)[None]).tolist())
+print(shading.gray(np.eye(2, dtype=np.uint32)[None]).tolist())
 """
     environment = {"HOME": blocked, variable: blocked / "cache", "PYTHONDONTWRITEBYTECODE": 1}
     code, output, errors = run_python("-c", program, **environment)

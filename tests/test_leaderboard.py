@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from benchmarks.leaderboard import COLUMNS, as_html, as_text, leaderboard, main
-from benchmarks.leaderboard_files import SAME
+from benchmarks.reporting.results import SAME
 from fdd import FddError
 
 

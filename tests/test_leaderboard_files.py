@@ -7,13 +7,13 @@ import json
 import pytest
 from test_leaderboard import refused, result, write
 
-from benchmarks import leaderboard_files
 from benchmarks.leaderboard import leaderboard
+from benchmarks.reporting import results
 from fdd import FddError
 
 
 def test_examples_in_docstrings():
-    found = doctest.testmod(leaderboard_files)
+    found = doctest.testmod(results)
     assert found.failed == 0 < found.attempted
 
 
@@ -90,7 +90,7 @@ CELLS = "must be an object of cells, with 'score' in each"
         ('{"a": NaN}', " is no strict JSON: Out of range float values"),
         ('{"a": 1e999}', " is no strict JSON: Out of range float values"),
         ('{"a": "\\ud800"}', " is no strict JSON: 'utf-8' codec can't encode"),
-        *((broken(key), f" is no result file: it lacks '{key}'") for key in leaderboard_files.KEYS),
+        *((broken(key), f" is no result file: it lacks '{key}'") for key in results.KEYS),
         (result(scores={}), " is no result file: it has no scores"),
         (broken("settings", value=[]), " is no result file: settings=[]"),
         (broken("config", value=3), " is no result file: config=3"),

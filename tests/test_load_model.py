@@ -13,8 +13,8 @@ from tiny_runs import TINY, baseline, data_sets
 
 import baselines
 import fdd
-from baselines.runs import load_weights
-from baselines.train import train
+from baselines.training.loop import train
+from baselines.training.runs import load_weights
 from benchmarks.adapters import Adapted, from_codes, from_torch, load_model, weights_sha256
 from fdd import FddError
 

@@ -7,7 +7,7 @@ import torch
 from pytorch_msssim import ms_ssim
 from torch import nn
 
-from baselines.losses import (
+from baselines.parts.losses import (
     CLIP,
     clip_weights,
     discriminator_loss,

@@ -17,7 +17,7 @@ from benchmarks.codes.neighbours import (
     overlap_table,
     trustworthiness,
 )
-from benchmarks.permutation import permutation_floor
+from benchmarks.statistics.permutation import permutation_floor
 from fdd import FddError
 
 SCORES = {

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import nn
 
-from baselines.networks import (
+from baselines.parts.networks import (
     MAPPING_WIDTH,
     Discriminator,
     Encoder,

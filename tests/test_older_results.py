@@ -7,12 +7,12 @@ import json
 import pytest
 from fake_results import result
 
-from benchmarks import page
 from benchmarks.leaderboard import leaderboard
-from benchmarks.protocol import PROTOCOL, Settings
+from benchmarks.protocol.settings import PROTOCOL, Settings
 from benchmarks.report import is_of
-from benchmarks.summary import runs_of
-from benchmarks.webpage import as_html
+from benchmarks.reporting import text as page
+from benchmarks.reporting.html import as_html
+from benchmarks.reporting.runs import runs_of
 
 BARE = ("score", "ceiling")
 

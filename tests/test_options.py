@@ -11,8 +11,8 @@ from tiny_runs import OPTIONS, TINY, baseline, data_sets
 
 import baselines
 from baselines import aae, dcgan, lsd
-from baselines.runs import saved_options
-from baselines.train import train
+from baselines.training.loop import train
+from baselines.training.runs import saved_options
 from fdd import FddError
 
 each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)

@@ -11,12 +11,12 @@ import fdd
 from benchmarks import oracle
 from benchmarks.image_scores import kid
 from benchmarks.oracle import SHIPPED, load_oracle, packed
-from benchmarks.protocol import Settings
-from benchmarks.splits import read_data
+from benchmarks.protocol.data import read_data
+from benchmarks.protocol.settings import Settings
 from fdd import FddError
-from fdd.cards import release
+from fdd.releases.cards import release
 
-FOLDER = Path(benchmarks.__file__).parent / "oracles"
+FOLDER = Path(benchmarks.__file__).parent / "oracle"
 FILE = FOLDER / "mini-1.safetensors"
 READS = {"fdd-1": [0.93, 0.9, 0.8, 0.8], "mini-1": [0.9, 0.78, 0.68, 0.68]}
 """What the R2 of 300 images exceeds. docs/protocol.md has that of 5,000."""

@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 import fdd
-from fdd import cards, package, parquet
 from fdd.cli import main
-from fdd.package_check import check
+from fdd.data import parquet
+from fdd.publishing import package
+from fdd.publishing.check import check
+from fdd.releases import cards
 
 pytest.importorskip("pyarrow", reason="a package is written with pyarrow")
 

@@ -11,11 +11,12 @@ from conftest import CHECKOUT, pixels
 from PIL import Image
 
 import fdd
-from fdd import package, sources
-from fdd.cards import RELEASES, release
-from fdd.package_contents import meaning
-from fdd.package_texts import Contents, croissant, kaggle_metadata, licence, readme
-from fdd.palettes import PALETTES
+from fdd.data import kaggle
+from fdd.publishing import package
+from fdd.publishing.contents import meaning
+from fdd.publishing.texts import Contents, croissant, kaggle_metadata, licence, readme
+from fdd.releases.cards import RELEASES, release
+from fdd.rendering.palettes import PALETTES
 
 parquet = pytest.importorskip("pyarrow.parquet", reason="packages are written by pyarrow")
 
@@ -150,7 +151,7 @@ def test_the_columns_are_those_of_the_files(folder):
 
 def test_the_examples_of_the_readme_run(folder, monkeypatch):
     pytest.importorskip("mlcroissant", reason="one of the examples reads croissant.json")
-    monkeypatch.setattr(sources, "find", lambda source, version: folder)
+    monkeypatch.setattr(kaggle, "find", lambda source, version: folder)
     monkeypatch.chdir(folder)
     examples = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     assert len(examples) == 4

@@ -12,9 +12,10 @@ import pytest
 from PIL import Image
 
 import fdd
-from fdd import indexed_png, package, parquet
-from fdd.packaged import read_manifest
-from fdd.shards import file_digest
+from fdd.data import indexed_png, parquet
+from fdd.data.packaged import read_manifest
+from fdd.folders.shards import file_digest
+from fdd.publishing import package
 
 pa = pytest.importorskip("pyarrow", reason="a package is read with pyarrow")
 pq = pytest.importorskip("pyarrow.parquet", reason="a package is read with pyarrow")
@@ -125,8 +126,10 @@ def test_a_missing_split_is_named(copy):
 
 def test_a_file_is_hashed_once_until_it_changes(copy, monkeypatch):
     hashed = []
-    real = fdd.packaged.file_digest
-    monkeypatch.setattr(fdd.packaged, "file_digest", lambda p: hashed.append(p.name) or real(p))
+    real = fdd.data.packaged.file_digest
+    monkeypatch.setattr(
+        fdd.data.packaged, "file_digest", lambda p: hashed.append(p.name) or real(p)
+    )
     load(copy)
     load(copy)
     assert hashed == [NAME]
@@ -209,7 +212,7 @@ def test_a_picture_of_another_size_is_refused_by_its_header(copy):
 
 LIMITED = """
 import resource, sys, numpy as np
-from fdd.indexed_png import decode
+from fdd.data.indexed_png import decode
 decode(open(sys.argv[2], "rb").read(), np.zeros((32, 32, 3), np.uint8), "good")
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 try:

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 from fake_results import HOSTILE, cell, code_scores, evaluation, image_scores, result
 
-from benchmarks import page
-from benchmarks.boosting_protocol import DCI
-from benchmarks.code_protocol import ENTRIES, MCC, REGRESSORS
-from benchmarks.descriptions import DESCRIPTIONS, HEADLINE
-from benchmarks.figures import Figure
-from benchmarks.image_protocol import RANKED
-from benchmarks.intervals import seed_interval
-from benchmarks.summary import CONDITIONS, PARAMETERS, cells_of, places_of, runs_of
-from benchmarks.targets import SETS, TARGETS
-from benchmarks.webpage import as_html
+from benchmarks.protocol.boosting import DCI
+from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
+from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE
+from benchmarks.protocol.images import RANKED
+from benchmarks.protocol.targets import SETS, TARGETS
+from benchmarks.reporting import text as page
+from benchmarks.reporting.figures import Figure
+from benchmarks.reporting.html import as_html
+from benchmarks.reporting.runs import CONDITIONS, PARAMETERS, cells_of, places_of, runs_of
+from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
 PICTURE = Figure("a.png", "generator", f"alt {HOSTILE}", f"caption {HOSTILE}", b"png")
@@ -341,7 +341,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
 
 
 def test_conditions_are_named_as_in_the_pictures():
-    from benchmarks.image_protocol import CAPTIONS
+    from benchmarks.protocol.images import CAPTIONS
 
     assert CONDITIONS == CAPTIONS
     assert evaluation().pictures.keys() >= {*CAPTIONS.values(), "FD(v)", "FD path", "G path"}

@@ -16,10 +16,11 @@ from tiny_runs import OPTIONS, data_sets, table
 from torch import nn
 
 import baselines
-from baselines import aae, dcgan, lsd, parallel
+from baselines import aae, dcgan, lsd
 from baselines.aae import AAE
-from baselines.cli import main
-from baselines.train import train
+from baselines.training import parallel
+from baselines.training.cli import main
+from baselines.training.loop import train
 from fdd import FddError
 
 LOSSES = {

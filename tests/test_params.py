@@ -6,11 +6,11 @@ from PIL import Image
 
 import fdd
 from fdd import FddError
+from fdd.attractors.families import FAMILIES
+from fdd.attractors.params import uniform_params
 from fdd.cli import main
-from fdd.families import FAMILIES
-from fdd.folders import imaged_params
-from fdd.params import uniform_params
-from fdd.render import count_groups
+from fdd.folders.sheets import imaged_params
+from fdd.rendering.render import count_groups
 
 KNOWN = "choose from " + ", ".join(FAMILIES)
 

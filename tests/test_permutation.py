@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from benchmarks import permutation
 from benchmarks.scores import linear_r2, mcc, permutation_floor
+from benchmarks.statistics import permutation
 
 
 @pytest.fixture

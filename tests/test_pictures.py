@@ -10,9 +10,9 @@ from skimage import data as shipped
 from tiny_runs import OPTIONS, TINY, baseline, table, words
 
 import baselines
-from baselines.cli import main
-from baselines.data import open_data
-from baselines.pictures import Pictures, read_pictures
+from baselines.training.cli import main
+from baselines.training.data import open_data
+from baselines.training.pictures import Pictures, read_pictures
 from fdd import FddError
 
 ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp"

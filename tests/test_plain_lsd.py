@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.testing import assert_close
 
-from baselines.data import Batch
 from baselines.lsd import LSD, PRESETS
+from baselines.training.data import Batch
 from benchmarks.speed.bench_baselines import gflop_per_image, our_step, plain_step
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
 

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.image_scores import fid, kid, prdc
 from benchmarks.images import pooled
 from benchmarks.images.pooled import fid_null, kid_null, prdc_null
-from benchmarks.permutation import floor_of
+from benchmarks.statistics.permutation import floor_of
 from fdd import FddError
 
 NAMES = ["precision", "recall", "density", "coverage"]

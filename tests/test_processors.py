@@ -45,12 +45,12 @@ import collections, re
 import llvmlite.binding as llvm
 import numba
 from numba import int64
-from fdd import exact
-from fdd.families import FAMILIES, bind
-from fdd.simd import LANES
-from fdd.simd_memory import load, load_rows, store
+from fdd.arithmetic import sines
+from fdd.attractors.families import FAMILIES, bind
+from fdd.arithmetic.lanes import LANES
+from fdd.arithmetic.lane_memory import load, load_rows, store
 
-step = bind(FAMILIES["fractal_dream"].step, sin=exact.sin_lanes)
+step = bind(FAMILIES["fractal_dream"].step, sin=sines.sin_lanes)
 step = numba.njit(error_model="numpy", forceinline=True)(step)
 
 @numba.njit(error_model="numpy")

@@ -9,7 +9,7 @@ from conftest import tree
 from kaggle_stub import KEY, TOKEN, Reply
 from publishing import HANDLE, SOURCE, contents, needs_publish
 
-from fdd.package import package
+from fdd.publishing.package import package
 
 pytest_plugins = ["publish_fixtures"]
 pytestmark = needs_publish

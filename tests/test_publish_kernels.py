@@ -12,7 +12,7 @@ from conftest import CHECKOUT
 from kaggle_stub import KEY, TOKEN
 from publishing import HANDLE, SOURCE, cells, contents, needs_publish
 
-from fdd.cards import KAGGLE_OWNER
+from fdd.releases.cards import KAGGLE_OWNER
 
 pytest_plugins = ["publish_fixtures"]
 pytestmark = needs_publish

@@ -12,8 +12,10 @@ import pytest
 from PIL import Image
 
 import fdd
-from fdd import FddError, folders, published
-from fdd.palettes import PALETTES
+from fdd import FddError
+from fdd.data import published
+from fdd.folders import sheets
+from fdd.rendering.palettes import PALETTES
 
 NAMES = ("x0", "y0", "a", "b", "c", "d")
 NAME = "0.1_-0.2_2.1_-1.9_0.7_1.3.png"
@@ -91,7 +93,7 @@ def load(root, **options):
 
 
 def verify(root, **options):
-    return folders.verify(root, size=16, points=400, **options)
+    return sheets.verify(root, size=16, points=400, **options)
 
 
 def test_a_folder_loads_in_the_order_of_its_names(root):
@@ -115,7 +117,7 @@ def test_a_data_set_says_what_it_is(root):
 
 
 def test_the_reference_loads_and_verifies(reference_folder):
-    assert [(report["images"], report["equal"]) for report in folders.verify(reference_folder)] == [
+    assert [(report["images"], report["equal"]) for report in sheets.verify(reference_folder)] == [
         (3, 3)
     ] * 3
     for palette in PALETTES:
@@ -291,11 +293,11 @@ def test_verify_takes_a_folder_named_after_its_palette(root):
     assert report["equal"] == 0
     for bad in ({"palette": "jet"}, {"size": 0}, {"points": 0.5}):
         with pytest.raises(FddError, match=f"^{next(iter(bad))}="):
-            folders.verify(root, **bad)
+            sheets.verify(root, **bad)
 
 
 def generate(folder, **options):
-    return folders.generate(folder, "val", version="tiny-1", **options)
+    return sheets.generate(folder, "val", version="tiny-1", **options)
 
 
 def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
@@ -319,7 +321,7 @@ def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
 def test_an_interrupted_generate_leaves_whole_pictures_and_goes_on(
     picture, tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(folders, "BLOCK", 3)
+    monkeypatch.setattr(sheets, "BLOCK", 3)
     save, saved = Image.Image.save, []
 
     def dying_save(image, path, **options):

@@ -10,8 +10,7 @@ import torch
 
 import fdd
 from benchmarks import reader
-from benchmarks.reader import Options, Training, batches, draw_images, main, train
-from benchmarks.reader_network import (
+from benchmarks.oracle.network import (
     CANONICAL,
     CENTRE,
     SPREAD,
@@ -24,7 +23,8 @@ from benchmarks.reader_network import (
     upright,
     views,
 )
-from benchmarks.threads import torch_threads
+from benchmarks.reader import Options, Training, batches, draw_images, main, train
+from benchmarks.statistics.threads import torch_threads
 from fdd import FddError
 
 PARAMS = np.array([[0.1, 0.2, -2.0, 1.5, -0.5, 2.5], [0.3, -0.4, -1.0, -3.0, 0.0, 1.0]])

@@ -8,9 +8,9 @@ from fake_models import DATA, QUICK, TEST, TRAIN
 
 import fdd
 from benchmarks import references
-from benchmarks.evaluation import evaluate
-from benchmarks.leaderboard_files import read_results
+from benchmarks.protocol.evaluation import evaluate
 from benchmarks.references import Options, main, score_references
+from benchmarks.reporting.results import read_results
 
 LABELLED = dataclasses.replace(
     DATA, oracle_codes=tuple(fdd.canonical_params(params)[:, 2:] for _, params in (TRAIN, TEST))

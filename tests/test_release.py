@@ -20,9 +20,9 @@ LIGHT = {"filelock", "numba", "numpy", "pandas", "pillow", "platformdirs", "tqdm
 """All that rendering and loading need."""
 SHIPPED = {
     "fdd/py.typed",
-    *("benchmarks/oracles/fdd-1.safetensors", "benchmarks/oracles/mini-1.safetensors"),
-    *("benchmarks/templates/report.css", "benchmarks/templates/report.html"),
-    *("fdd/checksums/fdd-1.sha256", "fdd/checksums/mini-1.sha256"),
+    *("benchmarks/oracle/fdd-1.safetensors", "benchmarks/oracle/mini-1.safetensors"),
+    *("benchmarks/reporting/templates/report.css", "benchmarks/reporting/templates/report.html"),
+    *("fdd/releases/checksums/fdd-1.sha256", "fdd/releases/checksums/mini-1.sha256"),
 }
 """What is installed beside the code."""
 EPOCH = "1700000000"
@@ -172,10 +172,11 @@ def test_every_extra_that_an_error_names_is_there(about, tree):
 
 def test_the_installed_package_works_in_another_folder(installed, tmp_path):
     program = """
-import importlib.util, sys, fdd.cli, fdd.cards
+import importlib.util, sys, fdd.cli, fdd.releases.cards
 for name in ("baselines", "benchmarks"):
     print(importlib.util.find_spec(name).origin)
-print(fdd.__file__, fdd.__version__, len(fdd.cards.published_checksums("fdd-1")), flush=True)
+listed = fdd.releases.cards.published_checksums("fdd-1")
+print(fdd.__file__, fdd.__version__, len(listed), flush=True)
 sys.exit(fdd.cli.main(["info"]))
 """
     environment = {"PYTHONPATH": str(installed), "HOME": str(tmp_path)}

@@ -11,12 +11,14 @@ import pytest
 from PIL import Image
 
 import fdd
-from fdd import FddError, reference, render_cpu
-from fdd.families import FAMILIES
-from fdd.palettes import PALETTES
-from fdd.published import parse_name
+from fdd import FddError
+from fdd.attractors import reference
+from fdd.attractors.families import FAMILIES
+from fdd.data.published import parse_name
+from fdd.rendering import cpu_kernel
+from fdd.rendering.palettes import PALETTES
 
-render_module = importlib.import_module("fdd.render")  # `fdd.render` itself is the function
+render_module = importlib.import_module("fdd.rendering.render")
 
 FAMILY = FAMILIES["fractal_dream"]
 PERIODIC = (-0.5, 0.3, 1.0, 0.9, -0.8, -0.7)
@@ -50,11 +52,11 @@ def by_reference(params, points, size):
 def by_kernel(params, points, size, stored=None, garbage=np.nan):
     """(counts, status, orbits [n, stored, 2]) of one kernel call, its scratch full of junk."""
     n = len(params)
-    trajectory = np.full((stored or max(points, 2), 2, render_cpu.GROUP), garbage)
-    cells = np.full((render_cpu.BINNED, render_cpu.GROUP), 77, np.uint32)
+    trajectory = np.full((stored or max(points, 2), 2, cpu_kernel.GROUP), garbage)
+    cells = np.full((cpu_kernel.BINNED, cpu_kernel.GROUP), 77, np.uint32)
     counts = np.full((n, size, size), 99, np.uint32)
     status = np.full(n, 77, np.uint8)
-    render_cpu.kernel(FAMILY)(
+    cpu_kernel.kernel(FAMILY)(
         *(params, points, PALETTES["kbc"], trajectory, cells, counts),
         *(np.empty((0, 0, 0), np.uint8), status),
     )
@@ -80,9 +82,9 @@ def test_kernel_is_the_reference_to_the_bit(make, points, size):
         trajectory, expected = by_reference(vector, points, size)
         np.testing.assert_array_equal(orbits[row], trajectory, str(vector.tolist()))
         if expected is None:
-            assert status[row] == render_cpu.DEGENERATE
+            assert status[row] == cpu_kernel.DEGENERATE
         else:
-            assert status[row] == render_cpu.DONE
+            assert status[row] == cpu_kernel.DONE
             np.testing.assert_array_equal(counts[row], expected, str(vector.tolist()))
 
 
@@ -103,7 +105,7 @@ def test_a_trajectory_computed_in_parts_gives_the_same_counts(points):
 
 
 def test_more_points_than_are_stored_at_a_time():
-    points = render_cpu.STORED + 1000
+    points = cpu_kernel.STORED + 1000
     whole, _, _ = by_kernel(np.array([ROW]), points, 32, stored=points)
     np.testing.assert_array_equal(fdd.render(ROW, "counts", 32, points), whole[0])
 
@@ -204,7 +206,7 @@ def test_symmetries_are_exact_but_for_points_on_the_edge_of_a_cell(symmetry, dra
     _, status_before, orbits_before = by_kernel(params, points, size)
     np.testing.assert_array_equal(status, status_before)
     effect = ON_ORBITS[symmetry.name]
-    for row in np.flatnonzero(status == render_cpu.DONE):
+    for row in np.flatnonzero(status == cpu_kernel.DONE):
         np.testing.assert_array_equal(orbits[row], effect(orbits_before[row]))
         (cell, on_edge), (before, _) = cells(orbits[row], size), cells(orbits_before[row], size)
         np.testing.assert_array_equal(counts[row], histogram(cell, size))
@@ -234,14 +236,14 @@ def test_what_the_kernel_cannot_decide_comes_from_the_reference(monkeypatch):
     params = uniform_params(11, 5)
     outputs = ("rgb", "gray", "counts")
     expected = [fdd.render(params, output, size=12, points=200) for output in outputs]
-    kernel = render_cpu.kernel(FAMILY)
+    kernel = cpu_kernel.kernel(FAMILY)
 
     def undecided(params, points, palette, trajectory, cells, counts, images, status):
         kernel(params, points, palette, trajectory, cells, counts, images, status)
         counts[[0, 3]], images[[0, 3] if len(images) else []] = 12345, 7
-        status[[0, 3]] = render_cpu.UNDECIDED
+        status[[0, 3]] = cpu_kernel.UNDECIDED
 
-    monkeypatch.setattr(render_cpu, "kernel", lambda family: undecided)
+    monkeypatch.setattr(cpu_kernel, "kernel", lambda family: undecided)
     for output, images in zip(outputs, expected, strict=True):
         np.testing.assert_array_equal(fdd.render(params, output, size=12, points=200), images)
     with pytest.raises(FddError, match=r"params row 3, .* is degenerate"):
@@ -265,8 +267,8 @@ def test_when_one_worker_stops_the_others_stop_at_their_next_block(failing, erro
         time.sleep(0.005)
 
     blocks = 60
-    monkeypatch.setattr(render_module, "_block_rows", lambda *arguments: render_cpu.GROUP)
-    params = np.tile(ROW, (blocks * render_cpu.GROUP, 1))
+    monkeypatch.setattr(render_module, "_block_rows", lambda *arguments: cpu_kernel.GROUP)
+    params = np.tile(ROW, (blocks * cpu_kernel.GROUP, 1))
     with pytest.raises(error, match="stop"):
         render_module.count_groups(params, 4, 20, 2, finish)
     assert len(after) < blocks // 2

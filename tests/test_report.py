@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 from fake_results import evaluation, result
 
-from benchmarks import report, saved, summary
-from benchmarks.protocol import Settings
-from benchmarks.saved import SCORES, SHOWN, SUMS, folder_of, load_evaluation, save_evaluation
+from benchmarks import report
+from benchmarks.protocol.settings import Settings
+from benchmarks.reporting import runs, saved
+from benchmarks.reporting.saved import (
+    SCORES,
+    SHOWN,
+    SUMS,
+    folder_of,
+    load_evaluation,
+    save_evaluation,
+)
 from fdd import FddError
 
 ABOUT = (
@@ -246,7 +254,7 @@ def test_scores_lie_beside_their_model(model, folder):
     assert folder_of(model).as_posix() == folder
 
 
-@pytest.mark.parametrize("module", [saved, summary])
+@pytest.mark.parametrize("module", [saved, runs])
 def test_examples(module):
     found = doctest.testmod(module)
     assert (found.failed, found.attempted > 0) == (0, True)

@@ -9,8 +9,8 @@ import torch
 from tiny_runs import TINY, acting, baseline, data_sets, table
 
 import baselines
-from baselines.runs import load_weights
-from baselines.train import Outcome, train
+from baselines.training.loop import Outcome, train
+from baselines.training.runs import load_weights
 from fdd import FddError
 
 CODES = np.random.default_rng(0).normal(size=(5, 6))
@@ -81,7 +81,9 @@ def test_bfloat16_is_near_float32_and_evaluates_in_it(run, name):
     make = baseline(name)
     network = make(make.config_type(**TINY), torch.Generator())
     network.load_state_dict(weights)
-    expected = baselines.model.Model(network, baselines.load_run(rough).config, torch.device("cpu"))
+    expected = baselines.training.model.Model(
+        network, baselines.load_run(rough).config, torch.device("cpu")
+    )
     assert np.array_equal(baselines.load_run(rough).generate(CODES), expected.generate(CODES))
 
 
@@ -147,13 +149,13 @@ def test_compiled_networks_give_the_same_losses(run, monkeypatch):
 def test_a_run_with_an_average_loads_the_average(run, name):
     folder = run(name, "a", ema=0.9, lr_generator=0.01)
     weights = load_weights(folder)
-    generator = baselines.networks.Generator(baseline(name).config_type(**TINY).shape(), 6)
+    generator = baselines.parts.networks.Generator(baseline(name).config_type(**TINY).shape(), 6)
     codes, made = torch.from_numpy(CODES).float(), {}
     for prefix in ("average.module.", "generator."):
         found = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}
         generator.load_state_dict(found)
         with torch.no_grad():
-            made[prefix] = baselines.data.to_images(generator.eval()(codes))
+            made[prefix] = baselines.training.data.to_images(generator.eval()(codes))
     shown = baselines.load_run(folder).generate(CODES)
     assert np.array_equal(shown, made["average.module."])
     assert not np.array_equal(shown, made["generator."])

@@ -16,8 +16,8 @@ from tiny_runs import OPTIONS, TINY, acting, baseline, data_sets, render, table,
 
 import baselines
 from baselines.aae import AAE, PRESETS
-from baselines.cli import main
-from baselines.train import train
+from baselines.training.cli import main
+from baselines.training.loop import train
 from fdd import FddError
 
 TINY_WORDS = words(**TINY)
@@ -55,7 +55,7 @@ def command(tmp_path, monkeypatch, capsys):
 
 def test_a_loaded_run_goes_from_numpy_to_numpy(trained):
     model, images = baselines.load_run(trained), render(40)
-    small = baselines.data.resize(images, 16)
+    small = baselines.training.data.resize(images, 16)
     codes = model.encode(small)
     assert (codes.shape, codes.dtype) == ((40, 6), np.float32)
     assert (model.image_size, model.latent_size) == (16, 6)
@@ -70,7 +70,7 @@ def test_a_loaded_run_goes_from_numpy_to_numpy(trained):
         model.encode(images)
     assert str(error.value) == (
         "images uint8 [40, 128, 128, 3] must be uint8 [N, 16, 16, 3]; "
-        "baselines.data.resize makes them so"
+        "baselines.training.data.resize makes them so"
     )
     for bad, message in [
         (codes[:, :5], "codes [40, 5] must be [N, 6]"),

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from fake_models import DATA, QUICK, SIZE, Ideal, draw, sample
 
-from benchmarks.image_protocol import World
 from benchmarks.image_scores import fid, kid, prdc
-from benchmarks.intervals import half_sample_interval
-from benchmarks.sample_protocol import score_samples
+from benchmarks.protocol.images import World
+from benchmarks.protocol.samples import score_samples
+from benchmarks.statistics.intervals import half_sample_interval
 
 SETTINGS = dataclasses.replace(QUICK, slow_draws=19, halves=40)
 CONTROLS = {"random_fid", "pca_fid"}

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import fdd
-from fdd import FddError, sampling
-from fdd.candidates import candidates
-from fdd.cards import RELEASES, published_checksums
-from fdd.store import ensure_split, shards
+from fdd import FddError
+from fdd.data.cache import ensure_split, shards
+from fdd.releases import sampling
+from fdd.releases.candidates import candidates
+from fdd.releases.cards import RELEASES, published_checksums
 
 GOLDEN = {
     "train": """

@@ -14,7 +14,6 @@ from sklearn.metrics import r2_score
 from sklearn.model_selection import GridSearchCV, LeaveOneOut
 from sklearn.preprocessing import StandardScaler
 
-from benchmarks import arrays, permutation, regressors
 from benchmarks.codes import matching, readout
 from benchmarks.codes.matching import assigned
 from benchmarks.scores import (
@@ -25,6 +24,7 @@ from benchmarks.scores import (
     permutation_floor,
     predict,
 )
+from benchmarks.statistics import arrays, permutation, regressors
 
 SCORES = {
     "linear_r2": linear_r2,

@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from benchmarks.arrays import constant_columns, varying
 from benchmarks.scores import linear_r2, mcc, nonlinear_r2, permutation_floor
+from benchmarks.statistics.arrays import constant_columns, varying
 from fdd import FddError
 
 SCORES = {

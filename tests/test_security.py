@@ -15,13 +15,16 @@ from onnx import TensorProto, helper
 from PIL import EpsImagePlugin
 
 import baselines
-from baselines import runs
-from baselines.pictures import read_pictures
-from benchmarks import reader, saved
+from baselines.training import runs
+from baselines.training.pictures import read_pictures
+from benchmarks import reader
 from benchmarks.adapters import load_model
-from benchmarks.leaderboard_files import read_results
 from benchmarks.oracle import load_oracle
-from fdd import FddError, generate, published, store
+from benchmarks.reporting import saved
+from benchmarks.reporting.results import read_results
+from fdd import FddError
+from fdd.data import cache, published
+from fdd.folders import generate
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 SOURCES = [
@@ -32,8 +35,11 @@ SOURCES = [
 
 UNPICKLERS = {"cloudpickle", "dill", "joblib", "jsonpickle", "marshal", "pickle", "shelve"}
 HARMLESS = {
-    "fdd/jit.py": ["pickle"],  # names an error of numba's cache, which this machine wrote itself
-    "fdd/sources.py": ["file.extractall"],  # of zip; each member is checked first (test_unpack.py)
+    # names an error of numba's cache, which this machine wrote itself
+    "fdd/arithmetic/compiling.py": ["pickle"],
+    "fdd/data/kaggle.py": [
+        "file.extractall"
+    ],  # of zip; each member is checked first (test_unpack.py)
 }
 NEVER = {
     *("__import__", "eval", "exec", "os.popen", "os.system", "shutil.unpack_archive"),
@@ -206,13 +212,13 @@ def test_a_pickle_is_refused_in_one_sentence_and_stays_shut(tmp_path, trap, file
 
 
 def test_a_pickle_in_the_place_of_a_shard_is_rendered_over(tiny, tmp_path, trap):
-    paths = store.ensure_split(tiny, "test", tmp_path)
+    paths = cache.ensure_split(tiny, "test", tmp_path)
     right = paths[0].read_bytes()
     note = paths[0].with_suffix(".json")
     paths[0].write_bytes(objects(pickle.dumps(Bait(trap))))
-    store._write_note(paths[0], "0" * 64)  # as if it had been verified
+    cache._write_note(paths[0], "0" * 64)  # as if it had been verified
     with pytest.warns(UserWarning, match="is truncated or unreadable; it is rendered again$"):
-        store.ensure_split(tiny, "test", tmp_path)
+        cache.ensure_split(tiny, "test", tmp_path)
     assert paths[0].read_bytes() == right
     assert "0" * 64 not in note.read_text()
 
@@ -300,8 +306,8 @@ def test_pictures_that_are_bombs_are_refused_by_size(tmp_path, run_python):
     program = f"""
 import resource, sys
 from pathlib import Path
-from baselines.pictures import read_pictures
-from fdd.published import read_image
+from baselines.training.pictures import read_pictures
+from fdd.data.published import read_image
 
 pages = int(Path("/proc/self/statm").read_text().split()[0])
 limit = pages * resource.getpagesize() + {ROOM}

@@ -11,9 +11,10 @@ import xarray
 from datashader import colors, transfer_functions
 
 import fdd
-from fdd import reference, shade
-from fdd.families import FAMILIES
-from fdd.palettes import PALETTES
+from fdd.attractors import reference
+from fdd.attractors.families import FAMILIES
+from fdd.rendering import shading
+from fdd.rendering.palettes import PALETTES
 
 THEIRS = {"kbc": colorcet.kbc, "inferno": colors.inferno, "viridis": colors.viridis}
 
@@ -28,7 +29,7 @@ def by_datashader(counts, palette):
 def assert_shaded_alike(images, kind=np.uint32):
     for counts in images:
         for palette, colours in PALETTES.items():
-            ours = shade.rgb(counts[None].astype(kind), colours)
+            ours = shading.rgb(counts[None].astype(kind), colours)
             np.testing.assert_array_equal(ours[0], by_datashader(counts, palette))
 
 
@@ -82,34 +83,34 @@ def test_rendered_counts_have_datashaders_colours(size):
     assert_shaded_alike(counts)
     for palette, colours in PALETTES.items():
         images = fdd.render(params, size=size, points=20000, palette=palette)
-        np.testing.assert_array_equal(images, shade.rgb(counts, colours))
+        np.testing.assert_array_equal(images, shading.rgb(counts, colours))
 
 
 def test_a_hundred_thousand_points_in_few_cells_are_binned_alike():
     periodic = (-0.5, 0.3, 1.0, 0.9, -0.8, -0.7)
     counts = fdd.render(periodic, "counts", size=5, points=200_000)
-    assert np.ptp(counts[counts > 0]) >= shade.BINS
+    assert np.ptp(counts[counts > 0]) >= shading.BINS
     assert_shaded_alike([counts])
 
 
 def test_one_image_of_a_batch_does_not_change_another():
     batch = np.array([random_counts(kind, 12, 3) for kind in KINDS + WIDE], np.uint32)
-    together = shade.rgb(batch, PALETTES["kbc"])
+    together = shading.rgb(batch, PALETTES["kbc"])
     for counts, image in zip(batch, together, strict=True):
-        np.testing.assert_array_equal(shade.rgb(counts[None], PALETTES["kbc"])[0], image)
+        np.testing.assert_array_equal(shading.rgb(counts[None], PALETTES["kbc"])[0], image)
 
 
 @pytest.mark.parametrize("shape", [(0, 4, 4), (2, 4, 4)])
 def test_no_images_and_empty_images(shape):
     white = np.zeros(shape, np.uint32)
-    np.testing.assert_array_equal(shade.rgb(white, PALETTES["kbc"]), np.full((*shape, 3), 255))
-    np.testing.assert_array_equal(shade.gray(white), np.full(shape, 255))
+    np.testing.assert_array_equal(shading.rgb(white, PALETTES["kbc"]), np.full((*shape, 3), 255))
+    np.testing.assert_array_equal(shading.gray(white), np.full(shape, 255))
 
 
 @pytest.mark.parametrize("kind", KINDS + WIDE)
 def test_gray_is_255_times_one_minus_the_share_of_cells_with_at_most_that_count(kind):
     counts = random_counts(kind, 25, 4).astype(np.uint32)
-    gray = shade.gray(counts[None])[0]
+    gray = shading.gray(counts[None])[0]
     occupied = np.sort(counts[counts > 0])
     share = np.searchsorted(occupied, counts, side="right") / occupied.size
     expected = np.where(counts > 0, np.trunc(255 * (1 - share)), 255)
@@ -119,7 +120,7 @@ def test_gray_is_255_times_one_minus_the_share_of_cells_with_at_most_that_count(
 @pytest.mark.parametrize("kind", KINDS)
 def test_gray_darkens_with_the_count_and_leaves_paper_white(kind):
     counts = random_counts(kind, 25, 5).astype(np.uint16)
-    gray = shade.gray(counts[None])[0].astype(int)
+    gray = shading.gray(counts[None])[0].astype(int)
     order = np.argsort(counts, axis=None)
     assert np.all(np.diff(gray.ravel()[order]) <= 0)
     assert np.all(gray[counts == 0] == 255)
@@ -131,8 +132,8 @@ def test_shading_a_very_large_count_needs_little_memory(run_python):
     """An orbit that stays in one cell, of as many points as `render` takes."""
     program = """
 import resource, numpy as np
-from fdd import shade
-from fdd.palettes import PALETTES
+from fdd.rendering import shading as shade
+from fdd.rendering.palettes import PALETTES
 counts = np.zeros((1, 8, 8), np.uint32)
 shade.rgb(counts, PALETTES["kbc"]), shade.gray(counts)
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))

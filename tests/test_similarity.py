@@ -13,7 +13,7 @@ from scipy.stats import spearmanr
 
 from benchmarks.codes import similarity
 from benchmarks.codes.similarity import cka, distance_correlation, rsa
-from benchmarks.permutation import permutation_floor
+from benchmarks.statistics.permutation import permutation_floor
 from fdd import FddError
 
 rbf = partial(cka, kernel="rbf")

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 from kaggle_downloads import HANDLE, serving, zipped
 
-from fdd import FddError, sources
+from fdd import FddError
+from fdd.data import kaggle as sources
 
 FILES = {"a, b.txt": b"one", "in/c.txt": b"two" * 1000}
 SOURCE = f"kaggle:{HANDLE}"

@@ -16,8 +16,9 @@ import pytest
 from conftest import REGISTER_TINY
 
 import fdd
-from fdd import FddError, store
-from fdd.cards import release
+from fdd import FddError
+from fdd.data import cache
+from fdd.releases.cards import release
 
 NAMES = ["shard-00000.npy", "shard-00001.npy", "shard-00002.npy"]
 
@@ -31,26 +32,26 @@ def folder(tmp_path):
 @pytest.fixture
 def ensure(tiny, folder):
     """Makes the train split of tiny-1 complete in `folder`."""
-    return lambda: store.ensure_split(tiny, "train", folder.parent.parent)
+    return lambda: cache.ensure_split(tiny, "train", folder.parent.parent)
 
 
 @pytest.fixture
 def right(tiny, tmp_path):
     """The right bytes of each shard."""
-    paths = store.ensure_split(tiny, "train", tmp_path / "elsewhere")
+    paths = cache.ensure_split(tiny, "train", tmp_path / "elsewhere")
     return {path.name: path.read_bytes() for path in paths}
 
 
 @pytest.fixture
 def drawn(monkeypatch):
     """The first rows of the shards rendered from now on."""
-    starts, draw = [], store.draw
+    starts, draw = [], cache.draw
 
     def recording(card, split, start, rows, **options):
         starts.append(start)
         return draw(card, split, start, rows, **options)
 
-    monkeypatch.setattr(store, "draw", recording)
+    monkeypatch.setattr(cache, "draw", recording)
     return starts
 
 
@@ -65,7 +66,7 @@ def temporaries(folder):
 def test_shards_hold_params_and_counts_and_their_checksums(tiny, folder, ensure):
     paths = ensure()
     assert [path.name for path in paths] == NAMES
-    records = np.concatenate([store.open_shard(path) for path in paths])
+    records = np.concatenate([cache.open_shard(path) for path in paths])
     params = fdd.sample_params(25, version=tiny.name)
     np.testing.assert_array_equal(records["params"], params)
     np.testing.assert_array_equal(records["counts"], fdd.render(params, "counts", 16, 400))
@@ -79,7 +80,7 @@ def test_shards_hold_params_and_counts_and_their_checksums(tiny, folder, ensure)
 def test_a_complete_cache_is_neither_rendered_nor_hashed_again(ensure, drawn, monkeypatch):
     ensure()
     drawn.clear()
-    monkeypatch.setattr(store.hashlib, "sha256", None)
+    monkeypatch.setattr(cache.hashlib, "sha256", None)
     assert [path.name for path in ensure()] == NAMES
     assert drawn == []
 
@@ -90,7 +91,7 @@ def test_a_copied_cache_is_hashed_once_and_not_rendered(ensure, folder, right, d
     for name in NAMES:
         os.utime(folder / name, (1, 1))
     ensure()
-    monkeypatch.setattr(store.hashlib, "sha256", None)
+    monkeypatch.setattr(cache.hashlib, "sha256", None)
     ensure()
     assert drawn == []
     assert shards_in(folder) == right
@@ -98,10 +99,10 @@ def test_a_copied_cache_is_hashed_once_and_not_rendered(ensure, folder, right, d
 
 def test_other_bytes_than_those_published_are_an_error(ensure, folder, right, monkeypatch):
     listed = {"train/shard-00001.npy": "0" * 64}
-    monkeypatch.setattr(store, "published_checksums", lambda version: listed)
+    monkeypatch.setattr(cache, "published_checksums", lambda version: listed)
     with pytest.raises(FddError) as error:
         ensure()
-    digest = store._sha256(np.load(io.BytesIO(right["shard-00001.npy"])))
+    digest = cache._sha256(np.load(io.BytesIO(right["shard-00001.npy"])))
     assert str(error.value) == (
         "this machine renders tiny-1/train/shard-00001.npy with other bytes than those published "
         f"(SHA-256 {digest}, expected {'0' * 64}); please report its processor"
@@ -133,7 +134,7 @@ class HalfWriter:
         self.file.close()
 
 
-def failing_at(place, error, replace=os.replace, open_path=Path.open, draw=store.draw):
+def failing_at(place, error, replace=os.replace, open_path=Path.open, draw=cache.draw):
     """(object, name, function) that raises `error` while the second shard is made."""
 
     def failing_draw(card, split, start, rows, **options):
@@ -151,7 +152,7 @@ def failing_at(place, error, replace=os.replace, open_path=Path.open, draw=store
         replace(source, target)
 
     return {
-        "draw": (store, "draw", failing_draw),
+        "draw": (cache, "draw", failing_draw),
         "write": (Path, "open", failing_open),
     }.get(place, (os, "replace", failing_replace))
 
@@ -181,7 +182,7 @@ def test_an_interruption_leaves_whole_shards_and_the_next_run_goes_on(
 def test_after_a_kill_the_next_run_clears_up_and_goes_on(ensure, folder, right, drawn, run_python):
     program = f"""{REGISTER_TINY}
 import os, signal
-from fdd import store
+from fdd.data import cache as store
 replace = os.replace
 def dying_replace(source, target):
     if "shard-00001.npy" in str(target):
@@ -205,7 +206,7 @@ store.ensure_split(RELEASES["tiny-1"], "train", store.Path({str(folder.parent.pa
 def test_two_processes_that_start_at_once_share_the_work(folder, right, start_python, tmp_path):
     program = f"""{REGISTER_TINY}
 import time
-from fdd import store
+from fdd.data import cache as store
 draw, drawn = store.draw, []
 def slow_draw(card, split, start, rows, **options):
     drawn.append(start)
@@ -341,7 +342,7 @@ def test_a_file_in_the_way_is_an_error(way, reason, ensure, folder, tmp_path):
 def test_a_disk_without_room_is_an_error_before_anything_is_rendered(tmp_path, monkeypatch, drawn):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=int(0.5e9)))
     with pytest.raises(FddError) as error:
-        store.ensure_split(release("fdd-1"), "train", tmp_path)
+        cache.ensure_split(release("fdd-1"), "train", tmp_path)
     assert str(error.value) == (
         f"folder {str(tmp_path / 'fdd-1' / 'train')!r} has 0.50 GB free and fdd-1/train needs "
         "1.31 GB; choose another one with cache= or $FDD_DATA"

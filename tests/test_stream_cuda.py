@@ -14,10 +14,10 @@ from torch.utils.data import DataLoader
 
 import fdd
 from fdd import FddError
-from fdd.candidates import candidates
-from fdd.palettes import PALETTES
-from fdd.render import FAMILY, count_groups, shaded
-from fdd.sampling import draw_in_rounds
+from fdd.releases.candidates import candidates
+from fdd.releases.sampling import draw_in_rounds
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.render import FAMILY, count_groups, shaded
 
 VERSION = "tiny-1"
 
@@ -55,7 +55,7 @@ def calls(monkeypatch, tiny):
 
     side = SimpleNamespace(device=torch.device("cpu"))
     user = SimpleNamespace(wait_event=lambda event: made.append(("wait", len(inside))))
-    monkeypatch.setattr("fdd.render_cuda.render_cuda", render_cuda)
+    monkeypatch.setattr("fdd.rendering.cuda.render_cuda", render_cuda)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: side)

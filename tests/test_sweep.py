@@ -20,8 +20,8 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 
 import baselines
 from baselines.aae import AAE
-from baselines.runs import load_state
 from baselines.sweep import main
+from baselines.training.runs import load_state
 
 SETTINGS = (
     "version=tiny-1 steps=4 batch_size=4 image_size=16 width=2 kernel_size=3 device=cpu "

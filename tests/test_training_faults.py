@@ -10,7 +10,7 @@ import torch
 from tiny_runs import OPTIONS, TINY, Images, acting, data_sets, render
 
 from baselines.aae import AAE
-from baselines.train import Outcome, train
+from baselines.training.loop import Outcome, train
 from fdd import FddError
 
 

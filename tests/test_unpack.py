@@ -14,7 +14,8 @@ import pytest
 from conftest import tree
 from kaggle_downloads import HANDLE, serving, zipped
 
-from fdd import FddError, sources
+from fdd import FddError
+from fdd.data import kaggle as sources
 
 PERMISSIONS = 0o644
 

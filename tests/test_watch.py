@@ -11,13 +11,13 @@ from skimage import data as shipped
 from tiny_runs import OPTIONS, TINY, data_sets, render, table, words
 
 import baselines
-from baselines import record, watch
-from baselines.cli import main
-from baselines.data import resize, to_tensor
 from baselines.dcgan import DCGAN, PRESETS
-from baselines.runs import load_state, load_weights
-from baselines.train import Outcome, train
-from baselines.watch import Watch
+from baselines.training import record, stopping
+from baselines.training.cli import main
+from baselines.training.data import resize, to_tensor
+from baselines.training.loop import Outcome, train
+from baselines.training.runs import load_state, load_weights
+from baselines.training.stopping import Watch
 from benchmarks import image_scores
 
 CPU = torch.device("cpu")
@@ -35,28 +35,28 @@ def test_similarity_is_the_ssim_of_the_benchmarks(side):
     for other in (images[::-1], 255 - images, np.roll(images, 1, axis=2), images):
         made, real = to_tensor(other.copy(), CPU), to_tensor(images, CPU)
         expected = image_scores.ssim(other, images).mean()
-        assert watch.similarity(made, real) == pytest.approx(expected, abs=1e-4)
-    assert watch.similarity(real, real) == pytest.approx(1, abs=1e-6)
+        assert stopping.similarity(made, real) == pytest.approx(expected, abs=1e-4)
+    assert stopping.similarity(real, real) == pytest.approx(1, abs=1e-6)
 
 
 def test_diversity_is_the_distance_of_two_images():
     images = torch.stack([torch.full((3, 4, 4), level) for level in (0.0, 1.0, -1.0)])
     # pairs at distance 1, 1 and 2 in every number
-    assert watch.diversity(images) == pytest.approx(math.sqrt((1 + 1 + 4) / 3))
-    assert watch.diversity(images[:1].repeat(5, 1, 1, 1)) == 0
+    assert stopping.diversity(images) == pytest.approx(math.sqrt((1 + 1 + 4) / 3))
+    assert stopping.diversity(images[:1].repeat(5, 1, 1, 1)) == 0
 
 
 def test_the_diversity_of_noise_is_that_of_its_numbers():
     noise = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    assert watch.diversity(noise) == pytest.approx(math.sqrt(2), rel=0.01)
+    assert stopping.diversity(noise) == pytest.approx(math.sqrt(2), rel=0.01)
 
 
 def test_sharpness_is_the_difference_of_neighbours():
     board = (torch.arange(8)[:, None] + torch.arange(8)) % 2 * 2.0 - 1
-    assert watch.sharpness(board.expand(2, 3, 8, 8)) == 2
+    assert stopping.sharpness(board.expand(2, 3, 8, 8)) == 2
     stripes = (torch.arange(8) % 2 * 2.0 - 1).expand(2, 3, 8, 8)
-    assert watch.sharpness(stripes) == pytest.approx(math.sqrt(4 / 2))
-    assert watch.sharpness(torch.ones(2, 3, 8, 8)) == 0
+    assert stopping.sharpness(stripes) == pytest.approx(math.sqrt(4 / 2))
+    assert stopping.sharpness(torch.ones(2, 3, 8, 8)) == 0
 
 
 def test_energy_distance_of_points_by_hand():
@@ -67,39 +67,39 @@ def test_energy_distance_of_points_by_hand():
 
     same, apart = images(0.0, 0.2), images(1.0, 1.4)
     # between 1.0, 1.4, 0.8, 1.2; within 0.2 and 0.4
-    assert watch.energy_distance(same, apart) == pytest.approx(2 * 1.1 - 0.2 - 0.4, rel=1e-5)
-    assert watch.energy_distance(same, same) == pytest.approx(2 * 0.1 - 0.2 - 0.2, abs=1e-5)
+    assert stopping.energy_distance(same, apart) == pytest.approx(2 * 1.1 - 0.2 - 0.4, rel=1e-5)
+    assert stopping.energy_distance(same, same) == pytest.approx(2 * 0.1 - 0.2 - 0.2, abs=1e-5)
 
 
 def test_energy_distance_is_that_of_scipy_and_0_for_one_distribution():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=1500), rng.normal(0.7, 2, size=1500)
     images = [torch.from_numpy(v)[:, None, None, None].expand(-1, 3, 16, 16) for v in (x, y)]
-    assert watch.energy_distance(*images) == pytest.approx(one_dimensional(x, y) ** 2, abs=0.01)
+    assert stopping.energy_distance(*images) == pytest.approx(one_dimensional(x, y) ** 2, abs=0.01)
     halves = images[0].chunk(2)
-    assert watch.energy_distance(*halves) == pytest.approx(0, abs=0.01)
+    assert stopping.energy_distance(*halves) == pytest.approx(0, abs=0.01)
 
 
 def test_what_is_found_about_samples_and_reconstructions():
     real = to_tensor(resize(render(40), 16), CPU)
-    perfect = watch.judge(real, real, real)
+    perfect = stopping.judge(real, real, real)
     assert perfect == pytest.approx(
         {"held_out_mse": 0, "score": 1, "diversity": 1, "sharpness": 1}, abs=1e-5
     )
     flat = torch.zeros_like(real)
-    poor = watch.judge(flat, flat, real)
+    poor = stopping.judge(flat, flat, real)
     assert poor["held_out_mse"] == pytest.approx(real.square().mean().item())
     assert (poor["diversity"], poor["sharpness"]) == (0, 0)
     assert poor["score"] < 0.3
-    samples = watch.judge(0.5 * real, None, real)
+    samples = stopping.judge(0.5 * real, None, real)
     assert list(samples) == ["score", "diversity", "sharpness"]
-    assert samples["score"] == -watch.energy_distance(0.5 * real, real)
+    assert samples["score"] == -stopping.energy_distance(0.5 * real, real)
     assert samples["diversity"] == pytest.approx(0.5)
-    assert watch.judge(flat, None, real)["score"] < samples["score"] < 0
+    assert stopping.judge(flat, None, real)["score"] < samples["score"] < 0
 
 
-def look(watch, step, score=0.0, diversity=1.0, sharpness=1.0):
-    return watch.look(step, {"score": score, "diversity": diversity, "sharpness": sharpness})
+def look(stopping, step, score=0.0, diversity=1.0, sharpness=1.0):
+    return stopping.look(step, {"score": score, "diversity": diversity, "sharpness": sharpness})
 
 
 def test_a_better_score_is_the_best_and_an_equal_one_is_not():

@@ -11,8 +11,8 @@ import torch
 import fdd
 from baselines import BASELINES
 from baselines.aae import Config
-from baselines.data import Batch
-from fdd.params import NAMES
+from baselines.training.data import Batch
+from fdd.attractors.params import NAMES
 
 TINY = {
     "steps": 8,

@@ -1,1 +1,4 @@
-"""The scores of codes against parameters, by what they ask; `benchmarks.scores` has them all."""
+"""The scores of codes against parameters, one file a question; `benchmarks.scores` has them all.
+
+Imports fdd and statistics.
+"""

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, Test, matrix, real_array
 from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
-from benchmarks.permutation import floor_of
+from benchmarks.statistics.arrays import Floats, Test, matrix, real_array
+from benchmarks.statistics.permutation import floor_of
 from fdd.errors import FddError
 
 DRAWS = 999
@@ -60,7 +60,7 @@ def dci(
     have no chance level, but are None: completeness and explicitness where no parameter is known,
     disentanglement where fewer than two are, and completeness where fewer than two codes vary.
     What the importances of noise would give, a result has as their chance
-    (`benchmarks.boosting_protocol`).
+    (`benchmarks.protocol.boosting`).
 
     Notes
     -----

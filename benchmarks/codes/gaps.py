@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.arrays import Floats, Test, check_pairs
 from benchmarks.codes.information import binned_information, mutual_information
 from benchmarks.codes.matching import correlations
+from benchmarks.statistics.arrays import Floats, Test, check_pairs
 from fdd.errors import FddError
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.arrays import (
+from benchmarks.statistics.arrays import (
     LARGEST,
     Floats,
     Test,

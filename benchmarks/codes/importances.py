@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import (
+from benchmarks.statistics.arrays import (
     LARGEST,
     Floats,
     Test,
@@ -18,8 +18,8 @@ from benchmarks.arrays import (
     require,
     standardise,
 )
-from benchmarks.regressors import WIDTHS
-from benchmarks.threads import one_thread
+from benchmarks.statistics.regressors import WIDTHS
+from benchmarks.statistics.threads import one_thread
 from fdd.checks import known, whole_number
 from fdd.errors import FddError
 

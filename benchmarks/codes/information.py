@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, check_pairs, constant_columns, require, standardise
 from benchmarks.codes.neighbours import enough_rows
+from benchmarks.statistics.arrays import Floats, check_pairs, constant_columns, require, standardise
 from fdd.checks import whole_number
 
 Labels = NDArray[np.int64]

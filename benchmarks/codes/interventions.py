@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import (
+from benchmarks.statistics.arrays import (
     LARGEST,
     Floats,
     Test,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks import regressors
-from benchmarks.arrays import (
+from benchmarks.codes.geometry import canonical_variables, steady
+from benchmarks.statistics import regressors
+from benchmarks.statistics.arrays import (
     Floats,
     Test,
     check_pairs,
@@ -16,7 +17,6 @@ from benchmarks.arrays import (
     same,
     standardise,
 )
-from benchmarks.codes.geometry import canonical_variables, steady
 from fdd.checks import known
 from fdd.errors import FddError
 

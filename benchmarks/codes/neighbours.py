@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, check_pairs, matrix, require
+from benchmarks.statistics.arrays import Floats, check_pairs, matrix, require
 from fdd.checks import whole_number
 from fdd.errors import FddError
 

@@ -7,8 +7,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks import regressors
-from benchmarks.arrays import (
+from benchmarks.statistics import regressors
+from benchmarks.statistics.arrays import (
     Floats,
     Test,
     check_pairs,

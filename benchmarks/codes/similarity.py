@@ -8,7 +8,8 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import (
+from benchmarks.codes.geometry import centred, directions, real_number
+from benchmarks.statistics.arrays import (
     Floats,
     matrix,
     require,
@@ -17,7 +18,6 @@ from benchmarks.arrays import (
     targets,
     varying,
 )
-from benchmarks.codes.geometry import centred, directions, real_number
 from fdd.checks import known, whole_number
 
 KERNELS = ("linear", "rbf")

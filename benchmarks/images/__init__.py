@@ -1,1 +1,4 @@
-"""The scores of images, by what they compare; `benchmarks.image_scores` has them all."""
+"""The scores of images, one file a question; `benchmarks.image_scores` has them all.
+
+Imports fdd and statistics.
+"""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import LARGEST, real_array
+from benchmarks.statistics.arrays import LARGEST, real_array
 from fdd.errors import FddError
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def gpu(device: str) -> torch.device | None:
     """The GPU to compute on, None for the processor: `device` is cpu, cuda, cuda:N or auto."""
     if device == "cpu":
         return None
-    from baselines.config import pick_device
+    from baselines.training.config import pick_device
 
     chosen = pick_device(device)
     return None if chosen.type == "cpu" else chosen

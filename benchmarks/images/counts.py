@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, real_array, require
 from benchmarks.images.checks import rgb_images
+from benchmarks.statistics.arrays import Floats, real_array, require
 from fdd.checks import known
 from fdd.errors import FddError
-from fdd.palettes import PALETTES
-from fdd.shade import WHITE
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.shading import WHITE
 
 ROWS = 64  # images worked on at once
 UNSEEN = 65535  # in the table of levels: a colour that no picture has had yet
@@ -50,7 +50,7 @@ def counts_correlation(images: ArrayLike, counts: ArrayLike, *, palette: str = "
     Examples
     --------
     >>> import numpy as np
-    >>> from fdd.palettes import PALETTES
+    >>> from fdd.rendering.palettes import PALETTES
     >>> picture = PALETTES["kbc"][[[[10, 200], [90, 90]]]]
     >>> counts_correlation(picture, [[[1, 7], [3, 3]]])
     array([1.])

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, same
-from benchmarks.permutation import Floor, floor_of, permutations
+from benchmarks.statistics.arrays import Floats, same
+from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.checks import whole_number
 
 PairScore = Callable[[NDArray[Any], NDArray[Any]], Floats]

@@ -12,9 +12,9 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, matrix, require, same
 from benchmarks.images.quality import SIDE, fid, power
-from benchmarks.permutation import permutations
+from benchmarks.statistics.arrays import Floats, matrix, require, same
+from benchmarks.statistics.permutation import permutations
 from fdd.checks import whole_number
 
 SEEN = 64  # neighbours of a row that are looked at

@@ -1,7 +1,7 @@
 """Do generated images, as a set, look like real ones? Scores of features [N, F] and [M, F].
 
 No row belongs to a row of the other set. The features come from a frozen network or from
-`benchmarks.features`; scores compare with scores of the same features only, and never with
+`benchmarks.images.features`; scores compare with scores of the same features only, and never with
 published ones, which are of Inception's.
 """
 
@@ -12,7 +12,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.arrays import Floats, matrix, regular_factor, same
+from benchmarks.statistics.arrays import Floats, matrix, regular_factor, same
 from fdd.checks import whole_number
 from fdd.errors import FddError
 

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, real_array, require
 from benchmarks.images.checks import enough, gpu, on_gpu
-from benchmarks.permutation import Floor, floor_of, permutations
+from benchmarks.statistics.arrays import Floats, real_array, require
+from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
 
 if TYPE_CHECKING:

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats, constant_columns, real_array, require, standardise
 from benchmarks.images.checks import enough
-from benchmarks.permutation import Floor, floor_of, permutations
+from benchmarks.statistics.arrays import Floats, constant_columns, real_array, require, standardise
+from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
 
 ROWS = 256  # steps whose pixels are held as floats at once

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.arrays import Floats
 from benchmarks.images.checks import RADIUS, checked_images, comparable, gpu, on_gpu
-from benchmarks.permutation import Floor, floor_of, permutations
+from benchmarks.statistics.arrays import Floats
+from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.checks import whole_number
 from fdd.errors import FddError
 

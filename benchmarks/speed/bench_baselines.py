@@ -22,12 +22,13 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils.flop_counter import FlopCounterMode
 
 import fdd
-from baselines import load_run, runs
-from baselines.data import Batch, Batches, StreamBatches, read_ahead, resize, to_tensor
+from baselines import load_run
 from baselines.lsd import LSD, PRESETS
+from baselines.training import runs
+from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, resize, to_tensor
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
-from fdd.cards import release
-from fdd.folders import grid, save_png
+from fdd.folders.sheets import grid, save_png
+from fdd.releases.cards import release
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 SAMPLES = 64

@@ -52,8 +52,8 @@ def naive(params, points, counts):
 @pytest.fixture(scope="module")
 def params():
     """Uniform parameters that have an image; float64 [IMAGES, 6]."""
-    from fdd.families import FAMILIES
-    from fdd.render_cuda import render_cuda
+    from fdd.attractors.families import FAMILIES
+    from fdd.rendering.cuda import render_cuda
 
     rows = fdd.uniform_params(IMAGES + IMAGES // 8)
     family = FAMILIES["fractal_dream"]

@@ -14,11 +14,12 @@ import pytest
 from PIL import Image
 
 import fdd
-from fdd import package, parquet
-from fdd.cards import release
-from fdd.indexed_png import encode
-from fdd.packaged import PackagedDataset
-from fdd.sampling import draw
+from fdd.data import parquet
+from fdd.data.indexed_png import encode
+from fdd.data.packaged import PackagedDataset
+from fdd.publishing import package
+from fdd.releases.cards import release
+from fdd.releases.sampling import draw
 
 pytest.importorskip("pyarrow", reason="a package is read with pyarrow")
 
@@ -98,7 +99,7 @@ def million(tmp_path_factory):
         note = {"version": "fdd-1", "palette": "kbc", "split": "train"}
         blocks = ((first, params, pictures) for first in range(start, start + rows, 1000))
         parquet.write(root / name, note, blocks)
-    from fdd.shards import file_digest
+    from fdd.folders.shards import file_digest
 
     lines = [f"{file_digest(root / name)}  {name}\n" for name in names]
     (root / "sha256sums.txt").write_text("".join(lines))

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 
 import fdd
-from fdd.cards import RELEASES
+from fdd.releases.cards import RELEASES
 
 IMAGES = {"fdd-1": 16, "mini-1": 256}
 

@@ -15,8 +15,8 @@ import torch
 
 import fdd
 from baselines.aae import AAE, PRESETS
-from baselines.data import Batch, resize, to_tensor
-from benchmarks.threads import torch_threads
+from baselines.training.data import Batch, resize, to_tensor
+from benchmarks.statistics.threads import torch_threads
 
 
 @pytest.fixture

@@ -53,8 +53,8 @@ from sklearn.neural_network import MLPRegressor
 import fdd
 from benchmarks.image_scores import retrieval
 from benchmarks.scores import linear_r2
-from fdd.folders import grid, verify
-from fdd.published import parse_name
+from fdd.data.published import parse_name
+from fdd.folders.sheets import grid, verify
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 

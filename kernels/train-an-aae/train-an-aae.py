@@ -41,14 +41,14 @@ from IPython.display import Image, Markdown, display
 import baselines
 import fdd
 from baselines.aae import AAE, PRESETS
-from baselines.data import resize
-from baselines.train import train
-from benchmarks.evaluation import Data, evaluate
-from benchmarks.figures import all_figures, read_metrics, rows_png
-from benchmarks.image_protocol import World
+from baselines.training.data import resize
+from baselines.training.loop import train
 from benchmarks.oracle import load_oracle
-from benchmarks.page import as_text
-from benchmarks.protocol import Settings
+from benchmarks.protocol.evaluation import Data, evaluate
+from benchmarks.protocol.images import World
+from benchmarks.protocol.settings import Settings
+from benchmarks.reporting.figures import all_figures, read_metrics, rows_png
+from benchmarks.reporting.text import as_text
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 

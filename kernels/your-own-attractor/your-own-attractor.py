@@ -37,9 +37,9 @@ from sklearn.decomposition import PCA
 
 import fdd
 from benchmarks.scores import linear_r2, mcc, nonlinear_r2, permutation_floor
-from fdd import reference
-from fdd.families import Family, Symmetry, cos, sin
-from fdd.folders import grid, imaged_params
+from fdd.attractors import reference
+from fdd.attractors.families import Family, Symmetry, cos, sin
+from fdd.folders.sheets import grid, imaged_params
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 
@@ -180,7 +180,7 @@ print(f"the sign of a alone: {same:.3f} of the cells have equal counts")
 # %% [markdown]
 # ## Exact
 #
-# The fast renderer against the specification: `fdd.reference` runs the same function in slow
+# The fast renderer against the specification: `fdd.attractors.reference` runs the same function in slow
 # Python, one rounding at a time, with a correctly rounded sine.
 
 # %%
@@ -301,7 +301,7 @@ plt.show()
 #
 # ## Keep it
 #
-# In a copy of the package, the equation and its entry go to `fdd/families.py`; the tests then compare
+# In a copy of the package, the equation and its entry go to `fdd/attractors/families.py`; the tests then compare
 # it with arithmetic of higher precision and render both sides of each symmetry. `fdd.families` lists
 # the nine that come with the package, and now the moth.
 

@@ -1,0 +1,4 @@
+"""What models share: networks and losses.
+
+Imports fdd and baselines.training.
+"""

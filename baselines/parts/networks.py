@@ -1,0 +1,196 @@
+"""Generator, discriminator and encoder of the 2019 experiments.
+
+With the default `Shape` the generator goes from 512x16x16 over 256x32x32 and 128x64x64 to
+64x128x128, and the other two go from 64x64x64 to 512x8x8; smaller numbers give the same in small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from baselines.training.parallel import BatchNorm
+
+MAPPING_WIDTH = 256
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What the networks of one model have in common; the defaults are those of 2019."""
+
+    image_size: int = 128
+    """Pixels on a side, S: a multiple of 16."""
+    width: int = 64
+    """Channels at the highest resolution; the lowest has 8 times as many."""
+    kernel_size: int = 9
+    """Side of the kernels, odd."""
+    batch_norm_eps: float = 0.5
+    leaky_slope: float = 1e-6
+    generator_stride: int = 1
+    """Stride of the generator's convolutions, 1 or 2."""
+    mapping_layers: int = 0
+    """Linear layers of MAPPING_WIDTH numbers between the codes and the generator of 2019."""
+    bfloat16: bool = False
+    """Compute convolutions and linear layers in bfloat16 while training; weights stay float32."""
+
+    def normalise(self, channels: int) -> nn.Module:
+        return BatchNorm(channels, eps=self.batch_norm_eps)
+
+    def activate(self) -> nn.Module:
+        return nn.LeakyReLU(self.leaky_slope)
+
+    def shrink(self, channels: int, out: int) -> nn.Module:
+        return nn.Conv2d(channels, out, self.kernel_size, stride=2, padding=self.kernel_size // 2)
+
+    def enlarge(self, channels: int, out: int) -> nn.Module:
+        return UpsampledConv2d(channels, out, self.kernel_size, self.generator_stride)
+
+
+class UpsampledConv2d(nn.Conv2d):
+    """Repeat pixels 2*stride times in each direction, then convolve with that stride: [N, C, S, S]
+    -> [N, out, 2S, 2S].
+
+    Computed without the repeated pixels. The taps of a kernel that meet one pixel's copies are
+    added up first, which leaves a small kernel for each of the four positions in a 2x2 block of the
+    result (Shi et al. 2016, arXiv:1609.07009, for their pixel shuffle): 9x9 becomes four times 5x5,
+    25 products an output pixel in place of 81.
+    """
+
+    sums: Tensor
+
+    def __init__(self, channels: int, out: int, kernel_size: int, stride: int = 1) -> None:
+        super().__init__(channels, out, kernel_size, stride, padding=kernel_size // 2)
+        half, copies = kernel_size // 2, 2 * stride
+        taps = torch.arange(-half, half + 1)
+        met = torch.stack([taps, taps + stride]) // copies  # the pixel a tap meets, by position
+        self.reach = max(-(-half // copies), (half + stride) // copies)
+        small = torch.arange(-self.reach, self.reach + 1)
+        sums = (met[:, None] == small[:, None]).float()  # [2, 2 reach + 1, kernel_size]
+        both = torch.einsum("pak,qbl->pqabkl", sums, sums)
+        self.register_buffer("sums", both.flatten(0, 3).flatten(1), persistent=False)
+
+    def folded(self) -> Tensor:
+        """The four small kernels, one after another: [4 out, C, k, k], channels last in memory."""
+        side = 2 * self.reach + 1
+        with torch.autocast(self.weight.device.type, enabled=False):  # sums want all their bits
+            weight = self.weight.permute(0, 2, 3, 1).flatten(1, 2)
+            kernels = torch.matmul(self.sums, weight).unflatten(1, (4, side, side))
+        return kernels.transpose(0, 1).flatten(0, 1).permute(0, 3, 1, 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = None if self.bias is None else self.bias.repeat(4)
+        blocks = functional.conv2d(x, self.folded(), bias, padding=self.reach)
+        # torch's pixel_shuffle, but channels last in memory on a GPU, too
+        blocks = blocks.permute(0, 2, 3, 1).unflatten(3, (2, 2, self.out_channels))
+        return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+
+
+class Network(nn.Sequential):
+    """Layers that compute in bfloat16 while training, if asked to; in and out it is float32."""
+
+    def __init__(self, shape: Shape, layers: list[nn.Module]) -> None:
+        super().__init__(*layers)
+        self.lower = shape.bfloat16
+
+    def forward(self, x: Tensor) -> Tensor:
+        lower = self.lower and self.training
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=lower):
+            return super().forward(x).to(x.dtype)
+
+
+class Generator(Network):
+    """Codes [N, latent_size] -> images [N, 3, S, S] in [-1, 1].
+
+    Linear to 8*width channels of S/8 x S/8; three times upsampling by repetition and a convolution
+    that halves the channels; a 3x3 one to RGB. With `mapping_layers` the codes pass through a small
+    network first (Karras et al. 2019, arXiv:1812.04948, section 2). With `generator_stride` 2, that
+    gave noise in 2019, the convolution skips every second pixel, and pixels are repeated four times
+    so that the sizes stay the same.
+    """
+
+    def __init__(self, shape: Shape, latent_size: int) -> None:
+        first, side = 8 * shape.width, shape.image_size // 8
+        layers: list[nn.Module] = []
+        inputs = latent_size
+        for _ in range(shape.mapping_layers):
+            layers += [nn.Linear(inputs, MAPPING_WIDTH), shape.activate()]
+            inputs = MAPPING_WIDTH
+        layers += [
+            nn.Linear(inputs, first * side * side),
+            nn.Unflatten(1, (first, side, side)),
+            shape.activate(),
+        ]
+        for channels in (first, first // 2, first // 4):
+            layers += [
+                shape.enlarge(channels, channels // 2),
+                shape.normalise(channels // 2),
+                shape.activate(),
+            ]
+        layers += [nn.Conv2d(shape.width, 3, 3, padding=1), nn.Tanh()]
+        super().__init__(shape, layers)
+
+
+class Encoder(Network):
+    """Images [N, 3, S, S] in [-1, 1] -> codes [N, latent_size].
+
+    Four convolutions of stride 2 to width, 2, 4 and 8 times width channels, and a linear layer.
+    """
+
+    def __init__(self, shape: Shape, latent_size: int, batch_norm: bool = True) -> None:
+        width = shape.width
+        layers: list[nn.Module] = [shape.shrink(3, width), shape.activate()]
+        for channels in (width, 2 * width, 4 * width):
+            layers += [shape.shrink(channels, 2 * channels), shape.activate()]
+            layers += [shape.normalise(2 * channels)] if batch_norm else []
+        side = shape.image_size // 16
+        layers += [nn.Flatten(), nn.Linear(8 * width * side * side, latent_size)]
+        super().__init__(shape, layers)
+
+
+class Discriminator(Encoder):
+    """Images [N, 3, S, S] -> logits [N, 1], high for real ones.
+
+    A Wasserstein critic goes without BatchNorm: normalised apart, real and generated images have
+    the same means, and the difference of means is all that it is trained on.
+    """
+
+    def __init__(self, shape: Shape, batch_norm: bool = True) -> None:
+        super().__init__(shape, 1, batch_norm)
+
+
+@torch.no_grad()
+def initialise(network: nn.Module, rng: torch.Generator) -> None:
+    """Glorot-normal weights (Glorot and Bengio 2010) drawn from `rng`, zero biases; in place."""
+    for layer in network.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            nn.init.xavier_normal_(layer.weight, generator=rng)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Inside, gradients flow through `network` but its parameters get none."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+@contextmanager
+def without_averages(network: nn.Module) -> Iterator[None]:
+    """Inside, BatchNorm normalises by the batch as ever but leaves its running averages alone."""
+    layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
+    for layer in layers:
+        layer.track_running_stats = False
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.track_running_stats = True

@@ -1,0 +1,123 @@
+"""The command line that all baselines share: made from a baseline's Config and its presets."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, make_dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from baselines.training.config import RunConfig
+from baselines.training.loop import train
+from baselines.training.runs import read_config, saved_options
+from fdd.errors import FddError
+
+
+def main(
+    make: Any,
+    presets: Mapping[str, RunConfig],
+    argv: Sequence[str] | None = None,
+    **data: Any,
+) -> int:
+    """Run `python -m baselines.NAME` and return its exit status.
+
+    0: trained, or stopped as its options say; 2: a mistake in the options, one line of stderr says
+    which; 130: stopped by Ctrl-C.
+    `data` goes to `baselines.training.loop.train`. Raises SystemExit as argparse does, for --help
+    and for options that cannot be parsed.
+    """
+    try:
+        config, out = parse(make, presets, sys.argv[1:] if argv is None else list(argv))
+    except FddError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return run(make, config, out, **data)
+
+
+def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
+    """Print the options, train, and say how it ended; the exit status that `main` documents."""
+    try:
+        config.check()
+        lines = {**asdict(config), "run folder": out}
+        print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
+        outcome = train(make, config, out, **data)
+    except (FddError, OSError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("stopped; the run goes on from its last checkpoint, if any", file=sys.stderr)
+        return 130
+    if outcome.reason:
+        print(f"stopped at step {outcome.step}: {outcome.reason}")
+    elif outcome.step < config.steps:
+        message = f"stopped and saved at step {outcome.step}; go on with --resume {out}"
+        print(message, file=sys.stderr)
+        return 130
+    else:
+        print(f"trained to step {outcome.step}: {out}")
+    return 0
+
+
+def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple[RunConfig, Path]:
+    """The options and the run folder that `argv` asks for.
+
+    --preset or --resume sets the defaults that the other options then change.
+    """
+    told, names = tyro.conf.arg, tuple(presets)
+    preset = Annotated[
+        Literal[names],  # type: ignore[valid-type]
+        told(help="The settings to begin with, which the other options change."),
+    ]
+    resume = Annotated[
+        Path | None,
+        told(
+            help="Go on with the run in this folder, with its own options, of which only "
+            "device, compile, the stops, those that end in -every and, unless rates decay, steps "
+            "may be changed.",
+            metavar="FOLDER",
+            help_behavior_hint="(default: begin a new run)",
+        ),
+    ]
+    out = Annotated[
+        Path | None,
+        told(
+            help="The run folder. If it holds a run with the same options, that run goes on.",
+            metavar="FOLDER",
+            help_behavior_hint=f"(default: runs/{make.name}-PRESET-seedSEED)",
+        ),
+    ]
+    choices: list[Any] = [("preset", preset, names[0]), ("resume", resume, None)]
+    first: Any
+    first, _ = tyro.cli(
+        make_dataclass("Choices", choices), args=argv, return_unknown_args=True, add_help=False
+    )
+    defaults = presets[first.preset]
+    if first.resume is not None:
+        defaults = saved_config(make, first.resume)
+
+    config = tyro.conf.OmitArgPrefixes[make.config_type]
+    options: Any = tyro.cli(
+        make_dataclass("Options", [*choices, ("out", out, None), ("config", config, defaults)]),
+        prog=f"python -m baselines.{make.name}",
+        description=f"Train the baseline {make.name}.",
+        args=argv,
+    )
+    if options.resume is None:
+        name = f"{make.name}-{options.preset}-seed{options.config.seed}"
+        return options.config, options.out or Path("runs", name)
+    if options.out is not None or any(word.startswith("--preset") for word in argv):
+        raise FddError(
+            "--resume has the folder and the options of its run; leave out --out, --preset"
+        )
+    return options.config, options.resume
+
+
+def saved_config(make: Any, folder: Path) -> RunConfig:
+    """The options of the run in `folder`. FddError if it holds none of this baseline."""
+    saved = read_config(folder)
+    if saved["baseline"] != make.name:
+        raise FddError(f"run folder '{folder}': it is of {saved['baseline']!r}, not {make.name!r}")
+    return saved_options(make.config_type, saved, folder)

@@ -1,0 +1,169 @@
+"""Options that every baseline has, their ranges, and the one check of them.
+
+A range is part of an option's type (`steps: Count`), so it is declared once, where the option is.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import torch
+
+from fdd.errors import FddError
+from fdd.releases.cards import release
+
+
+@dataclass(frozen=True)
+class Rule:
+    """What an option must be, in words and as a test."""
+
+    words: str
+    accepts: Callable[[Any], bool]
+
+
+def _whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _finite(value: Any) -> bool:
+    return (_whole(value) or isinstance(value, float)) and math.isfinite(value)
+
+
+def _at_least(low: int) -> Rule:
+    return Rule(f"a whole number of {low} or more", lambda v: _whole(v) and v >= low)
+
+
+Count = Annotated[int, _at_least(1)]
+CountOrZero = Annotated[int, _at_least(0)]
+BatchSize = Annotated[int, _at_least(2)]
+Layers = Annotated[int, Rule("a whole number from 0 to 100", lambda v: _whole(v) and 0 <= v <= 100)]
+Seed = Annotated[
+    int, Rule("a whole number from 0 to 2**63 - 1", lambda v: _whole(v) and 0 <= v < 2**63)
+]
+OddCount = Annotated[
+    int, Rule("an odd whole number of 1 or more", lambda v: _whole(v) and v >= 1 and v % 2)
+]
+ImageSize = Annotated[
+    int, Rule("16, 32, 64 or 128", lambda v: _whole(v) and v in (16, 32, 64, 128))
+]
+Positive = Annotated[float, Rule("a finite number above 0", lambda v: _finite(v) and v > 0)]
+NotNegative = Annotated[
+    float, Rule("a finite number of 0 or more", lambda v: _finite(v) and v >= 0)
+]
+Fraction = Annotated[float, Rule("a number from 0 to below 1", lambda v: _finite(v) and 0 <= v < 1)]
+Share = Annotated[float, Rule("a number from 0 to 1", lambda v: _finite(v) and 0 <= v <= 1)]
+STORED: dict[str, str | None] = {"fdd": None, "kaggle": "kaggle"}
+"""Values of `data` that mean the stored images of a release: the `source` of `fdd.load`."""
+Data = Annotated[
+    str,
+    Rule(
+        "fdd, kaggle, stream or images:FOLDER",
+        lambda v: v in STORED or v == "stream" or (str(v).startswith("images:") and v != "images:"),
+    ),
+]
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """The options of a run that do not depend on the model."""
+
+    seed: Seed = 0
+    """Everything random in the run follows from this number."""
+    steps: Count = 25_000
+    """Training steps; each sees one batch."""
+    batch_size: BatchSize = 16
+    """Images in a batch."""
+    data: Data = "fdd"
+    """Images to train on: the stored ones of the release, drawn here (fdd) or as they are published
+    on Kaggle (kaggle), new ones in every batch (stream), or all pictures in a folder and the
+    folders in it (images:FOLDER)."""
+    exclude: str | None = None
+    """With images:FOLDER, a text file that names pictures to leave out, one a line."""
+    version: str = "fdd-1"
+    """Release to train on: fdd-1, of 128x128 pixels, or mini-1, of 32x32."""
+    image_size: ImageSize = 128
+    """Pixels on a side: 16, 32, 64 or 128, at most the release's; smaller ones are block means."""
+    colors: Literal["rgb", "hsv"] = "rgb"
+    """Numbers that stand for a pixel. The hue of hsv has a jump at red."""
+    flip: bool = False
+    """Flip each image upside down, left to right, both or not at all, at random, parameters too."""
+    rotate: NotNegative = 0.0
+    """Turn each image by up to so many degrees; its parameters are lost."""
+    translate: Fraction = 0.0
+    """Shift each image by up to this share of its side; its parameters are lost."""
+    zoom: Fraction = 0.0
+    """Scale each image by 1 - zoom to 1 + zoom; its parameters are lost."""
+    latent_size: Count = 6
+    """Numbers in a code: 6, as many as the equation has parameters, to compare the two."""
+    train_images: CountOrZero = 0
+    """Use only the first so many images of the train split or the folder; 0 uses all."""
+    decay: Share = 0.0
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    ema: Fraction = 0.0
+    """Evaluate an average of the generator's weights that keeps this share at each step, as 0.999;
+    0 evaluates the weights themselves."""
+    precision: Literal["float32", "bfloat16"] = "float32"
+    """What convolutions compute in while training: bfloat16 is faster where hardware has it."""
+    compile: bool = False
+    """Compile the networks with torch.compile: minutes at the start, faster steps on a GPU."""
+    deterministic: bool = False
+    """Give the same bits again on a GPU, too, at some cost; a CPU does so anyway."""
+    device: str = "auto"
+    """Where to train: cpu, cuda, cuda:1 and so on; auto takes cuda when there is one."""
+    log_every: Count = 100
+    """Steps between rows of metrics.csv and TensorBoard."""
+    sample_every: Count = 1000
+    """Steps between pictures of samples and reconstructions."""
+    checkpoint_every: Count = 1000
+    """Steps between checkpoints, and between looks at the score and for a collapse."""
+    stop_on_collapse: bool = True
+    """Stop when samples lost most of the variety or sharpness that they had."""
+    patience: CountOrZero = 0
+    """Stop when the score has not risen for so many checkpoints; 0 never does."""
+
+    @property
+    def changeable(self) -> set[str]:
+        """Options that may change when a run goes on: they do not change what a step does."""
+        names = {"device", "compile", "stop_on_collapse", "patience"}
+        names |= {"log_every", "sample_every", "checkpoint_every"}
+        return names if self.decay else names | {"steps"}
+
+    def rate(self, step: int) -> float:
+        """The share of the learning rates that step number `step`, from 0, is made with."""
+        return min(1.0, (1 - step / self.steps) / self.decay) if self.decay else 1.0
+
+    def check(self) -> None:
+        """Raise FddError for the first option whose value is out of its range."""
+        hints = get_type_hints(type(self), include_extras=True)
+        for field in fields(self):
+            value, hint = getattr(self, field.name), hints[field.name]
+            if get_origin(hint) is Literal and value not in get_args(hint):
+                known = " or ".join(map(repr, get_args(hint)))
+                raise FddError(f"{field.name}={value!r} must be {known}")
+            if hint is bool and not isinstance(value, bool):
+                raise FddError(f"{field.name}={value!r} must be True or False")
+            for rule in getattr(hint, "__metadata__", ()):
+                if isinstance(rule, Rule) and not rule.accepts(value):
+                    raise FddError(f"{field.name}={value!r} must be {rule.words}")
+        if self.exclude is not None and not self.data.startswith("images:"):
+            raise FddError(f"exclude={self.exclude!r} needs data=images:FOLDER, not {self.data!r}")
+        if self.data == "stream" and self.train_images:
+            raise FddError(f"train_images={self.train_images} must be 0 with data='stream'")
+        release(self.version)
+        pick_device(self.device)
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`: "auto", "cpu", "cuda" or "cuda:N". FddError for any other."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = str(name).partition(":")
+    if name != "cpu" and (kind != "cuda" or not (index.isdecimal() or name == "cuda")):
+        raise FddError(f"device={name!r} must be auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise FddError(f"device={name!r}, but torch sees {count} CUDA devices here; use cpu")
+    return torch.device(name)

@@ -1,0 +1,253 @@
+"""Images as the networks want them: of their size, in [-1, 1], in batches."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+import fdd
+from baselines.training import augment
+from baselines.training.config import STORED, RunConfig
+from baselines.training.parallel import processes
+from baselines.training.pictures import read_pictures
+from fdd.errors import FddError
+from fdd.releases.cards import release
+
+Images = NDArray[np.uint8]
+Params = NDArray[np.float64]
+
+HELD_OUT = 64
+"""Images that a run is judged on while it trains; as many samples are drawn."""
+
+
+class Batch(NamedTuple):
+    """Images float32 [N, 3, S, S] in [-1, 1] and their raw parameters float64 [N, 6], if known."""
+
+    images: Tensor
+    params: Tensor | None
+
+
+class ImageData(Protocol):
+    """What training needs of a data set; those of `fdd.load` have it.
+
+    A pandas DataFrame `params` of raw parameters, a row an image, or None, may come with it.
+    """
+
+    def __len__(self) -> int: ...
+
+    def read(self, indices: Any) -> Images:
+        """Images of those rows, uint8 [k, S, S, 3]."""
+        ...
+
+
+def resize(images: Images, size: int) -> Images:
+    """Block means, rounded half up: uint8 [N, S, S, 3] -> uint8 [N, size, size, 3].
+
+    FddError unless the images are uint8, square and RGB, and `size` divides S.
+    """
+    side = images.shape[1] if images.ndim == 4 else 0
+    if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
+        raise FddError(f"images {images.dtype} {list(images.shape)} must be uint8 [N, S, S, 3]")
+    if size < 1 or side % size:
+        raise FddError(f"size={size} must divide {side}, the side of the images")
+    block = side // size
+    if block == 1:
+        return images
+    rows = images[:, ::block].astype(np.uint32)
+    for i in range(1, block):
+        rows += images[:, i::block]
+    sums = rows[:, :, ::block].copy()
+    for i in range(1, block):
+        sums += rows[:, :, i::block]
+    return ((2 * sums + block * block) // (2 * block * block)).astype(np.uint8)
+
+
+def send(tensor: Tensor, device: torch.device) -> Tensor:
+    """A tensor of the CPU on `device`; a GPU's work does not wait for the copy."""
+    if device.type == "cuda":
+        return tensor.pin_memory().to(device, non_blocking=True)
+    return tensor.to(device)
+
+
+def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tensor:
+    """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in [-1, 1], channels last in memory.
+
+    With colors "hsv": hue, saturation and value, each from -1 to 1, by scikit-image on the CPU.
+    """
+    if colors == "hsv":
+        from skimage.color import rgb2hsv
+
+        pixels = torch.from_numpy(rgb2hsv(images).astype(np.float32)).to(device)
+        return pixels.permute(0, 3, 1, 2) * 2 - 1
+    pixels = send(torch.from_numpy(np.ascontiguousarray(images)), device)
+    return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
+
+
+def to_images(pixels: Tensor, colors: str = "rgb") -> Images:
+    """float [N, 3, S, S] in [-1, 1] -> uint8 [N, S, S, 3], rounded and clipped: the inverse."""
+    if colors == "hsv":
+        from skimage.color import hsv2rgb
+
+        shares = (pixels.permute(0, 2, 3, 1) + 1).div(2).clamp(0, 1).cpu().numpy()
+        return (hsv2rgb(shares) * 255).round().astype(np.uint8)
+    levels = (pixels.permute(0, 2, 3, 1) * 127.5 + 127.5).round().clamp(0, 255)
+    return levels.to(torch.uint8).contiguous().cpu().numpy()
+
+
+def params_of(data: ImageData) -> Params | None:
+    """The raw parameters of a data set, float64 [N, 6], or None."""
+    table = getattr(data, "params", None)
+    return None if table is None else table.to_numpy(np.float64)
+
+
+def open_data(config: RunConfig) -> tuple[ImageData | None, ImageData]:
+    """What to train on, None for the stream, and the images held out of it.
+
+    These are the release's val split, or pictures of the folder that are evenly spaced.
+    """
+    if not config.data.startswith("images:"):
+        where: dict[str, Any] = {"version": config.version, "source": STORED.get(config.data)}
+        stored = config.data in STORED
+        return (fdd.load("train", **where) if stored else None), fdd.load("val", **where)
+    exclude = None if config.exclude is None else Path(config.exclude)
+    folder = Path(config.data.removeprefix("images:")).expanduser()
+    pictures = read_pictures(folder, config.image_size, exclude)
+    if len(pictures) < config.batch_size + 2:
+        raise FddError(
+            f"data={config.data!r}: {len(pictures)} pictures are too few; it must hold at least "
+            f"{config.batch_size + 2} for batch_size={config.batch_size}"
+        )
+    return pictures.split(
+        min(HELD_OUT, max(2, len(pictures) // 10), len(pictures) - config.batch_size)
+    )
+
+
+def held_out_batch(data: ImageData, config: RunConfig, device: torch.device) -> Batch:
+    """The first HELD_OUT images of a data set, as a batch."""
+    rows = range(min(HELD_OUT, len(data)))
+    pixels = to_tensor(resize(data.read(rows), config.image_size), device, config.colors)
+    params = params_of(data)
+    return Batch(pixels, None if params is None else torch.from_numpy(params[rows]).to(device))
+
+
+class Batches:
+    """Batch number `step` of endless epochs: a pure function of (seed, step), so it has no state.
+
+    Every epoch is a permutation of the training rows by Philox, keyed by seed and epoch. The rest
+    of an epoch that does not fill a batch is left out. With several processes each gets its share.
+    """
+
+    def __init__(self, data: ImageData, config: RunConfig) -> None:
+        rows = config.train_images or len(data)
+        if rows > len(data):
+            raise FddError(f"train_images={rows} must be at most {len(data)}, all that there are")
+        if config.batch_size > rows:
+            raise FddError(
+                f"batch_size={config.batch_size} must be at most {rows}, the images to train on"
+            )
+        self._data, self._config, self._rows = data, config, rows
+        self._params = params_of(data)
+        self.version: str | None = getattr(data, "version", None)
+        self._order_of: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
+
+    def epoch(self, step: int) -> int:
+        """The epoch, from 0, that batch number `step` belongs to."""
+        return step // (self._rows // self._config.batch_size)
+
+    def rows(self, step: int) -> NDArray[np.int64]:
+        """The rows of batch number `step`, from 0."""
+        epoch, size = self.epoch(step), self._config.batch_size
+        if self._order_of[0] != epoch:
+            rng = np.random.Generator(np.random.Philox(key=[self._config.seed, epoch]))
+            self._order_of = epoch, rng.permutation(self._rows)
+        start = step % (self._rows // size) * size
+        return self._order_of[1][start : start + size]
+
+    def __getitem__(self, step: int) -> tuple[Images, Params | None]:
+        """Batch number `step`: uint8 [N, image_size, image_size, 3], float64 [N, 6] or None."""
+        rank, world = processes()
+        rows = np.split(self.rows(step), world)[rank]
+        images = resize(self._data.read(rows), self._config.image_size)
+        params = None if self._params is None else self._params[rows]
+        return augmented(images, params, self._config, step)
+
+
+class StreamBatches:
+    """Batch number `step` of the endless stream, image step * batch_size and following.
+
+    It begins beyond the stored images, seed s at (s + 1) * 2**40: no two seeds below 2**20 meet.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
+        rank, world = processes()
+        self._config, self._next = config, -1
+        self.version = release(config.version).name
+        self._stream = fdd.stream(
+            "train",
+            config.batch_size // world,
+            version=config.version,
+            start=(config.seed % 2**20 + 1) * 2**40,
+            rank=rank,
+            world_size=world,
+        )
+
+    def epoch(self, step: int) -> int:
+        """0: no image comes twice."""
+        return 0
+
+    def __getitem__(self, step: int) -> tuple[Images, Params | None]:
+        """As `Batches` gives it; cheap if steps are asked for in order."""
+        if step != self._next:
+            self._stream.seek(step * processes()[1])
+            self._batches = iter(self._stream)
+        self._next = step + 1
+        images, params = next(self._batches)
+        return augmented(resize(images, self._config.image_size), params, self._config, step)
+
+
+def augmented(
+    images: Images, params: Params | None, config: RunConfig, step: int
+) -> tuple[Images, Params | None]:
+    """The batch as the options `flip`, `rotate`, `translate` and `zoom` want it."""
+    rank, world = processes()
+    chance = augment.random_numbers(config.seed, step, (world * len(images), 6))
+    chance = np.split(chance, world)[rank]
+    if config.flip:
+        images, params = augment.flip(images, params, chance[:, :2])
+    if config.rotate or config.translate or config.zoom:
+        moves = config.rotate, config.translate, config.zoom
+        images, params = augment.affine(images, chance[:, 2:], *moves), None
+    return images, params
+
+
+@contextmanager
+def read_ahead(
+    batches: Batches | StreamBatches, config: RunConfig, start: int, device: torch.device
+) -> Iterator[Iterator[Batch]]:
+    """The batches from `start` on, each made in another thread while the one before is learned."""
+
+    def make(step: int) -> Batch:
+        images, params = batches[step]
+        vectors = None if params is None else send(torch.from_numpy(params), device)
+        return Batch(to_tensor(images, device, config.colors), vectors)
+
+    def forever(coming: Future[Batch], step: int) -> Iterator[Batch]:
+        while True:
+            batch = coming.result()
+            step += 1
+            coming = pool.submit(make, step)
+            yield batch
+
+    pool = ThreadPoolExecutor(1, "batches")
+    try:
+        yield forever(pool.submit(make, start), start)
+    finally:
+        pool.shutdown(cancel_futures=True)

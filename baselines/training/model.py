@@ -1,0 +1,92 @@
+"""A trained baseline as functions from numpy to numpy."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import nn
+
+from baselines.training.data import Batch, Images, to_images, to_tensor
+from fdd.errors import FddError
+from fdd.rendering.render import checked_params
+
+BATCH = 256
+"""Rows that go through a network at a time."""
+
+
+class Model:
+    """Encoder and generator of a run, in evaluation mode, without gradients.
+
+    `config` is what config.json says; codes have `latent_size` numbers, images `image_size` pixels
+    on a side.
+    """
+
+    def __init__(self, network: nn.Module, config: dict[str, Any], device: torch.device) -> None:
+        self.config = config
+        self.image_size: int = config["image_size"]
+        self.latent_size: int = config["latent_size"]
+        self.can_encode = hasattr(network, "encode")
+        self._device = device
+        self._network: Any = network.eval().to(device)
+
+    def __repr__(self) -> str:
+        names = ("baseline", "version", "image_size", "latent_size")
+        return f"Model({', '.join(f'{name}={self.config.get(name)!r}' for name in names)})"
+
+    def encode(self, images: Images) -> NDArray[np.float32]:
+        """Images uint8 [N, image_size, image_size, 3] -> codes float32 [N, latent_size].
+
+        FddError for another shape or type, and for a baseline without an encoder.
+        """
+        if not self.can_encode:
+            raise FddError(f"baseline={self.config['baseline']!r} has no encoder")
+        images, side = np.asarray(images), self.image_size
+        if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
+            raise FddError(
+                f"images {images.dtype} {list(images.shape)} must be uint8 [N, {side}, {side}, 3]; "
+                "baselines.training.data.resize makes them so"
+            )
+        codes = np.empty((len(images), self.latent_size), np.float32)
+        with torch.no_grad():
+            for rows in batches(len(images)):
+                pixels = to_tensor(images[rows], self._device, self.config["colors"])
+                codes[rows] = self._network.encode(pixels).cpu().numpy()
+        return codes
+
+    def vectors(self, params: ArrayLike) -> NDArray[np.float32] | None:
+        """Raw parameters [N, 6] -> the codes that stand for them, float32 [N, latent_size].
+
+        None for a baseline that finds codes of its own. FddError for parameters out of range.
+        """
+        if not hasattr(self._network, "vectors"):
+            return None
+        rows = torch.from_numpy(checked_params(params)).to(self._device)
+        return self._network.vectors(Batch(torch.empty(0), rows)).cpu().numpy()
+
+    def generate(self, codes: ArrayLike) -> Images:
+        """Codes [N, latent_size] -> images uint8 [N, image_size, image_size, 3].
+
+        FddError unless the codes are finite numbers of that shape.
+        """
+        try:
+            codes = np.asarray(codes, dtype=np.float32)
+        except (TypeError, ValueError):
+            raise FddError(f"codes={codes!r:.80} must be numbers") from None
+        if codes.ndim != 2 or codes.shape[1] != self.latent_size:
+            raise FddError(f"codes {list(codes.shape)} must be [N, {self.latent_size}]")
+        if not np.isfinite(codes).all():
+            raise FddError("codes must be finite, but some are NaN or infinite")
+        images = np.empty((len(codes), self.image_size, self.image_size, 3), np.uint8)
+        with torch.no_grad():
+            for rows in batches(len(codes)):
+                z = torch.from_numpy(codes[rows]).to(self._device)
+                images[rows] = to_images(self._network.generate(z), self.config["colors"])
+        return images
+
+
+def batches(n: int) -> list[slice]:
+    """Slices of at most BATCH rows that cover n rows."""
+    return [slice(start, start + BATCH) for start in range(0, n, BATCH)]

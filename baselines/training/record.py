@@ -1,0 +1,151 @@
+"""What a run writes while it trains: metrics.csv, TensorBoard events, pictures."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+from torch.utils.tensorboard import SummaryWriter
+
+from baselines.training.data import Batch, to_images, to_tensor
+from baselines.training.stopping import judge
+from fdd.data.cache import atomic_write
+from fdd.folders.sheets import grid, save_png
+
+if TYPE_CHECKING:
+    from baselines.training.loop import Baseline
+
+COLUMNS = 8
+"""Images in a row of a picture."""
+READABLE = 96
+"""Pixels on a side below which the images in a picture are enlarged by a whole number."""
+GAP = 2
+"""White pixels around each image of a picture."""
+
+
+class Recorder:
+    """Writes into a run folder that goes on after step `start`; what it held of later is dropped.
+
+    `held_out` are images [n, 3, S, S] that the model does not train on, and their parameters;
+    `codes` [m, L] is the fixed noise whose images are drawn. Where `writes` is false, as in all
+    processes but one, nothing is written.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        start: int,
+        held_out: Batch,
+        codes: Tensor,
+        colors: str = "rgb",
+        writes: bool = True,
+    ) -> None:
+        self.folder, self.held_out, self.codes = folder, held_out, codes
+        self.colors, self.writes = colors, writes
+        self.real = self.rgb(held_out.images)
+        self.table = folder / "metrics.csv"
+        if writes:
+            if self.table.exists():
+                drop_rows(self.table, start)
+            self.events = SummaryWriter(str(folder / "tb"), purge_step=start + 1)
+
+    def __enter__(self) -> Recorder:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self.writes:
+            self.events.close()
+
+    def numbers(self, step: int, epoch: int, losses: dict[str, float], model: Baseline) -> None:
+        """One row of metrics.csv: the losses of this batch, what was watched, held-out images.
+
+        Of what was watched: mean, standard deviation and, unless the mean is near 0, their ratio
+        (the coefficient of variation); of gradients the norm.
+        """
+        watched = model.watched or {}
+        model.watched = None
+        if not self.writes:
+            return
+        row = {"step": step, "epoch": epoch, **losses}
+        for name, tensors in watched.items():
+            if name.startswith("gradient of "):
+                row[f"{name} norm"] = torch.nn.utils.get_total_norm(tensors).item()
+                continue
+            values = tensors[0].float()
+            mean, deviation = values.mean().item(), values.std(correction=0).item()
+            ratio = deviation / abs(mean) if abs(mean) > 1e-6 else math.nan
+            row |= {f"{name} mean": mean, f"{name} std": deviation, f"{name} cv": ratio}
+            self.events.add_histogram(name, values.cpu().numpy(), step)
+        row |= self.judge(model)
+        with self.table.open("a", newline="") as file:
+            writer = csv.writer(file)
+            if file.tell() == 0:
+                writer.writerow(row)
+            writer.writerow(row.values())
+        for name in row.keys() - {"step", "epoch"}:
+            self.events.add_scalar(name.replace(" ", "/"), row[name], step)
+
+    def rgb(self, pixels: Tensor) -> Tensor:
+        """Pixels as a model has them -> RGB in [-1, 1], in 256 levels as in a picture."""
+        return to_tensor(to_images(pixels, self.colors), pixels.device)
+
+    def judge(self, model: Baseline) -> dict[str, float]:
+        """`watch.judge` of the model as it is now, on held-out images and fixed noise."""
+        made = reproduce(model, self.held_out)
+        return judge(
+            self.rgb(evaluate(model, model.generate, self.codes)),
+            None if made is None else self.rgb(made),
+            self.real,
+        )
+
+    def pictures(self, step: int, model: Baseline) -> None:
+        """samples/step-N.png of the fixed noise; reconstructions/step-N.png, held-out images above
+        what the model makes of each."""
+        if not self.writes:
+            return
+        samples = evaluate(model, model.generate, self.codes)
+        sheets = {"samples": to_images(samples, self.colors)}
+        columns = min(COLUMNS, len(self.held_out.images))
+        shown = min(2, len(self.held_out.images) // columns) * columns
+        made = reproduce(model, self.held_out)
+        if made is not None:
+            pairs = torch.stack([self.held_out.images[:shown], made[:shown]])
+            pairs = pairs.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 2)
+            sheets["reconstructions"] = to_images(pairs, self.colors)
+        for name, images in sheets.items():
+            zoom = max(1, READABLE // images.shape[1])
+            wide = columns if name == "reconstructions" else COLUMNS
+            sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), wide, gap=GAP)
+            (self.folder / name).mkdir(exist_ok=True)
+            save_png(sheet, self.folder / name / f"step-{step:06d}.png")
+            self.events.add_image(name, sheet, step, dataformats="HWC")
+
+
+def drop_rows(table: Path, step: int) -> None:
+    """Keep the rows of a metrics.csv up to `step`; a row that a kill cut short goes too."""
+    with table.open(newline="") as file:
+        header, *rows = list(csv.reader(file)) or [[]]
+    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
+    with atomic_write(table) as path, path.open("w", newline="") as file:
+        csv.writer(file).writerows([header, *kept] if kept else [])
+
+
+@torch.no_grad()
+def evaluate(model: Baseline, function: Callable[[Any], Tensor], inputs: Any) -> Tensor:
+    """`function(inputs)` with `model` in evaluation mode and without gradients."""
+    model.eval()
+    try:
+        return function(inputs)
+    finally:
+        model.train()
+
+
+def reproduce(model: Baseline, batch: Batch) -> Tensor | None:
+    """What the model makes of the images of a batch, or None if it makes nothing of them."""
+    make = getattr(model, "reproduce", None)
+    return None if make is None else evaluate(model, make, batch)

@@ -1,0 +1,109 @@
+"""How a run is judged while it trains: its score, its samples, and when it is time to stop."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from baselines.training.config import RunConfig
+
+LOST = 0.3
+"""A collapse: samples keep less than this share of the diversity or sharpness that they had."""
+IN_A_ROW = 3
+"""Checkpoints in a row at which they must."""
+
+
+def similarity(made: Tensor, images: Tensor) -> float:
+    """Mean SSIM of pairs of images [N, 3, S, S] in [-1, 1], as `benchmarks.image_scores.ssim`."""
+    from pytorch_msssim import ssim
+
+    return ssim((made + 1) / 2, (images + 1) / 2, data_range=1.0).item()
+
+
+def diversity(images: Tensor) -> float:
+    """Root mean square distance of two different images, for each number in them."""
+    flat = images.flatten(1)
+    return torch.pdist(flat).square().mean().div(flat.shape[1]).sqrt().item()
+
+
+def sharpness(images: Tensor) -> float:
+    """Root mean square difference of neighbouring pixels."""
+    across, down = images.diff(dim=3).square().mean(), images.diff(dim=2).square().mean()
+    return ((across + down) / 2).sqrt().item()
+
+
+def energy_distance(made: Tensor, images: Tensor, side: int = 16) -> float:
+    """2 E|X - Y| - E|X - X'| - E|Y - Y'| of images of `side` pixels; 0 for one distribution.
+
+    Szekely and Rizzo 2013. Unbiased, so it may be below 0.
+    """
+    x, y = (functional.adaptive_avg_pool2d(i, side).flatten(1) for i in (made, images))
+    scale = x.shape[1] ** 0.5
+    between = torch.cdist(x, y).mean()
+    return ((2 * between - torch.pdist(x).mean() - torch.pdist(y).mean()) / scale).item()
+
+
+def judge(samples: Tensor, reproduced: Tensor | None, held_out: Tensor) -> dict[str, float]:
+    """Numbers about a model, from RGB images [N, 3, S, S] in [-1, 1].
+
+    score, higher is better: SSIM of what the model makes of held-out images with them, or, where it
+    makes nothing of them, minus the energy distance of its samples to them. diversity and
+    sharpness: those of the samples by those of held-out images.
+    """
+    found = {}
+    if reproduced is not None:
+        found["held_out_mse"] = (reproduced - held_out).square().mean().item()
+        found["score"] = similarity(reproduced, held_out)
+    else:
+        found["score"] = -energy_distance(samples, held_out)
+    found["diversity"] = diversity(samples) / max(diversity(held_out), 1e-6)
+    found["sharpness"] = sharpness(samples) / max(sharpness(held_out), 1e-6)
+    return found
+
+
+@dataclass
+class Watch:
+    """What a run remembers of its checkpoints; `state_dict` goes into them."""
+
+    best_step: int = 0
+    best_score: float = -float("inf")
+    waited: int = 0
+    """Checkpoints since the best."""
+    diversity: float = 0.0
+    sharpness: float = 0.0
+    """The most that samples had of each, at most 1, that of real images."""
+    collapsed: int = 0
+    """Checkpoints in a row at which samples had lost it."""
+
+    def look(self, step: int, found: dict[str, float]) -> bool:
+        """Take in what `judge` found at a checkpoint; whether its score is the best so far."""
+        kept = []
+        for name in ("diversity", "sharpness"):
+            most = min(max(getattr(self, name), found[name]), 1.0)
+            setattr(self, name, most)
+            kept.append(found[name] >= LOST * most)
+        self.collapsed = 0 if all(kept) else self.collapsed + 1
+        if found["score"] > self.best_score:
+            self.best_step, self.best_score, self.waited = step, found["score"], 0
+            return True
+        self.waited += 1
+        return False
+
+    def verdict(self, config: RunConfig) -> str | None:
+        """Why training should stop, in a sentence, or None."""
+        best = f"the best checkpoint is that of step {self.best_step} (score {self.best_score:.4g})"
+        if config.stop_on_collapse and self.collapsed >= IN_A_ROW:
+            return (
+                f"collapse: at {IN_A_ROW} checkpoints in a row samples had less than {LOST:.0%} of "
+                f"the diversity or sharpness they once had; {best}; --no-stop-on-collapse goes on"
+            )
+        if config.patience and self.waited >= config.patience:
+            return f"no better score for {self.waited} checkpoints; {best}"
+        return None
+
+    def state_dict(self) -> dict[str, Any]:
+        return asdict(self)

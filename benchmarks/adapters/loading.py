@@ -1,0 +1,170 @@
+"""Models of your own for the benchmark: functions, torch modules, ONNX files or stored codes.
+
+    model = from_torch(encoder, generator, latent_size=16, pixels=(0, 1))
+    model = load_model("exported/encoder.onnx")
+
+A model is `latent_size` and three functions, each of which may be None: `encode` (images -> codes),
+`generate` (codes -> images), `vectors` (raw parameters -> the codes that stand for them). Images
+are uint8 [N, S, S, 3], codes real numbers [N, latent_size], parameters [N, 6].
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import re
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.adapters.functions import SPLITS, Adapted, StoredCodes, from_codes, from_functions
+from benchmarks.adapters.networks import PIXELS, Spot, from_onnx, from_torch, takes_images
+from fdd.checks import known
+from fdd.errors import FddError
+
+__all__ = [
+    "Adapted",
+    "StoredCodes",
+    "from_codes",
+    "from_functions",
+    "from_onnx",
+    "from_torch",
+    "load_model",
+    "weights_sha256",
+]
+
+CHECKPOINTS = ("last", "best")
+ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+BLOCK = 2**20
+
+
+def load_model(
+    path: Spot, *, checkpoint: str = "last", pixels: tuple[float, float] = PIXELS
+) -> Adapted | StoredCodes:
+    """The model that a path or a name stands for.
+
+    Parameters
+    ----------
+    path : the first of these that it is:
+        a run folder of a baseline (with config.json);
+        a folder with encoder.onnx, generator.onnx or both (`from_onnx`);
+        a folder with train.npy and test.npy (`from_codes`);
+        one .onnx file: an encoder if it takes images, else a generator;
+        package.module:attribute, which names a model, or a function without arguments that returns
+        one, for torch modules of your own. Importing it runs its code.
+    checkpoint : of a run, last or best
+    pixels : of ONNX files, as for `from_onnx`
+
+    Raises
+    ------
+    FddError : for anything else, and for what is missing or damaged.
+    """
+    kind, files = _found(path, checkpoint)
+    name = Path(path).absolute().stem
+    if kind == "run":
+        import baselines
+
+        run = baselines.load_run(path, checkpoint=checkpoint)
+        return _adapted(path, run, run.config["baseline"])
+    if kind == "onnx":
+        roles = {file.stem: file for file in files}
+        if files == [Path(path)]:
+            roles = {"encoder" if takes_images(path) else "generator": files[0]}
+        return from_onnx(roles.get("encoder"), roles.get("generator"), pixels=pixels, name=name)
+    if kind == "codes":
+        return from_codes(path, name)
+    return _adapted(path, _imported(str(path)), str(path))
+
+
+def weights_sha256(path: Spot, *, checkpoint: str = "last") -> str:
+    """The SHA-256 of the files that `load_model` reads a model's numbers from, in hexadecimal.
+
+    Of one file its own; of two, that of what `sha256sum` prints for them in their folder, encoder
+    or train first. "" for package.module:attribute. A graph's weights that ONNX keeps in files
+    beside it are not covered.
+    """
+    _, files = _found(path, checkpoint)
+    digests = {file.name: _sha256(file) for file in files}
+    if len(digests) < 2:
+        return "".join(digests.values())
+    lines = "".join(f"{digest}  {name}\n" for name, digest in digests.items())
+    return hashlib.sha256(lines.encode()).hexdigest()
+
+
+def _sha256(file: Path) -> str:
+    digest = hashlib.sha256()
+    try:
+        with file.open("rb") as source:
+            for block in iter(partial(source.read, BLOCK), b""):
+                digest.update(block)
+    except OSError as error:
+        raise FddError(f"'{file}' cannot be read: {error.strerror or error}") from error
+    return digest.hexdigest()
+
+
+def _found(path: Spot, checkpoint: str) -> tuple[str, list[Path]]:
+    """What a path is: run, onnx, codes or attribute; and the files that hold its numbers."""
+    known("checkpoint", checkpoint, CHECKPOINTS)
+    place = Path(path)
+    if (place / "config.json").is_file():
+        from baselines.training.runs import find_checkpoint
+
+        folder = find_checkpoint(place, checkpoint) or place / "checkpoints" / checkpoint
+        return "run", [folder / "model.safetensors"]
+    graphs = [place / f"{role}.onnx" for role in ("encoder", "generator")]
+    if any(file.is_file() for file in graphs):
+        return "onnx", [file for file in graphs if file.is_file()]
+    arrays = [place / f"{split}.npy" for split in SPLITS]
+    if any(file.is_file() for file in arrays):
+        return "codes", arrays
+    if place.is_file() and place.suffix == ".onnx":
+        return "onnx", [place]
+    if ATTRIBUTE.fullmatch(str(path)) and not place.exists():
+        return "attribute", []
+    raise FddError(
+        f"'{path}' is no model: it must be a run folder (with config.json), a folder with "
+        "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
+        "package.module:attribute"
+    )
+
+
+def _imported(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    try:
+        found = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise FddError(f"'{path}' cannot be imported: {error}") from error
+    if _is_model(found) or not callable(found):
+        return found
+    try:
+        return found()
+    except TypeError as error:
+        raise FddError(f"'{path}' fails when called without arguments: {error}") from error
+
+
+def _is_model(value: Any) -> bool:
+    return hasattr(value, "latent_size") and not isinstance(value, type)
+
+
+def _adapted(path: Spot, model: Any, name: str) -> Adapted | StoredCodes:
+    """Anything with latent_size, encode or generate, as one of ours."""
+    if isinstance(model, Adapted | StoredCodes):
+        return replace(model, name=model.name or name)
+    if not _is_model(model):
+        raise FddError(
+            f"'{path}' gives {type(model).__name__}: it must be a model, with latent_size and with "
+            "encode or generate"
+        )
+    encode = getattr(model, "encode", None) if getattr(model, "can_encode", True) else None
+    vectors = getattr(model, "vectors", None)
+    if vectors is not None and vectors(np.zeros((1, 6))) is None:  # it finds codes of its own
+        vectors = None
+    generate = getattr(model, "generate", None)
+    found = from_functions(
+        encode, generate, latent_size=model.latent_size, vectors=vectors, name=name
+    )
+    size, config = getattr(model, "image_size", None), getattr(model, "config", None)
+    return replace(found, image_size=size, config=config)

@@ -1,0 +1,8 @@
+"""The oracle: the reader of parameters that is shipped, a ceiling for codes and an eye for images.
+
+Imports fdd and statistics.
+"""
+
+from benchmarks.oracle.oracle import SHIPPED, Oracle, load_oracle, packed
+
+__all__ = ["SHIPPED", "Oracle", "load_oracle", "packed"]

@@ -1,0 +1,142 @@
+"""Scores by gradient boosting: its R2 and DCI, from the same fits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.codes.dci import explicitness, known_columns, parts_of
+from benchmarks.codes.importances import Reading, importance_of, loss, probe_codes, read_codes
+from benchmarks.protocol.cells import r2_cells
+from benchmarks.protocol.settings import Cell, Settings, cell
+from benchmarks.protocol.targets import SETS
+from benchmarks.statistics.arrays import Floats, Test
+from benchmarks.statistics.intervals import half_sample_interval
+from benchmarks.statistics.permutation import floor_of, permutation_null
+
+Arrays = tuple[Floats, Floats]
+"""Codes [N, K] and parameters [N, D]."""
+Numbers = NDArray[np.intp]
+
+DCI = ("disentanglement", "completeness", "explicitness")
+DCI_SETS = ("canonical", "raw")
+
+
+def score_boosting(
+    fit: Arrays, held_out: Arrays, settings: Settings, best: tuple[Arrays, Arrays] | None
+) -> dict[str, dict[str, Any]]:
+    """`boosting_r2`, which is also DCI's informativeness, and the other parts of DCI.
+
+    Parameters
+    ----------
+    fit, held_out : codes [N, K] and all TARGETS [N, 8] of train and of test
+    best : the same with the oracle's codes, for the ceiling
+
+    Returns
+    -------
+    {score: {set: Cell}}, for boosting_r2 {score: {set: {parameter or "mean": Cell}}}. A part of DCI
+    is absent where `scores.dci` has None, since too little is known.
+
+    Notes
+    -----
+    Of permuted parameters none is known, so that `scores.dci` has no value for them. The chance of
+    its parts is what the fits to permuted parameters give for the parameters that are known: how
+    the importances of noise look. What finds nothing at all counts 0. Intervals keep the fits, and
+    take the errors on other test images.
+    """
+    seed, draws = settings.seed, settings.slow_draws
+    own = _read(fit, held_out, seed)
+    top = None if best is None else _read(*best, seed)
+    tables = permutation_null(partial(_tables, seed=seed), *fit, held_out, draws, seed)
+    eases = permutation_null(partial(_eases, seed=seed), *fit, held_out, draws, seed, batch=draws)
+    truth, predicted = own.boosted.truth, own.boosted.predicted
+    ceiling = None if top is None else 1 - loss(top.boosted.truth, top.boosted.predicted)
+    found: dict[str, dict[str, Any]] = {
+        "boosting_r2": r2_cells(truth, predicted, tables[:, 0], ceiling, settings)
+    }
+    for kind in DCI_SETS:
+        columns = own.known(kind, seed)
+        if columns.size:
+            best_scores = {} if top is None else top.parts(top.known(kind, seed))
+            null = _null(tables[:, 1:], eases, columns)
+            for name, value in _dci_cells(own, columns, null, best_scores, settings).items():
+                found.setdefault(f"dci_{name}", {})[kind] = value
+    return found
+
+
+@dataclass(frozen=True)
+class _Read:
+    """What regressions read of TARGETS from test images; probed: float64 [T, N, 8], by probes."""
+
+    boosted: Reading
+    probed: Floats
+
+    def known(self, kind: str, seed: int) -> Numbers:
+        """The columns of a set that DCI calls known."""
+        columns = np.array(SETS[kind])
+        read = self.boosted
+        return columns[known_columns(read.truth[:, columns], read.predicted[:, columns], seed)]
+
+    def parts(self, columns: Numbers, rows: Numbers | None = None) -> dict[str, Any]:
+        """DCI of these columns, by the errors on all test images, or on some."""
+        rise, truth, probed = self.boosted.rise, self.boosted.truth, self.probed
+        if rows is not None:
+            # a row of `rise` is another image than that of `truth`, which makes no part another
+            rise, truth, probed = rise[rows[rows < len(rise)]], truth[rows], probed[:, rows]
+        return parts_of(importance_of(rise)[:, columns], loss(truth, probed)[:, columns])
+
+
+def _dci_cells(
+    own: _Read, columns: Numbers, null: Floats, best: dict[str, Any], settings: Settings
+) -> dict[str, Cell]:
+    """The parts of DCI of these columns that are numbers; null: [draws, 3]."""
+    scores = own.parts(columns)
+    floor = floor_of(_numbers(scores), null)
+    interval = half_sample_interval(
+        lambda rows: _numbers(own.parts(columns, rows)),
+        len(own.boosted.truth),
+        draws=settings.halves,
+        seed=settings.seed,
+    )
+    return {
+        name: cell(scores[name], floor.at(i), interval.at(i), best.get(name))
+        for i, name in enumerate(DCI)
+        if scores[name] is not None
+    }
+
+
+def _read(fit: Arrays, held_out: Arrays, seed: int) -> _Read:
+    _, probed = probe_codes(*fit, held_out, seed=seed)
+    return _Read(read_codes(*fit, held_out, seed=seed), probed)
+
+
+def _tables(codes: Floats, params: Floats, test: Test, seed: int) -> Floats:
+    """R2 [D] above the importances of the live codes [K, D]."""
+    found = read_codes(codes, params, test, seed=seed)
+    return np.stack([1 - loss(found.truth, found.predicted), *importance_of(found.rise)])
+
+
+def _eases(codes: Floats, params: Floats, test: Test, seed: int) -> Floats:
+    """The explicitness of each column [D], NaN where it has none."""
+    losses = loss(*probe_codes(codes, params, test, seed=seed))
+    found = [explicitness(curve) for curve in losses.T]
+    return np.array([np.nan if one is None else one for one in found])
+
+
+def _null(tables: Floats, eases: Floats, columns: Numbers) -> Floats:
+    """DCI of each draw [draws, 3], from importances [draws, K, 8] and explicitness [draws, 8]."""
+    no_probes = np.empty((2, 0))
+    found = np.stack([_numbers(parts_of(table, no_probes)) for table in tables[..., columns]])
+    for row, values in zip(found, eases[:, columns], strict=True):
+        given = values[~np.isnan(values)]
+        row[-1] = given.mean() if given.size else 0
+    return found
+
+
+def _numbers(parts: dict[str, Any]) -> Floats:
+    """The values of DCI [3]; 0 for what there is none of."""
+    return np.array([parts[name] or 0.0 for name in DCI])

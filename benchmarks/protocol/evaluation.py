@@ -1,0 +1,196 @@
+"""The protocol as a function of a model and arrays: every score that the model can have."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+import fdd
+from benchmarks.oracle import Oracle
+from benchmarks.protocol.codes import score_codes
+from benchmarks.protocol.images import (
+    CAPTIONS,
+    World,
+    conditions,
+    generate,
+    score_generator,
+)
+from benchmarks.protocol.samples import score_samples
+from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings
+from benchmarks.protocol.targets import all_targets
+from benchmarks.scores import correlations, predict
+from benchmarks.statistics.arrays import Floats, real_array, same
+from fdd.checks import whole_number
+from fdd.errors import FddError
+
+LEAST_IMAGES = 40
+SHOWN = 8
+"""Columns of the figure of pairs; its rows are FD(v) and CAPTIONS."""
+
+Images = NDArray[np.uint8]
+Rows = tuple[NDArray[Any], NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images that a model is scored on, and what is known of them.
+
+    train, test : images uint8 [N, S, S, 3], S >= 11, and raw params [N, 6]; everything is fitted on
+        the first and scored on the second
+    world : the renderer and the oracle at that size; None leaves out what needs them
+    oracle_codes : what the oracle reads from the images of train and test, [N, 4] each; the ceiling
+    """
+
+    train: Rows
+    test: Rows
+    world: World | None = None
+    oracle_codes: tuple[Floats, Floats] | None = None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """`result`, ready for JSON, and what the figures show.
+
+    truth, predicted: float64 [N, 8], test parameters (columns TARGETS) and their nonlinear guesses.
+    correlation: float64 [K, 8], |Pearson| of test codes and parameters; these two are None without
+    an encoder. pictures: by name, uint8 [8, S, S, 3]: test images and what the generator makes of
+    them, and both along a line of parameters.
+    """
+
+    result: dict[str, Any]
+    truth: Floats
+    predicted: Floats | None = None
+    correlation: Floats | None = None
+    pictures: dict[str, Images] = field(default_factory=dict)
+
+
+def evaluate(
+    model: Any,
+    data: Data,
+    *,
+    settings: Settings | None = None,
+    say: Callable[[str], None] = lambda text: None,
+) -> Evaluation:
+    """Score a model.
+
+    Parameters
+    ----------
+    model : has `latent_size` and any of `encode` (images uint8 [N, S, S, 3] -> codes [N,
+        latent_size]), `codes` (name of a split, N -> the codes of its first N images), `generate`
+        (codes -> images uint8) and `vectors` (raw params [N, 6] -> the codes that stand for them);
+        what it lacks is missing or None, and the scores of it are absent
+    settings : draws, sizes and seed; those of the protocol if not given
+    say : told what begins
+
+    Raises
+    ------
+    FddError : on other shapes, fewer than 40 images, values that are not finite, in what is given
+        and in what the model returns; a model that neither encodes nor generates.
+    """
+    settings = settings or Settings()
+    fit_images, fit_params = _rows("train", data.train)
+    images, params = _rows("test", data.test)
+    say(f"encoding {len(fit_images)} + {len(images)} images")
+    fit_codes, codes = _codes(model, FIT_SPLIT, fit_images), _codes(model, SCORE_SPLIT, images)
+    generates = getattr(model, "generate", None) is not None
+    if fit_codes is None and not generates:
+        raise FddError("the model has neither encode nor generate: there is nothing to score")
+    truth = all_targets(params)
+    scores: dict[str, Any] = {}
+    predicted = correlation = fit = None
+    if fit_codes is not None and codes is not None:
+        fit, learned, held_out = (fit_codes, fit_params), all_targets(fit_params), (codes, truth)
+        scores |= score_codes((fit_codes, learned), held_out, settings, data.oracle_codes, say)
+        rows = settings.nonlinear_rows
+        predicted = predict(
+            fit_codes, learned, codes, regressor="kernel", max_rows=rows, seed=settings.seed
+        )
+        correlation = correlations(codes, truth)
+    shown = {"FD(v)": images[:SHOWN]}
+    if generates and data.world is not None:
+        given = conditions(model, fit, codes, params)
+        found, made = score_generator(model, given, images, params, data.world, settings, say)
+        scores |= found
+        shown |= {CAPTIONS[name]: made[name][:SHOWN] for name in CAPTIONS if name in made}
+        shown |= _paths(model, given.get("direct", given.get("aligned")), params, data.world)
+        say("quality of samples")
+        scores |= score_samples(model, fit_params, images, fit_images, data.world, settings)
+    result = _header(model, len(fit_images), images, settings) | {"scores": scores}
+    return Evaluation(result, truth, predicted, correlation, shown)
+
+
+def _paths(model: Any, codes: Any, params: Floats, world: World) -> dict[str, Images]:
+    """Along the straight line of canonical parameters from the first test image to the second: what
+    the renderer draws, and what the generator draws for the codes that stand for them."""
+    if codes is None:
+        return {}
+    ends = fdd.canonical_params(params[:2])
+    line = ends[:1] + np.linspace(0, 1, SHOWN)[:, None] * (ends[1:] - ends[:1])
+    drawn = world.draw(line)
+    return {"FD path": drawn, "G path": generate(model, codes(line), drawn)}
+
+
+def head(
+    name: str,
+    version: str,
+    oracle: Oracle | None,
+    *,
+    run: str = "",
+    checkpoint: str = "",
+    config: Mapping[str, Any] | None = None,
+    weights_sha256: str = "",
+) -> dict[str, Any]:
+    """What a result file says of the model, the release `version` and the oracle."""
+    return {
+        "name": name,
+        "run": run,
+        "checkpoint": checkpoint,
+        "config": config or None,
+        "weights_sha256": weights_sha256,
+        "data_version": version,
+        "fdd_version": fdd.__version__,
+        "oracle": oracle and {"origin": oracle.origin, "sha256": oracle.sha256},
+    }
+
+
+def _header(model: Any, fitted: int, images: Images, settings: Settings) -> dict[str, Any]:
+    used = asdict(settings) | {"train_images": fitted, "test_images": len(images)}
+    return {
+        "protocol": PROTOCOL,
+        "deviations": Settings(**used).deviations(),
+        "settings": used,
+        "split": {"fit": FIT_SPLIT, "score": SCORE_SPLIT},
+        "image_size": images.shape[1],
+        "latent_size": model.latent_size,
+    }
+
+
+def _codes(model: Any, split: str, images: Images) -> Floats | None:
+    if getattr(model, "codes", None) is not None:
+        found = model.codes(split, len(images))
+    elif getattr(model, "encode", None) is not None:
+        found = model.encode(images)
+    else:
+        return None
+    codes = real_array("the encoder's codes", found)
+    if codes.shape != (len(images), model.latent_size):
+        expected = (len(images), model.latent_size)
+        raise FddError(f"the encoder's codes have shape {codes.shape}: it must be {expected}")
+    return codes.astype(np.float64)
+
+
+def _rows(name: str, rows: Rows) -> tuple[Images, Floats]:
+    images, params = real_array(f"{name} images", rows[0]), real_array(f"{name} params", rows[1])
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[3] != 3:
+        raise FddError(
+            f"{name} images are {images.dtype} {images.shape}: they must be uint8 [N, S, S, 3]"
+        )
+    if params.ndim != 2 or params.shape[1] != 6:
+        raise FddError(f"{name} params has shape {params.shape}: it must be [N, 6], raw")
+    same((f"{name} images", len(images)), (f"{name} params", len(params)), "rows")
+    whole_number(f"the number of {name} images", len(images), LEAST_IMAGES)
+    return images, params.astype(np.float64)

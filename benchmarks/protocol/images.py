@@ -1,0 +1,249 @@
+"""Every score of a generator against the renderer, each between its chance and its ceiling."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+import fdd
+from benchmarks import image_scores
+from benchmarks.images.paired import pair_floor
+from benchmarks.oracle import Oracle
+from benchmarks.oracle.network import CANONICAL
+from benchmarks.protocol.cells import grouped_cells, r2
+from benchmarks.protocol.settings import Cell, Settings, cell
+from benchmarks.statistics import regressors
+from benchmarks.statistics.arrays import Floats, real_array
+from benchmarks.statistics.intervals import half_sample_interval
+from benchmarks.statistics.permutation import Floor, permutations
+from fdd.errors import FddError
+
+Images = NDArray[np.uint8]
+Codes = Callable[[Floats], ArrayLike]
+"""Raw parameters [N, 6] -> codes [N, K]."""
+
+CONDITIONS = ("direct", "aligned", "reconstruction")
+"""Which code the generator gets for v. direct: the code that stands for v in this model; for codes
+of six numbers v itself, scaled. aligned: a linear map of canonical v, fitted on (params, codes) of
+train. reconstruction: E(FD(v)), the best it can show."""
+RANKED = ("top1", "top10", "mean_reciprocal_rank")
+CAPTIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
+
+
+@dataclass(frozen=True)
+class World:
+    """What renderer and oracle can say at the size of the model's images.
+
+    draw: raw params [N, 6] -> images uint8 [N, S, S, 3]. counts: of the test images, uint32
+    [N, S, S]; None where the model's images are smaller than the release's, and have none. oracle:
+    reads images of that size; None where there is none. read: what it reads from the test images.
+    """
+
+    draw: Callable[[Floats], Images]
+    counts: NDArray[np.uint32] | None = None
+    oracle: Oracle | None = None
+    read: Floats | None = None
+
+
+def vectors_of(model: Any) -> Codes | None:
+    """The function that gives the codes that stand for parameters, if the model has one."""
+    vectors = getattr(model, "vectors", None)
+    return None if vectors is None or vectors(np.zeros((1, 6))) is None else vectors
+
+
+def conditions(
+    model: Any, fit: tuple[Floats, Floats] | None, codes: Floats | None, truth: Floats
+) -> dict[str, Codes | Floats]:
+    """The codes of the test images by CONDITIONS, as functions of v, or as they are.
+
+    fit: codes and raw parameters of train, codes: of test; both None without an encoder. truth: raw
+    parameters of test.
+    """
+    given: dict[str, Any] = {}
+    vectors = vectors_of(model)
+    if vectors is not None:
+        given["direct"] = vectors
+    elif model.latent_size == 6:
+        given["direct"] = fdd.scale_params
+    if fit is not None and codes is not None:
+        known = fdd.canonical_params(fit[1])[:, 2:]
+        given["aligned"] = lambda v: regressors.linear(
+            known, fit[0], fdd.canonical_params(v)[:, 2:]
+        )
+        given["reconstruction"] = codes
+    return given
+
+
+def score_generator(
+    model: Any,
+    given: Mapping[str, Codes | Floats],
+    images: Images,
+    truth: Floats,
+    world: World,
+    settings: Settings,
+    say: Callable[[str], None] = lambda text: None,
+) -> tuple[dict[str, Any], dict[str, Images]]:
+    """All scores of G(v) against FD(v), and G's images by condition.
+
+    Parameters
+    ----------
+    model : has `generate`
+    given : of `conditions`
+    images, truth : test images uint8 [N, S, S, 3] and their raw parameters [N, 6]
+
+    Returns
+    -------
+    {score: {condition: Cell}}, for oracle_r2 {score: {condition: {parameter or "mean": Cell}}};
+    and {condition: uint8 [N, S, S, 3]}
+    """
+    say("the renderer from another start")
+    rng = np.random.default_rng(settings.seed)
+    moved = _moved(truth, settings.step, rng)
+    again, again_moved = truth.copy(), moved.copy()
+    again[:, :2] = again_moved[:, :2] = rng.uniform(-1, 1, (len(truth), 2))
+    other, true_moved = world.draw(again), world.draw(moved)
+    top = _values(other, images, truth, world)
+    top_steps = image_scores.local_correspondence(
+        other, world.draw(again_moved), images, true_moved
+    )
+    found: dict[str, Any] = {}
+    made: dict[str, Images] = {}
+    for name, codes in given.items():
+        say(f"G against FD: {name}")
+        at = codes(truth) if callable(codes) else codes
+        made[name] = generate(model, at, images)
+        best = {} if name == "reconstruction" else top
+        for score, value in _cells(made[name], images, truth, world, settings, best).items():
+            found.setdefault(score, {})[name] = value
+        if callable(codes):
+            steps = (made[name], generate(model, codes(moved), images), images, true_moved)
+            for score, value in _step_cells(steps, top_steps, settings).items():
+                found.setdefault(score, {})[name] = value
+    return found, made
+
+
+def generate(model: Any, codes: ArrayLike, like: Images) -> Images:
+    """The generator's images for codes; FddError unless they are uint8 in the shape of `like`."""
+    made = real_array("the generator's images", model.generate(np.asarray(codes, np.float64)))
+    expected = (len(np.asarray(codes)), *like.shape[1:])
+    if made.shape != expected or made.dtype != np.uint8:
+        raise FddError(
+            f"the generator's images are {made.dtype} {made.shape}: they must be uint8 {expected}"
+        )
+    return made
+
+
+def _moved(truth: Floats, step: float, rng: np.random.Generator) -> Floats:
+    """Parameters a step of that length away in a, b, c, d; turned back where they would leave."""
+    direction = rng.standard_normal((len(truth), 4))
+    direction *= step / np.linalg.norm(direction, axis=1, keepdims=True)
+    direction = np.where(np.abs(truth[:, 2:] + direction) > 3, -direction, direction)
+    moved = truth.copy()
+    moved[:, 2:] += direction
+    return moved
+
+
+def _values(made: Images, images: Images, truth: Floats, world: World) -> dict[str, Any]:
+    """Each score as a number (oracle_r2: an array), without what stands beside it."""
+    found: dict[str, Any] = {
+        "ssim": image_scores.ssim(made, images).mean(),
+        "ms_ssim": image_scores.ms_ssim(made, images).mean(),
+    }
+    if world.counts is not None:
+        found["counts_correlation"] = image_scores.counts_correlation(made, world.counts).mean()
+    for suffix, also in _forms(images).items():
+        ranks = image_scores.retrieval(made, images, also=also)
+        found |= {f"{name}{suffix}": getattr(ranks, name) for name in RANKED}
+    if world.read is not None:
+        found["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], world.read)
+    return found
+
+
+def _forms(images: Images) -> dict[str, Images | None]:
+    """Other forms of the images that count as the same: none, and turned by 180 degrees."""
+    return {"": None, "_turned": images[:, ::-1, ::-1]}
+
+
+def _cells(
+    made: Images,
+    images: Images,
+    truth: Floats,
+    world: World,
+    settings: Settings,
+    best: Mapping[str, Any],
+) -> dict[str, Any]:
+    draws, seed = settings.draws, settings.seed
+    interval = partial(half_sample_interval, rows=len(images), draws=settings.halves, seed=seed)
+
+    def of_pairs(name: str, values: Floats, floor: Floor) -> Cell:
+        return cell(
+            values.mean(), floor, interval(lambda rows: values[rows].mean()), best.get(name)
+        )
+
+    block = settings.block
+    found: dict[str, Any] = {
+        "ssim": of_pairs(
+            "ssim",
+            image_scores.ssim(made, images),
+            image_scores.ssim_floor(made, images, draws=draws, block=block, seed=seed),
+        )
+    }
+    pairs: dict[str, tuple[Any, Any]] = {"ms_ssim": (image_scores.ms_ssim, images)}
+    if world.counts is not None:
+        pairs["counts_correlation"] = (image_scores.counts_correlation, world.counts)
+    for name, (score, other) in pairs.items():
+        floor = pair_floor(score, made, other, draws=draws, block=block, seed=seed)
+        found[name] = of_pairs(name, score(made, other), floor)
+    for suffix, also in _forms(images).items():
+        ranks = image_scores.retrieval(made, images, also=also).ranks
+        floors = image_scores.retrieval_floor(made, images, also=also, draws=draws, seed=seed)
+        each = {"top1": ranks <= 1, "top10": ranks <= 10, "mean_reciprocal_rank": 1 / ranks}
+        for name, values in each.items():
+            found[name + suffix] = of_pairs(name + suffix, values.astype(np.float64), floors[name])
+    if world.oracle is not None:
+        found["oracle_r2"] = _read(world.oracle.read(made), truth, settings, best)
+    return found
+
+
+def _read(
+    read: Floats, truth: Floats, settings: Settings, best: Mapping[str, Any]
+) -> dict[str, Cell]:
+    """R2 of what the oracle reads from G(v), beside that of another image's parameters."""
+    true = fdd.canonical_params(truth)[:, 2:]
+    rng = np.random.default_rng(settings.seed)
+    orders = permutations(len(true), settings.draws, rng)
+    null = np.stack([r2(true[order], read) for order in orders])
+    groups: dict[str, list[int]] = {name: [i] for i, name in enumerate(CANONICAL)}
+    return grouped_cells(
+        lambda rows: r2(true[rows], read[rows]),
+        len(true),
+        null,
+        best.get("oracle_r2"),
+        groups | {"mean": [0, 1, 2, 3]},
+        settings,
+    )
+
+
+def _step_cells(
+    steps: tuple[Images, Images, Images, Images], best: Mapping[str, float], settings: Settings
+) -> dict[str, Cell]:
+    """Does a small step in v move G(v) as it moves FD(v)?"""
+    floors = image_scores.local_floor(*steps, draws=settings.draws, seed=settings.seed)
+    found = {}
+    for name in ("cosine", "sensitivity"):
+
+        def score(rows: Any, name: str = name) -> float:
+            parts = (images[rows] for images in steps)
+            return float(image_scores.local_correspondence(*parts)[name])
+
+        interval = half_sample_interval(
+            score, len(steps[0]), draws=settings.halves, seed=settings.seed
+        )
+        found[f"step_{name}"] = cell(float(floors[name].score), floors[name], interval, best[name])
+    gain = image_scores.local_correspondence(*steps)["gain"]
+    return found | {"step_gain": cell(gain, ceiling=best["gain"])}

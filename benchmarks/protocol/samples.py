@@ -1,0 +1,134 @@
+"""The quality of a generator's own images as a set, beside real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmarks import image_scores
+from benchmarks.images import features
+from benchmarks.images.pooled import fid_null, kid_null, prdc_null
+from benchmarks.protocol.descriptions import DESCRIPTIONS
+from benchmarks.protocol.images import Images, World, generate, vectors_of
+from benchmarks.protocol.settings import Cell, Settings, cell
+from benchmarks.statistics.arrays import Floats
+from benchmarks.statistics.intervals import half_sample_interval
+from benchmarks.statistics.permutation import floor_of
+
+COMPONENTS = 64
+"""Principal components of the control."""
+NEAREST = 5
+"""Neighbours that make the balls of precision, recall, density and coverage."""
+
+Sets = tuple[Floats, Floats, Floats, Floats]
+"""Features [N, F] of real, made and other real images, and of noise."""
+
+
+def score_samples(
+    model: Any,
+    params: Floats,
+    images: Images,
+    others: Images,
+    world: World,
+    settings: Settings,
+) -> dict[str, Any]:
+    """Quality of the generator's own images, between that of noise and that of other real ones.
+
+    Parameters
+    ----------
+    model : has `generate`; if it has `vectors`, they give the codes for `params`, else codes are
+        standard normal
+    params : raw parameters [N, 6] of train, so not those of `images`
+    images : real images uint8 [N, S, S, 3] of test
+    others : real images of train, [M, S, S, 3]; the first N are the ceiling, the rest, of which
+        there must be some, are what the control by principal components is fitted on
+
+    Returns
+    -------
+    {score: {"samples": Cell}}. Intervals are over halves of both sets. The chance is what images of
+    random pixels get; that is no null hypothesis, so there is no p. "p_same" is that of made and
+    real images being of one distribution, from "draws" random deals (`benchmarks.images.pooled`).
+    """
+    count = min(len(images), len(others) // 2)
+    rng = np.random.default_rng(settings.seed)
+    vectors, normal = vectors_of(model), rng.standard_normal((count, model.latent_size))
+    codes = normal if vectors is None else vectors(params[:count])
+    made = generate(model, codes, images)
+    noise = rng.integers(0, 256, made.shape, dtype=np.uint8)
+    sets = (images[:count], made, others[:count], noise)
+    spaces: dict[str, Callable[[Images], ArrayLike]] = {
+        "random_fid": features.random_convolution(),
+        "pca_fid": features.pixel_pca(others[count:], min(COMPONENTS, len(others) - count)),
+    }
+    found: dict[str, Cell] = {}
+    for name, features_of in spaces.items():
+        found |= _fid_cells(name, _features(features_of, sets), settings)
+    if world.oracle is not None:
+        found |= _quality_cells(_features(world.oracle.features, sets), settings)
+    return {name: {"samples": value} for name, value in found.items()}
+
+
+def _features(features_of: Callable[[Images], ArrayLike], sets: Sequence[Images]) -> Sets:
+    real, made, other, noise = (np.asarray(features_of(one), np.float64) for one in sets)
+    return real, made, other, noise
+
+
+def _fid_cells(name: str, sets: Sets, settings: Settings) -> dict[str, Cell]:
+    null = fid_null(*sets[:2], draws=settings.slow_draws, seed=settings.seed)
+    return _cells(lambda x, y: {name: image_scores.fid(x, y)}, sets, {name: null}, settings)
+
+
+def _quality_cells(sets: Sets, settings: Settings) -> dict[str, Cell]:
+    def quality(x: Floats, y: Floats) -> dict[str, float]:
+        found = {"fid": image_scores.fid(x, y), "kid": image_scores.kid(x, y)}
+        return _named(found | image_scores.prdc(x, y, k=NEAREST))
+
+    real, made, draws, seed = *sets[:2], settings.draws, settings.seed
+    null = {
+        "fid": fid_null(real, made, draws=settings.slow_draws, seed=seed),
+        "kid": kid_null(real, made, draws=draws, seed=seed),
+    }
+    null |= prdc_null(real, made, k=NEAREST, draws=draws, seed=seed)
+    return _cells(quality, sets, _named(null), settings)
+
+
+def _named(found: Mapping[str, Any]) -> dict[str, Any]:
+    return {f"fdd_{name}": value for name, value in found.items()}
+
+
+def _cells(
+    score: Callable[[Floats, Floats], dict[str, float]],
+    sets: Sets,
+    null: Mapping[str, Floats],
+    settings: Settings,
+) -> dict[str, Cell]:
+    real, made, other, noise = sets
+    here, best, chance = (score(real, fake) for fake in (made, other, noise))
+    interval = half_sample_interval(
+        lambda rows: list(score(real[rows], made[rows]).values()),
+        len(real),
+        draws=settings.halves,
+        seed=settings.seed,
+    )
+    found = {}
+    for i, (name, value) in enumerate(here.items()):
+        apart = floor_of(_apart(name, value), _apart(name, null[name]))
+        found[name] = cell(
+            value,
+            interval=interval.at(i),
+            chance=chance[name],
+            ceiling=best[name],
+            less_is_better=DESCRIPTIONS[name].best == 0,
+        ) | {"p_same": float(apart.p), "draws": apart.draws}
+    return found
+
+
+def _apart(name: str, value: Floats | float) -> Floats:
+    """How far apart a score says that two sets are: more where it is worse."""
+    described, values = DESCRIPTIONS[name], np.asarray(value)
+    if described.near:
+        return np.abs(values - described.best)
+    return values if described.best == 0 else -values

@@ -1,0 +1,93 @@
+"""The protocol that makes scores comparable: its name, its numbers, and the form of a score.
+
+docs/protocol.md says it in words. Whatever changes a score makes a new name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from benchmarks.statistics.intervals import Interval
+from benchmarks.statistics.permutation import Floor
+
+PROTOCOL = "correspondence-2"
+FIT_SPLIT, SCORE_SPLIT = "train", "test"
+
+LEAST_ROOM = 0.02
+"""Between chance and ceiling; with less there is nothing to have a share of."""
+
+Cell = dict[str, Any]
+"""One score: "score", and, where they exist, "low" and "high" (95 % over images), "chance",
+"chance_95", "p" and "draws" (of the permutations), "ceiling", and "share" = (score - chance) /
+(ceiling - chance). Of samples, "p_same" in place of p: of made and real images being of one
+distribution."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the protocol fixes. Other values are allowed and listed as deviations in the scores."""
+
+    seed: int = 0
+    """Of subsets, permutations and half-samples."""
+    train_images: int = 4000
+    """The first so many of the split that scores are fitted on."""
+    test_images: int = 2000
+    """The first so many of the split that scores are taken on."""
+    pairwise_rows: int = 500
+    """Test images that scores of all pairs of images are taken on."""
+    draws: int = 999
+    """Permutations for a score's chance."""
+    slow_draws: int = 99
+    """The same for gradient boosting with DCI, FID, and the old scores, which take longer."""
+    few_draws: int = 19
+    """The same for mutual information, which takes longest."""
+    nonlinear_rows: int = 2000
+    """Images that a kernel is fitted on."""
+    halves: int = 50
+    """Half-samples for the standard error of an interval."""
+    block: int = 10
+    """Images that exchange their partners, for the chance of a score of pairs of images."""
+    step: float = 0.05
+    """Length of a step in a, b, c, d, in the parameters' own unit."""
+
+    def deviations(self) -> list[str]:
+        """What is not as the protocol has it, in words."""
+        standard = asdict(Settings())
+        return [
+            f"{name} is {value}, not {standard[name]}"
+            for name, value in asdict(self).items()
+            if value != standard[name]
+        ]
+
+
+def cell(
+    score: float,
+    floor: Floor | None = None,
+    interval: Interval | None = None,
+    ceiling: float | None = None,
+    *,
+    chance: float | None = None,
+    less_is_better: bool = False,
+) -> Cell:
+    """A score with what stands beside it; a share only where the ceiling is better than chance.
+
+    chance: where it comes of no permutations, so without p.
+
+    >>> cell(0.5, ceiling=1.0)
+    {'score': 0.5, 'ceiling': 1.0}
+    """
+    found: Cell = {"score": float(score)}
+    if interval is not None:
+        found |= {"low": float(interval.low), "high": float(interval.high)}
+    if floor is not None:
+        found |= {name: value for name, value in floor.as_dict().items() if name != "score"}
+    elif chance is not None:
+        found["chance"] = float(chance)
+    if ceiling is not None:
+        found["ceiling"] = float(ceiling)
+    if ceiling is not None and "chance" in found:
+        room = ceiling - found["chance"]
+        if (-room if less_is_better else room) > LEAST_ROOM:
+            found["share"] = (score - found["chance"]) / room
+    return found

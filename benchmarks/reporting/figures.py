@@ -1,0 +1,201 @@
+"""Figures of the scores of one run or several, as PNG bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.reporting.plots import (
+    BLUE,
+    GREY,
+    INK,
+    PALE,
+    STYLE,
+    Images,
+    codes_figure,
+    png,
+    predictions_figure,
+    rows_figure,
+    scores_figure,
+    training_figure,
+)
+from benchmarks.reporting.runs import CONDITIONS, Run, runs_of
+from benchmarks.statistics.arrays import require
+
+if TYPE_CHECKING:
+    from benchmarks.protocol.evaluation import Evaluation
+
+__all__ = ["BLUE", "GREY", "INK", "PALE", "STYLE", "Figure", "all_figures", "rows_png"]
+
+IN_FULL = 3
+"""Runs that get figures of their own."""
+IN_ROWS = 12
+"""Runs that get rows in the figures of images."""
+POINTS = 200
+"""Points of a training curve; where there are more, means of as many equal parts."""
+WATCHED = (" mean", " std", " cv", " norm")
+"""How columns of metrics.csv end that are no losses and no scores."""
+PATH = {"FD path": "FD", "G path": "G"}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture: its file name, the part of the report it belongs to (a key of QUESTIONS,
+    "headline" or "training"), what it is, what to see in it, and the bytes of the PNG."""
+
+    name: str
+    topic: str
+    alt: str
+    caption: str
+    png: bytes
+
+
+def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
+    """The figures of a report, those that the models have something for.
+
+    Of several seeds of a run the first one stands for all where there is no room for their spread.
+    """
+    runs = runs_of([evaluation.result for evaluation in evaluations])
+    by_result = {id(evaluation.result): evaluation for evaluation in evaluations}
+    first = {run.name: by_result[id(run.results[0])] for run in runs}
+    with require("matplotlib").rc_context(STYLE):
+        found = [_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)]
+    return [figure for figure in found if figure is not None]
+
+
+def _scores(runs: Sequence[Run]) -> Figure | None:
+    shown = [run for run in runs if run.cell(("linear_r2", "canonical", "mean"))]
+    if not shown:
+        return None
+    return Figure(
+        "scores.png",
+        "headline",
+        "Dots for the R2 of each parameter, run by run.",
+        "Share of each parameter's variance that is read from the codes of test images, by least "
+        "squares (hollow) and by kernel ridge (filled), with 95 % intervals. Orange: chance; "
+        "green: ceiling. What is below -0.05 stands at the left edge. The upper parameters can be "
+        "seen in an image; x0, y0 and signed a, b cannot.",
+        png(scores_figure(shown)),
+    )
+
+
+def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
+    encoded = [(name, found) for name, found in first.items() if found.predicted is not None]
+    figures = []
+    for number, (name, found) in enumerate(encoded[:IN_FULL], 1):
+        suffix, of = (f"-{number}", f"{name}: ") if len(encoded) > 1 else ("", "")
+        figures += [
+            Figure(
+                f"predictions{suffix}.png",
+                "read",
+                f"{of}Scatter plots of read against true parameters.",
+                f"{of}True parameter against the one that kernel ridge reads from the code, on "
+                "test images. Above: parameters that an image tells; below: those that none does.",
+                png(predictions_figure(found)),
+            ),
+            Figure(
+                f"codes{suffix}.png",
+                "single",
+                f"{of}Matrix of correlations of codes with parameters.",
+                f"{of}|correlation| of every code with every parameter on test images. One dark "
+                "field in each row and column would be codes that stand for single parameters.",
+                png(codes_figure(found)),
+            ),
+        ]
+    return figures
+
+
+def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
+    shown = dict(list(first.items())[:IN_ROWS])
+    drawn = {name: found.pictures for name, found in shown.items()}
+    captions = {"FD(v)": "FD(v)"} | {caption: caption for caption in CONDITIONS.values()}
+    pairs, paths = _rows(drawn, captions), _rows(drawn, PATH)
+    figures = []
+    if len(pairs) > 1:
+        figures.append(
+            Figure(
+                "pairs.png",
+                "generator",
+                "Rows of images: the renderer's, and the generator's of the same parameters.",
+                "The first test images as the renderer draws them, and as the generator draws the "
+                "same parameters v: from the code that stands for v, from a linear map of v, and "
+                "from the code that the encoder gives the image.",
+                png(rows_figure(pairs)),
+            )
+        )
+    if len(paths) > 1:
+        steps = [f"{t:.2g}" for t in np.linspace(0, 1, len(next(iter(paths.values()))))]
+        figures.append(
+            Figure(
+                "path.png",
+                "generator",
+                "Rows of images along a line of parameters: the renderer's and the generator's.",
+                "Along the straight line of canonical parameters from one test image to another: "
+                "the renderer's image of each point, and the generator's of the code for it.",
+                png(rows_figure(paths, steps)),
+            )
+        )
+    return figures
+
+
+def _rows(
+    drawn: Mapping[str, Mapping[str, Images]], captions: Mapping[str, str]
+) -> dict[str, Images]:
+    """The renderer's row, which all runs share, and each run's own rows, by their labels.
+
+    captions: what the rows are called, by their names in an evaluation, the renderer's first.
+    """
+    truth, *own = captions
+    shared = [pictures[truth] for pictures in drawn.values() if truth in pictures]
+    rows = {captions[truth]: shared[0]} if shared else {}
+    for name, pictures in drawn.items():
+        of = f" of {name}" if len(drawn) > 1 else ""
+        rows |= {f"{captions[key]}{of}": pictures[key] for key in own if key in pictures}
+    return rows
+
+
+def _training(runs: Sequence[Run]) -> Figure | None:
+    curves = [
+        (number, table)
+        for number, run in enumerate(runs)
+        for result in run.results
+        if (table := read_metrics(result.get("run", ""))) is not None
+    ]
+    if not curves:
+        return None
+    return Figure(
+        "training.png",
+        "training",
+        "Curves of losses and held-out scores over training steps.",
+        f"What each run wrote into its metrics.csv, a line a seed; of more than {POINTS} values "
+        f"the means of {POINTS} equal parts. score: SSIM of held-out images with what the model "
+        "makes of them, or minus the energy distance of its samples; diversity and sharpness: of "
+        "samples, by those of real images.",
+        png(training_figure(curves, [run.name for run in runs])),
+    )
+
+
+def read_metrics(run: str) -> pd.DataFrame | None:
+    """metrics.csv of a run folder: step, losses and scores; None if there is none to read."""
+    try:
+        table = pd.read_csv(Path(run) / "metrics.csv")
+    except (OSError, ValueError):  # no such file; not a table
+        return None
+    names = [str(c) for c in table.columns if c != "epoch" and not str(c).endswith(WATCHED)]
+    table = table[names].apply(pd.to_numeric, errors="coerce")
+    if "step" not in names or len(names) < 2 or table["step"].isna().all():
+        return None
+    table = table.dropna(subset="step")
+    parts = np.arange(len(table)) * POINTS // max(len(table), POINTS)
+    return table.groupby(parts).mean()
+
+
+def rows_png(pictures: Mapping[str, Images]) -> bytes:
+    """A PNG of named rows of images, uint8 [N, S, S, 3] each, one below the other."""
+    with require("matplotlib").rc_context(STYLE):
+        return png(rows_figure(pictures))

@@ -1,0 +1,258 @@
+"""The page of a report: what stands in it. templates/report.html says how it looks."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
+from benchmarks.protocol.settings import Cell
+from benchmarks.reporting.figures import Figure
+from benchmarks.reporting.runs import (
+    CONDITIONS,
+    Place,
+    Result,
+    Run,
+    name_of,
+    places_of,
+    runs_of,
+    seed_of,
+    span,
+)
+from benchmarks.statistics.arrays import require
+
+WEAK = 0.05
+"""A score with a larger p is shown as no better than chance."""
+ENOUGH = 5
+"""Seeds below which a difference between runs is no finding."""
+BESIDE_ONE_ANOTHER = 5
+"""Columns of a table that is put into one row with others."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A score as the page shows it.
+
+    text: the number. interval: "0.588 to 0.632", or nothing. marks: where score, low, high, chance
+    and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. same: p of
+    samples and images being alike. spoken: what a screen reader says of the bar. note: how many
+    seeds it is of, if not of all.
+    """
+
+    text: str
+    interval: str
+    marks: Mapping[str, float]
+    weak: str
+    same: str
+    spoken: str
+    note: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """head: over the column; group: over several; place: where its scores are."""
+
+    head: str
+    group: str
+    place: Place
+
+    @property
+    def described(self) -> Description:
+        """What the score asks."""
+        return DESCRIPTIONS[self.place[0]]
+
+
+@dataclass(frozen=True)
+class Table:
+    """A row a run between a row of chance and one of ceilings.
+
+    notes: sentences above it. groups: (heading, number of columns) of its upper head, or nothing.
+    rows: (name, what its intervals are of, cells).
+    """
+
+    title: str
+    notes: tuple[str, ...]
+    groups: list[tuple[str, int]]
+    heads: list[str]
+    chance: list[str]
+    rows: list[tuple[str, str, list[Shown | None]]]
+    ceiling: list[str]
+
+    @property
+    def wide(self) -> bool:
+        """Whether it needs the whole width of a page."""
+        return len(self.heads) > BESIDE_ONE_ANOTHER
+
+
+def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
+    """One page of one result or several that needs no other file and no network."""
+    jinja2, runs = require("jinja2"), runs_of(results)
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("benchmarks.reporting"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    pictures: dict[str, list[dict[str, str]]] = {}
+    for figure in figures:
+        data = base64.b64encode(figure.png).decode()
+        shown = {"alt": figure.alt, "caption": figure.caption, "data": data}
+        pictures.setdefault(figure.topic, []).append(shown)
+    tables = {key: _tables(key, runs) for key in QUESTIONS}
+    several = max(len(run.results) for run in runs)
+    return environment.get_template("report.html").render(
+        title=", ".join(run.name for run in runs),
+        facts=_facts(results),
+        deviations=list(dict.fromkeys(text for r in results for text in r["deviations"])),
+        headline=_headline(runs),
+        several_seeds=several > 1,
+        few_seeds=len(runs) > 1 and several < ENOUGH,
+        enough=ENOUGH,
+        questions={key: q for key, q in QUESTIONS.items() if tables[key] or key in pictures},
+        tables=tables,
+        pictures=pictures,
+        models=[_model(run.name, result) for run in runs for result in run.results],
+    )
+
+
+def _facts(results: Sequence[Result]) -> dict[str, str]:
+    """What the results were made of, by what they have in common."""
+
+    def all_of(say: Callable[[Result], Any]) -> str:
+        return "; ".join(dict.fromkeys(str(say(result)) for result in results))
+
+    return {
+        "Protocol": all_of(lambda r: r["protocol"]),
+        "Data": all_of(lambda r: r.get("data_version", "given arrays")),
+        "Images": all_of(
+            lambda r: (
+                f"{r['image_size']} x {r['image_size']}; fitted on the first "
+                f"{r['settings']['train_images']} of {r['split']['fit']}, scored on the first "
+                f"{r['settings']['test_images']} of {r['split']['score']}"
+            )
+        ),
+        "Oracle": all_of(_oracle),
+        "Settings": all_of(
+            lambda r: ", ".join(f"{key} {value}" for key, value in r["settings"].items())
+        ),
+        "Package": all_of(lambda r: f"fdd {r.get('fdd_version', '')}"),
+    }
+
+
+def _oracle(result: Result) -> str:
+    oracle = result.get("oracle")
+    if oracle is None:
+        return "none, so codes have no ceiling here, and samples no FDD-FID"
+    shipped = oracle["origin"] == "shipped"
+    by = "shipped with the package" if shipped else (
+        f"trained by python -m benchmarks.reader, read from {oracle['origin']}"
+    )  # fmt: skip
+    return f"{by}; SHA-256 {oracle['sha256']}"
+
+
+def _model(name: str, result: Result) -> dict[str, Any]:
+    """A line of the list of models."""
+    config = result.get("config") or {}
+    return {
+        "Run": name,
+        "Seed": seed_of(result),
+        "Kind": config.get("baseline"),
+        "Steps": config.get("steps"),
+        "Codes": result["latent_size"],
+        "From": result.get("run", name_of(result)),
+        "Checkpoint": result.get("checkpoint"),
+        "Weights, SHA-256": str(result.get("weights_sha256") or "")[:12],
+    }
+
+
+def _headline(runs: Sequence[Run]) -> Table | None:
+    columns = [Column(head, group, place) for group, head, place in HEADLINE]
+    return _table("", (), columns, runs, every=True)
+
+
+def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
+    """One for each score of a question that a run has; of samples one for all."""
+    scores = QUESTIONS[question].scores
+    if question == "samples":
+        columns = [Column(d.title, "", (name, "samples")) for name, d in scores.items()]
+        notes = tuple(f"{d.title}: {d.asks} {d.goal}" for d in scores.values())
+        found = [_table("", notes, columns, runs)]
+    else:
+        found = [
+            _table(d.title, (d.asks, d.goal), [_column(place) for place in places_of(name)], runs)
+            for name, d in scores.items()
+        ]
+    return [table for table in found if table]
+
+
+def _column(place: Place) -> Column:
+    group = CONDITIONS.get(place[1], place[1])
+    return Column(place[2], group, place) if len(place) > 2 else Column(group, "", place)
+
+
+def _table(
+    title: str,
+    notes: tuple[str, ...],
+    columns: Sequence[Column],
+    runs: Sequence[Run],
+    every: bool = False,
+) -> Table | None:
+    """A table of the columns in which a run has something; None without any.
+
+    every: it also has a row for a run that has nothing.
+    """
+    columns = [column for column in columns if any(run.cell(column.place) for run in runs)]
+    if not columns:
+        return None
+    found = [[run.cell(column.place) for column in columns] for run in runs]
+    tops = [_top(c.described, [row[i] for row in found]) for i, c in enumerate(columns)]
+    rows = []
+    for run, cells in zip(runs, found, strict=True):
+        of_each = zip(columns, cells, tops, strict=True)
+        shown = [_shown(column, cell, top, len(run.results)) for column, cell, top in of_each]
+        if every or any(cells):
+            rows.append((run.name, run.seeds(), shown))
+    chance, ceiling = (
+        [_limits(column, runs, key) for column in columns] for key in ("chance", "ceiling")
+    )
+    groups = dict.fromkeys(column.group for column in columns)
+    spans = [(group, sum(c.group == group for c in columns)) for group in groups if group]
+    return Table(title, notes, spans, [c.head for c in columns], chance, rows, ceiling)
+
+
+def _top(described: Description, found: Sequence[Cell | None]) -> float:
+    """The value at the right end of the bars of a column; 0 is at the left one."""
+    if described.bounded:
+        return 1.0
+    keys = ("score", "high", "chance", "ceiling")
+    values = [cell[key] for cell in found if cell for key in keys if key in cell]
+    return max(1.0 if described.best == 1 else 1e-12, *values)
+
+
+def _shown(column: Column, cell: Cell | None, top: float, seeds: int) -> Shown | None:
+    if cell is None:
+        return None
+    write = column.described.written
+    marks: dict[str, float] = {
+        key: round(100 * min(max(cell[key] / top, 0), 1), 1)
+        for key in ("score", "low", "high", "chance", "ceiling")
+        if key in cell
+    }
+    said = [f"{key} {write(cell[key])}" for key in ("chance", "ceiling") if key in cell]
+    said += [f"p {cell['p']:.3f}"] if "p" in cell else []
+    said += [f"{cell['share']:.0%} of the way from chance to ceiling"] if "share" in cell else []
+    interval = f"{write(cell['low'])} to {write(cell['high'])}" if "low" in cell else ""
+    weak = f"p {cell['p']:.2f}" if cell.get("p", 0) > WEAK else ""
+    same = f"p same {cell['p_same']:.3f}" if "p_same" in cell else ""
+    said += [same] if same else []
+    note = f"of {cell['seeds']} of {seeds} seeds" if cell["seeds"] < seeds else ""
+    return Shown(write(cell["score"]), interval, marks, weak, same, ", ".join(said), note)
+
+
+def _limits(column: Column, runs: Sequence[Run], key: str) -> str:
+    """Chance or ceiling of a column: one number, or how far it differs between runs."""
+    ends = span(runs, column.place, key)
+    return " to ".join(dict.fromkeys(map(column.described.written, ends))) if ends else ""

@@ -1,0 +1,198 @@
+"""The drawings of a report: from scores and images to matplotlib figures, in one style."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.protocol.targets import TARGETS
+from benchmarks.reporting.runs import Run, cell_of, cut
+from benchmarks.statistics.arrays import require
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure as Canvas
+
+    from benchmarks.protocol.evaluation import Evaluation
+
+Images = NDArray[np.uint8]
+
+INK, BLUE, PALE, GREY = "#1c2b3a", "#0b61a4", "#9cc3ea", "#8a949e"
+CHANCE, CEILING = "#b84a00", "#00745a"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+"""Of runs: those of Okabe and Ito, which the colour-blind tell apart."""
+DASHES = ("-", "--", ":", "-.")
+"""Of runs beyond as many as there are colours."""
+STYLE = {
+    "font.family": "sans-serif",
+    "font.size": 10,
+    "text.color": INK,
+    "text.parse_math": False,  # names of runs are not formulas
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.titlesize": 10,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+}
+LABEL = 28
+"""Letters of a run's name that there is room for."""
+LABELS = ("x0", "y0", "a", "b", "c", "d", "|a|", "sign(a) b")
+ORDER = (6, 7, 4, 5, 0, 1, 2, 3)
+"""Columns of TARGETS in the order shown: what an image can tell first, then what it cannot."""
+
+
+def scores_figure(runs: Sequence[Run]) -> Canvas:
+    """R2 by parameter between chance and ceiling: a panel a parameter, a line a run."""
+    figure = _canvas(9.6, 1.5 + 0.52 * len(runs))
+    panels: Any = figure.subplots(2, 4, sharex=True, sharey=True)
+    for axes, column in zip(panels.flat, ORDER, strict=True):
+        name = TARGETS[column]
+        kind = "start" if column < 2 else "raw" if column < 4 else "canonical"
+        for line, run in enumerate(runs):
+            for score, offset, face in (
+                ("linear_r2", -0.17, "white"),
+                ("nonlinear_r2", 0.17, BLUE),
+            ):
+                cell = run.cell((score, kind, name))
+                if cell:
+                    _dot(axes, cell, line + offset, face)
+        axes.set_title(LABELS[column])
+        axes.grid(axis="x", color="#e2e7ec", linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(axis="y", length=0)
+    axes.set_xlim(-0.06, 1.02)
+    axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+    axes.set_ylim(len(runs) - 0.4, -0.6)
+    axes.set_yticks(range(len(runs)), [cut(run.name, LABEL) for run in runs], fontsize=9)
+    figure.supxlabel("R2 on test images", fontsize=9)
+    return figure
+
+
+def _dot(axes: Axes, cell: Mapping[str, Any], at: float, face: str) -> None:
+    low, high, score = (max(cell.get(k, cell["score"]), -0.05) for k in ("low", "high", "score"))
+    for key, colour in (("chance", CHANCE), ("ceiling", CEILING)):
+        if key in cell:
+            axes.vlines(max(cell[key], -0.05), at - 0.15, at + 0.15, color=colour, linewidth=1.6)
+    axes.hlines(at, low, high, color=PALE, linewidth=3)
+    axes.plot(score, at, "o", markersize=5, markerfacecolor=face, markeredgecolor=BLUE)
+
+
+def predictions_figure(found: Evaluation) -> Canvas:
+    """True against predicted, a panel a parameter."""
+    figure = _canvas(8.4, 4.6)
+    panels: Any = figure.subplots(2, 4)
+    for axes, column in zip(panels.flat, ORDER, strict=True):
+        truth, predicted = found.truth[:, column], found.predicted[:, column]  # type: ignore[index]
+        low, high = truth.min(), truth.max()
+        axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=1)
+        axes.scatter(truth, predicted, s=4, color=BLUE, alpha=0.25, linewidths=0, zorder=2)
+        margin = 0.05 * (high - low)
+        axes.set_xlim(low - margin, high + margin)
+        axes.set_ylim(low - margin, high + margin)
+        axes.set_aspect("equal")
+        axes.locator_params(nbins=4)
+        kind = "start" if column < 2 else "raw" if column < 4 else "canonical"
+        cell = cell_of(found.result, ("nonlinear_r2", kind, TARGETS[column]))
+        score = f"    R2 {round(cell['score'], 2) + 0:.2f}" if cell else ""
+        axes.set_title(f"{LABELS[column]}{score}")
+    figure.supxlabel("true", fontsize=10)
+    figure.supylabel("read from the code", fontsize=10)
+    return figure
+
+
+def codes_figure(found: Evaluation) -> Canvas:
+    """Matrix of |correlation|, codes downwards, parameters across; numbers where there is room."""
+    shown = found.correlation[:, ORDER]  # type: ignore[index]
+    codes = len(shown)
+    figure = _canvas(5.6, float(np.clip(0.32 * codes, 1.6, 8)) + 0.6)
+    axes = figure.subplots()
+    image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
+    axes.set_xticks(range(len(ORDER)), [LABELS[i] for i in ORDER], fontsize=9)
+    axes.set_ylabel("code")
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    if codes <= 16:
+        axes.set_yticks(range(codes), [str(i) for i in range(codes)])
+        for (i, j), value in np.ndenumerate(shown):
+            colour = "white" if value > 0.6 else INK
+            axes.text(j, i, f"{value:.2f}", ha="center", va="center", fontsize=7, color=colour)
+    bar = figure.colorbar(image, ax=axes, shrink=0.9)
+    bar.outline.set_visible(False)
+    return figure
+
+
+def rows_figure(rows: Mapping[str, Images], heads: Sequence[str] = ()) -> Canvas:
+    """Images in rows, each under its name; heads stand below the columns."""
+    across = len(next(iter(rows.values())))
+    figure = _canvas(1.15 * across, 1.43 * len(rows) + (0.25 if heads else 0), gap=0.02)
+    lines: Any = figure.subplots(len(rows), squeeze=False)[:, 0]
+    for axes, (name, images) in zip(lines, rows.items(), strict=True):
+        strip = _strip(images)
+        axes.imshow(strip, interpolation="nearest")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        axes.spines[:].set_visible(False)
+        axes.set_title(cut(name, 100), loc="left", pad=3)
+    if heads:
+        lines[-1].set_xticks((np.arange(across) + 0.5) * strip.shape[1] / across, heads)
+        lines[-1].tick_params(length=0)
+    return figure
+
+
+def _strip(images: Images) -> Images:
+    """Images uint8 [N, S, S, 3] side by side, each in a thin frame, as one image."""
+    zoom = max(1, 128 // images.shape[1])
+    large = images.repeat(zoom, axis=1).repeat(zoom, axis=2)
+    framed = np.pad(large, ((0, 0), (1, 1), (1, 1), (0, 0)), constant_values=215)
+    apart = np.pad(framed, ((0, 0), (0, 0), (2, 2), (0, 0)), constant_values=255)
+    return np.concatenate(list(apart), axis=1)
+
+
+def training_figure(curves: Sequence[tuple[int, pd.DataFrame]], names: Sequence[str]) -> Canvas:
+    """A panel a column of the tables; (number of the run, its table) by the run's colour."""
+    columns = list(dict.fromkeys(c for _, table in curves for c in table.columns if c != "step"))
+    down = -(-len(columns) // 4)
+    figure = _canvas(9.6, 1.75 * down + 0.3 * -(-len(names) // 4))
+    panels: Any = figure.subplots(down, 4, squeeze=False, sharex=True)
+    lines: dict[int, Any] = {}
+    for axes, column in zip(panels.flat, columns, strict=False):
+        for number, table in curves:
+            if column in table:
+                style = {
+                    "color": COLOURS[number % len(COLOURS)],
+                    "linestyle": DASHES[number // len(COLOURS) % len(DASHES)],
+                }
+                (line,) = axes.plot(table["step"], table[column], linewidth=1.1, **style)
+                lines.setdefault(number, line)
+        axes.set_title(column.replace("_", " "))
+        axes.locator_params(nbins=4)
+        axes.tick_params(labelbottom=True)
+    for axes in panels.flat[len(columns) :]:
+        axes.set_visible(False)
+    if len(lines) > 1:
+        labels = [cut(names[number], LABEL) for number in lines]
+        legend = figure.legend(list(lines.values()), labels, loc="outside lower center", ncols=4)
+        legend.set_frame_on(False)
+    return figure
+
+
+def _canvas(width: float, height: float, gap: float = 0.06) -> Canvas:
+    figure = require("matplotlib.figure").Figure(figsize=(width, height), layout="constrained")
+    figure.get_layout_engine().set(w_pad=gap, h_pad=gap)
+    return figure
+
+
+def png(figure: Canvas) -> bytes:
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,181 @@
+"""Result files, read with distrust: they come from other people."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.statistics.arrays import LARGEST
+from fdd.errors import FddError
+
+Cell = Mapping[str, float]
+Result = Mapping[str, Any]
+
+LIMIT = 20 * 10**6
+"""Bytes of a result file; real ones have some 100 kB."""
+KEYS: dict[str, type | tuple[type, ...]] = {
+    "protocol": str,
+    "data_version": str,
+    "fdd_version": str,
+    "name": str,
+    "weights_sha256": str,
+    "settings": dict,
+    "deviations": list,
+    "config": (dict, type(None)),
+    "scores": dict,
+}
+NUMBERS = ("score", "low", "high", "chance", "p", "ceiling")
+"""What is read of a cell; all but the score may be absent."""
+NAME = "name of at most 80 printable characters that begins with a letter or a digit"
+MEANS = ("score", "chance", "ceiling")
+"""What of several cells has a mean; intervals and p-values have none."""
+SAME = ("protocol", "data_version", "settings", "deviations")
+"""What all files of a table agree on, with the size of the images and the oracle."""
+
+
+def read_results(paths: Sequence[Path]) -> dict[Path, Result]:
+    """Result files by path, in that order.
+
+    FddError for one that is no result, was not made as the first one was, or is there twice.
+    """
+    results: dict[Path, Result] = {}
+    for path in paths:
+        if path.resolve() in {other.resolve() for other in results}:
+            raise FddError(f"'{path}' is given twice")
+        result = read_result(path)
+        for other, before in results.items():
+            _check_beside(path, result, other, before)
+        results[path] = result
+    return results
+
+
+def read_result(path: Path) -> Result:
+    """A result file, checked. FddError that names the file and what is wrong in it."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(LIMIT + 1)
+    except OSError as error:
+        raise FddError(f"'{path}' cannot be read: {error.strerror or error}") from error
+    if len(content) > LIMIT:
+        raise FddError(f"'{path}' has more than {LIMIT // 10**6} MB: that is no result file")
+    try:
+        result = json.loads(content)
+        json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
+    except (ValueError, RecursionError) as error:
+        raise FddError(f"'{path}' is no strict JSON: {error}") from error
+    if not isinstance(result, dict):
+        raise FddError(f"'{path}' is no result file: it holds no JSON object")
+    for key, kind in KEYS.items():
+        if key not in result:
+            raise FddError(f"'{path}' is no result file: it lacks {key!r}")
+        if not isinstance(result[key], kind):
+            raise FddError(f"'{path}' is no result file: {key}={result[key]!r:.40}")
+    said = (result["protocol"], result["data_version"], *result["deviations"], *result["settings"])
+    for text in said:
+        if not isinstance(text, str) or not text.isprintable():
+            raise FddError(f"'{path}' is no result file: {text!r:.40} is no printable text")
+    if not _plain(result["name"]):
+        raise FddError(f"'{path}': name={result['name']!r:.40} must be a {NAME}")
+    if not result["scores"]:
+        raise FddError(f"'{path}' is no result file: it has no scores")
+    for score, sets in result["scores"].items():
+        _check_cells(path, (score,), sets)
+    return result
+
+
+def _plain(text: str) -> bool:
+    """Safe to print, and as the begin of a field in a CSV file that a spreadsheet opens."""
+    return text[:1].isalnum() and len(text) <= 80 and text.isprintable()
+
+
+def _check_cells(path: Path, names: tuple[str, ...], value: Any) -> None:
+    """Cells lie at score/set or score/set/parameter."""
+    where = f"'{path}': score {'/'.join(names)!r:.80}"
+    if not _plain(names[-1]) or "/" in names[-1]:
+        raise FddError(f"{where} must have a {NAME}, without '/'")
+    if not isinstance(value, dict) or not value or (len(names) == 3 and "score" not in value):
+        raise FddError(f"{where} must be an object of cells, with 'score' in each")
+    if len(names) == 1 or "score" not in value:
+        for name, inner in value.items():
+            _check_cells(path, (*names, name), inner)
+        return
+    for key in NUMBERS:
+        number = value.get(key, 0)
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise FddError(f"{where} has {key}={number!r:.40}: it must be a number")
+        if not -LARGEST <= number <= LARGEST:
+            raise FddError(f"{where} has {key}={number!r:.40}: at most 1e100 in size is allowed")
+
+
+def _check_beside(path: Path, result: Result, other: Path, before: Result) -> None:
+    """FddError where two results cannot stand in one table."""
+    here, there = _facts(result), _facts(before)
+    for fact in [*there, *here]:
+        if here.get(fact) != there.get(fact):
+            raise FddError(
+                f"'{path}' has {fact}={here.get(fact)!r:.80} and '{other}' "
+                f"{there.get(fact)!r:.80}: they cannot stand in one table"
+            )
+    same = all(result[key] == before[key] for key in ("name", "weights_sha256"))
+    # models without a file of weights are the same one if all else is equal too
+    if same and (result["weights_sha256"] or result == before):
+        raise FddError(
+            f"'{path}' and '{other}' are results of the same model: name={result['name']!r}, "
+            f"weights_sha256={result['weights_sha256']!r:.20}"
+        )
+
+
+def _facts(result: Result) -> dict[str, Any]:
+    settings = {f"settings.{name}": value for name, value in result["settings"].items()}
+    oracle = result.get("oracle")
+    seen = {
+        "image_size": result.get("image_size"),
+        "oracle": oracle.get("sha256") if isinstance(oracle, dict) else None,
+    }
+    return {key: result[key] for key in SAME if key != "settings"} | seen | settings
+
+
+def find_cell(result: Result, column: str) -> Cell | None:
+    """The cell of a column score/set or score/set/parameter; None if the result has none.
+
+    For cells by parameter that of "mean", or else the mean of all.
+    """
+    value: Any = result["scores"]
+    for name in column.split("/"):
+        value = value.get(name) if isinstance(value, dict) else None
+    if not isinstance(value, dict):
+        return None
+    if "score" in value:
+        return {key: float(value[key]) for key in NUMBERS if key in value}
+    if "mean" in value:
+        return find_cell(result, f"{column}/mean")
+    return mean_cell([value[name] for name in value], np.mean)
+
+
+def mean_cell(cells: Sequence[Cell], mean: Callable[[Any], Any]) -> Cell:
+    """The mean of each of MEANS that all cells have.
+
+    >>> mean_cell([{"score": 1.0, "chance": 0.0, "p": 0.1}, {"score": 2.0, "p": 0.1}], np.mean)
+    {'score': 1.5}
+    """
+    return {
+        key: float(mean([cell[key] for cell in cells]))
+        for key in MEANS
+        if all(key in cell for cell in cells)
+    }
+
+
+def column_names(results: Sequence[Result]) -> list[str]:
+    """Every column that a result has: all score/set, then all score/set/parameter."""
+    short, long = dict[str, None](), dict[str, None]()
+    for result in results:
+        for score, sets in result["scores"].items():
+            for kind, cells in sets.items():
+                short[f"{score}/{kind}"] = None
+                if "score" not in cells:
+                    long |= {f"{score}/{kind}/{name}": None for name in cells}
+    return [*short, *long]

@@ -1,0 +1,241 @@
+"""Scores as text for a terminal, and as a folder with a page that stands alone."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
+from benchmarks.protocol.settings import Cell
+from benchmarks.reporting.figures import Figure
+from benchmarks.reporting.html import as_html
+from benchmarks.reporting.runs import (
+    CONDITIONS,
+    PARAMETERS,
+    Result,
+    Run,
+    cell_of,
+    cells_of,
+    cut,
+    name_of,
+    places_of,
+    runs_of,
+    seed_of,
+    span,
+)
+from fdd.data.cache import atomic_write
+from fdd.errors import FddError
+
+WIDTH = 100
+"""Columns of a terminal."""
+LIMITS = f"{'score':>7}{'95 % interval':>17}{'chance':>7}{'ceil.':>7}"
+BESIDE = f"{LIMITS}{'p':>6}"
+FIELDS = ("low", "high", "chance", "p", "ceiling", "share", "p_same")
+"""What results.csv says of a score beside its value."""
+
+
+def as_text(result: Result) -> str:
+    """The scores of one model, those that are asked for first in full, at most 100 columns wide."""
+    blocks = [_about(result), _readings(result), _codes(result)]
+    blocks += [_generator(result), _samples(result)]
+    return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def headline(results: Sequence[Result]) -> str:
+    """A line a run, at most 100 columns wide, between the means of chance and of ceiling.
+
+    Behind a name is the number of seeds, if it is not 1. Behind ± is half the width of the 95 %
+    interval: over seeds where a run has several, else over images.
+    """
+    runs = runs_of(results)
+    columns = [c for c in HEADLINE if any(run.cell(c[2]) for run in runs)]
+
+    def limits(key: str) -> list[str]:
+        found = [(score, span(runs, (score, *rest), key)) for _, _, (score, *rest) in columns]
+        return ["" if ends is None else _value(score, sum(ends) / 2) for score, ends in found]
+
+    lines = [[group for group, _, _ in columns], [head for _, head, _ in columns]]
+    lines.append(limits("chance"))
+    for run in runs:
+        lines.append([_spread(place[0], run.cell(place)) for _, _, place in columns])
+    lines.append(limits("ceiling"))
+    wide = [max(map(len, column)) + 1 for column in zip(*lines, strict=True)]
+    room = min(WIDTH - sum(wide), max(len(_title(run, WIDTH)) for run in runs) + 1)
+    titles = ["", "", "chance", *(_title(run, room - 1) for run in runs), "ceiling"]
+    return "\n".join(
+        (f"{t:{room}}" + "".join(f"{x:>{w}}" for x, w in zip(line, wide, strict=True))).rstrip()
+        for t, line in zip(titles, lines, strict=True)
+    )
+
+
+def _title(run: Run, room: int) -> str:
+    seeds = f" ({len(run.results)})" if len(run.results) > 1 else ""
+    return cut(run.name, room - len(seeds)) + seeds
+
+
+def _value(score: str, value: float) -> str:
+    return DESCRIPTIONS[score].written(value, 2)
+
+
+def _spread(score: str, cell: Cell | None) -> str:
+    if cell is None:
+        return "-"
+    text = _value(score, cell["score"])
+    if "low" not in cell:
+        return text
+    return f"{text}±{_value(score, (cell['high'] - cell['low']) / 2)}"
+
+
+def _about(result: Result) -> list[str]:
+    used, size = result["settings"], result["image_size"]
+    lines = [
+        name_of(result),
+        f"{result['protocol']}, {result.get('data_version', 'given arrays')} at {size} x {size}: "
+        f"{used['test_images']} test images, fitted on {used['train_images']} train images",
+        *(f"not as the protocol has it: {text}" for text in result["deviations"]),
+    ]
+    return [cut(line, WIDTH) for line in lines]
+
+
+def _readings(result: Result) -> list[str]:
+    kinds = {"linear_r2": "least squares", "nonlinear_r2": "kernel ridge"}
+    lines = []
+    for name, labels in PARAMETERS.items():
+        for label in labels:
+            cells = [cell_of(result, (kind, name, label)) for kind in kinds]
+            title = f"mean {labels[0]} to d" if label == "mean" else label
+            texts = (_full(cell, DESCRIPTIONS["linear_r2"]) for cell in cells)
+            lines += [f"{title:12}{''.join(texts)}".rstrip()] if any(cells) else []
+    heads = "".join(f"   {f'R2, {label}':41}" for label in kinds.values())
+    top = [f"Parameter   {heads}".rstrip(), f"{'':12}{BESIDE * len(kinds)}"]
+    return top + lines if lines else []
+
+
+def _codes(result: Result) -> list[str]:
+    """MCC of every set, then each other score of codes for the canonical parameters."""
+    lines = []
+    for question in ("read", "single", "geometry", "old"):
+        for name, described in QUESTIONS[question].scores.items():
+            for place in places_of(name):
+                mean = place[1] == "canonical" and place[2:] in ((), ("mean",))
+                cell = cell_of(result, place)
+                if cell and name not in ("linear_r2", "nonlinear_r2") and (mean or name == "mcc"):
+                    title = described.title if mean else f"{described.title}, {place[1]}"
+                    goal = "" if described.bounded else f"  {described.goal.split(';')[0]}"
+                    lines.append(f"{title:22}{_full(cell, described)}{goal}".rstrip(" ."))
+    return [f"{'Canonical parameters':22}{BESIDE}", *lines] if lines else []
+
+
+def _generator(result: Result) -> list[str]:
+    given = [c for c in CONDITIONS if cell_of(result, ("ssim", c))]
+    lines = []
+    for name, described in QUESTIONS["generator"].scores.items():
+        mean = ("mean",) if described.each else ()
+        cells = [cell_of(result, (name, condition, *mean)) for condition in given]
+        texts = ("  " + _part(cell, described, ("score", "chance", "ceiling")) for cell in cells)
+        lines += [f"{described.title:22}{''.join(texts)}".rstrip()] if any(cells) else []
+    heads = "".join(f"    {CONDITIONS[c]:19}" for c in given)
+    below = f"    {'score':>5}{'chance':>7}{'ceil.':>7}" * len(given)
+    return [f"{'Images':22}{heads}".rstrip(), f"{'':22}{below}", *lines] if lines else []
+
+
+def _samples(result: Result) -> list[str]:
+    lines = [
+        f"{described.title:22}{_limits(cell, described)}{_p(cell, 'p_same'):>8}".rstrip()
+        for name, described in QUESTIONS["samples"].scores.items()
+        if (cell := cell_of(result, (name, "samples")))
+    ]
+    return [f"{'Samples':22}{LIMITS}{'p same':>8}", *lines] if lines else []
+
+
+def _full(cell: Cell | None, described: Description) -> str:
+    """A cell under BESIDE."""
+    if cell is None:
+        return " " * len(BESIDE)
+    return f"{_limits(cell, described)}{_p(cell, 'p'):>6}"
+
+
+def _limits(cell: Cell, described: Description) -> str:
+    """A cell under LIMITS."""
+    ends = [described.written(cell[key]) for key in ("low", "high") if key in cell]
+    interval = f" [{', '.join(ends)}]" if ends else ""
+    numbers = _part(cell, described, ("chance", "ceiling"))
+    return f"{_part(cell, described, ('score',))}{interval:>17}{numbers}"
+
+
+def _p(cell: Cell, key: str) -> str:
+    return f"{cell[key]:.3f}" if key in cell else ""
+
+
+def _part(cell: Cell | None, described: Description, keys: Sequence[str]) -> str:
+    texts = (described.written(cell[key]) if cell and key in cell else "" for key in keys)
+    return "".join(f" {text:>6}" for text in texts)
+
+
+def check_out(out: Path) -> None:
+    """FddError unless the folder `out` is there or can be made, and be written; writes nothing."""
+    parent = out.absolute()
+    while not parent.exists() and parent != parent.parent:
+        parent = parent.parent
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise FddError(f"out is {str(out)!r}, which cannot be written: see {parent}")
+
+
+def write_report(out: Path, results: Sequence[Result], figures: Sequence[Figure]) -> None:
+    """Write a report of one result or several into the folder `out`.
+
+    The figures, results.csv, results.json and, last, index.html, each atomically. FddError where
+    the folder cannot be written.
+    """
+    files = {figure.name: figure.png for figure in figures}
+    files["results.csv"] = as_csv(results).encode(errors="replace")
+    files["results.json"] = strict_json(results).encode()
+    files["index.html"] = as_html(results, figures).encode(errors="replace")
+    write_files(out, files)
+
+
+def write_files(out: Path, files: Mapping[str, bytes]) -> None:
+    """Write files into the folder `out`, made if need be, each atomically, in that order.
+
+    FddError where it cannot be written.
+    """
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            with atomic_write(out / name) as path:
+                path.write_bytes(content)
+    except OSError as error:
+        raise FddError(f"out is {str(out)!r}, which cannot be written: {error}") from error
+
+
+def strict_json(value: Any) -> str:
+    """JSON without NaN and infinity, which other languages would not read."""
+
+    def plain(other: Any) -> Any:
+        return other.item() if isinstance(other, np.generic) else str(other)
+
+    return json.dumps(value, indent=2, allow_nan=False, default=plain) + "\n"
+
+
+def as_csv(results: Sequence[Result]) -> str:
+    """A line for each score of each result, in full precision; an empty field where there is none.
+
+    The columns: name, seed, score, set, parameter, value, and FIELDS.
+    """
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "seed", "score", "set", "parameter", "value", *FIELDS])
+    for run in runs_of(results):
+        for result in run.results:
+            for place, cell in cells_of(result):
+                where = [*place, ""][:3]
+                numbers = [cell["score"], *(cell.get(field) for field in FIELDS)]
+                writer.writerow([run.name, seed_of(result), *where, *numbers])
+    return text.getvalue()

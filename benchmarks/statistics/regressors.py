@@ -1,0 +1,125 @@
+"""Regressions that scores fit: codes [N, K], targets [N, D], new codes [M, K] -> [M, D].
+
+Each treats the columns of the targets apart, standardises the codes by the rows it is fitted on,
+drops codes that are constant there, and predicts the mean where nothing else is left. The arrays
+are taken as checked (`arrays.check_pairs`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchmarks.statistics.arrays import (
+    Floats,
+    constant_columns,
+    regular_factor,
+    require,
+    standardise,
+)
+from benchmarks.statistics.threads import one_thread
+
+Regressor = Callable[[Floats, Floats, Floats], Floats]
+
+WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
+PENALTIES = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
+
+
+def linear(codes: Floats, targets: Floats, new: Floats) -> Floats:
+    """Least squares with an intercept; the smallest solution where there is no unique one."""
+    mean = targets.mean(axis=0)
+    if constant_columns(codes).all():
+        return np.tile(mean, (len(new), 1))
+    x, z = standardise(codes, new)
+    return np.asarray(z @ _least_squares(x, targets - mean) + mean)
+
+
+def _least_squares(x: Floats, y: Floats) -> Floats:
+    """The smallest least-squares solution [K, D] of x [N, K] for y [N, D]."""
+    factor = regular_factor(x)
+    if factor is None:
+        return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0])
+    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, x.T @ y)))
+
+
+def kernel(
+    codes: Floats,
+    targets: Floats,
+    new: Floats,
+    *,
+    max_rows: int = 2000,
+    search_rows: int = 1000,
+    seed: int = 0,
+) -> Floats:
+    """Ridge regression with the kernel exp(-|x - y|^2 / (2 K m^2)) on standardised codes.
+
+    For each target the relative width m (of WIDTHS) and the penalty (of PENALTIES) are those with
+    the smallest leave-one-out error on `search_rows` rows drawn by `seed`; it is then fitted on
+    `max_rows`.
+    """
+    mean = targets.mean(axis=0)
+    if constant_columns(codes).all():
+        return np.tile(mean, (len(new), 1))
+    ridge = require("sklearn.kernel_ridge")
+    rows = np.random.default_rng(seed).permutation(len(codes))[:max_rows]
+    x, z = standardise(codes, new)
+    x, y = x[rows], (targets - mean)[rows]
+    gammas = [1 / (2 * x.shape[1] * width**2) for width in WIDTHS]
+    best = _least_leave_one_out(x[:search_rows], y[:search_rows], gammas)
+    predicted = np.empty((len(new), targets.shape[1]))
+    for choice in np.unique(best):
+        chosen = np.flatnonzero(best == choice)
+        width, penalty = divmod(int(choice), len(PENALTIES))
+        model = ridge.KernelRidge(kernel="rbf", gamma=gammas[width], alpha=PENALTIES[penalty])
+        predicted[:, chosen] = model.fit(x, y[:, chosen]).predict(z)
+    return np.asarray(predicted + mean)
+
+
+def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[np.int64]:
+    """int64 [D]: per column of y, the index (gamma x penalty) with the least leave-one-out error.
+
+    With the kernel matrix Q L Q' and R = Q (1 / (L + penalty)) Q', the prediction for row i from
+    all others misses it by (R y)_i / R_ii, so one decomposition serves all penalties and targets
+    (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equation 5.12).
+    """
+    pairwise = require("sklearn.metrics.pairwise")
+    errors = np.empty((len(gammas) * len(PENALTIES), y.shape[1]))
+    for i, gamma in enumerate(gammas):
+        values, vectors = np.linalg.eigh(pairwise.rbf_kernel(x, gamma=gamma))
+        rotated, squares = vectors.T @ y, vectors**2
+        for j, penalty in enumerate(PENALTIES):
+            weights = 1 / (np.maximum(values, 0) + penalty)
+            missed = (vectors @ (weights[:, None] * rotated)) / (squares @ weights)[:, None]
+            errors[i * len(PENALTIES) + j] = np.einsum("nd,nd->d", missed, missed)
+    return np.asarray(errors.argmin(axis=0))
+
+
+def boosting(codes: Floats, targets: Floats, new: Floats, *, seed: int = 0) -> Floats:
+    """Histogram gradient boosting, a model a target, stopped early on a tenth of the rows.
+
+    With fewer than 50 rows, none are held back for that and 30 trees are grown.
+    """
+    ensemble = require("sklearn.ensemble")
+    enough = len(codes) >= 50
+    x, z = codes, new
+    if not constant_columns(codes).all():
+        x, z = standardise(codes, new)
+    predicted = np.empty((len(new), targets.shape[1]))
+    with one_thread():
+        for column, target in enumerate(targets.T):
+            model = ensemble.HistGradientBoostingRegressor(
+                random_state=seed, early_stopping=enough, max_iter=300 if enough else 30
+            )
+            predicted[:, column] = model.fit(x, target).predict(z)
+    return predicted
+
+
+def neighbours(codes: Floats, targets: Floats, new: Floats, *, count: int = 10) -> Floats:
+    """The mean of the `count` nearest rows (of all, where there are fewer)."""
+    if constant_columns(codes).all():
+        return np.tile(targets.mean(axis=0), (len(new), 1))
+    x, z = standardise(codes, new)
+    model = require("sklearn.neighbors").KNeighborsRegressor(min(count, len(x)))
+    return np.asarray(model.fit(x, targets).predict(z))

@@ -1,0 +1,58 @@
+"""Compiling with numba: cached on disk where that is possible, without the interpreter lock."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core.dispatcher import Dispatcher
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """`numba.njit` for a whole kernel: cached, releasing the lock, IEEE division."""
+    options = {"nogil": True, "error_model": "numpy"}
+    try:
+        kernel = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # no folder can be written: neither beside the source nor the user's cache
+        return numba.njit(**options)(function)
+    if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
+        kernel._cache = _ForgivingCache(kernel._cache)
+    return kernel
+
+
+class _ForgivingCache:
+    """numba's cache of compiled code, but a full disk or a damaged file only costs the time."""
+
+    def __init__(self, cache: Any) -> None:
+        self._cache = cache
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._cache, name)
+
+    def load_overload(self, *arguments: Any) -> Any:
+        try:
+            return self._cache.load_overload(*arguments)
+        except Exception:  # unpickling a damaged file can raise anything
+            return None
+
+    def save_overload(self, *arguments: Any) -> None:
+        with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
+            self._cache.save_overload(*arguments)
+
+
+def source_digest(*names: str) -> str:
+    """SHA-256 of modules of fdd, by their paths in it, such as "arithmetic/sines".
+
+    numba keys its cache by the kernel's own file alone; a kernel that closes over this digest is
+    compiled anew when a module that it inlines has changed.
+    """
+    folder = Path(__file__).parent.parent
+    digest = hashlib.sha256()
+    for name in names:
+        digest.update((folder / f"{name}.py").read_bytes())
+    return digest.hexdigest()

@@ -1,0 +1,4 @@
+"""The attractors: their equations, ranges and symmetries, the slow exact specification, parameters.
+
+Imports errors.
+"""

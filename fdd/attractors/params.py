@@ -1,0 +1,82 @@
+"""Forms of the latent vector: raw, scaled to [-1, 1], canonical."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fdd.attractors.families import FAMILIES
+from fdd.checks import known, whole_number
+from fdd.errors import FddError
+
+NAMES = ("x0", "y0", "a", "b", "c", "d")
+_SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
+
+
+def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray:
+    """Parameters as a new float64 array [..., P]; refused unless numbers in these P columns."""
+    names = ", ".join(columns)
+    if getattr(params, "is_cuda", False):  # a torch tensor; parameters are checked on the host
+        params = params.cpu()  # type: ignore[union-attr]
+    try:
+        numbers = np.asarray(params)
+        if numbers.dtype.kind not in "biufO":
+            raise TypeError(numbers.dtype)
+        array = numbers.astype(np.float64)
+    except (TypeError, ValueError, OverflowError, RuntimeError):
+        raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
+    if array.shape[-1:] != (len(columns),):
+        raise FddError(
+            f"params has shape {list(array.shape)}; it must be [N, {len(columns)}] or "
+            f"[{len(columns)}], columns {names}"
+        )
+    return array
+
+
+def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.ndarray:
+    """Independent draws, uniform over a family's ranges: float64 [n, P], the same on every machine.
+
+    Row i depends on the seed and i alone. At least the share `fdd.families[family].imaged` of many
+    draws has an image; the others are degenerate. Raises FddError for an unknown family, or unless
+    n and seed are whole numbers of at least 0.
+    """
+    known("family", family, FAMILIES)
+    n, seed = whole_number("n", n, 0), whole_number("seed", seed, 0, 2**128 - 1)
+    ranges = FAMILIES[family].ranges
+    low, high = np.array(ranges).T
+    whole = np.isin(FAMILIES[family].parameters, FAMILIES[family].whole)
+    bits = np.random.Philox(key=seed)
+    words = bits.random_raw(n * len(ranges)).reshape(n, len(ranges))
+    uniform = (words >> np.uint64(11)) * 2.0**-53
+    params = low + (high - low + whole) * uniform
+    return np.where(whole, np.floor(params), params)
+
+
+def scale_params(params: ArrayLike) -> np.ndarray:
+    """(x0, y0, a/3, b/3, c/3, d/3), each in [-1, 1]: float64 [..., 6] to float64 [..., 6].
+
+    This is what the original loader of 2019 gave.
+    """
+    return as_params(params) / _SCALE
+
+
+def canonical_params(params: ArrayLike) -> np.ndarray:
+    """(x0, y0, |a|, sign(a) b, c, d): float64 [..., 6] to float64 [..., 6].
+
+    (a, b) and (-a, -b) draw the same attractor, so the sign of a cannot be read from an image; the
+    canonical form is the one of the two with a > 0, or with b >= 0 where a is 0.
+    """
+    canonical = as_params(params)
+    a, b = canonical[..., 2], canonical[..., 3]
+    flipped = (a < 0) | ((a == 0) & (b < 0))
+    canonical[..., 2:4] = np.where(flipped[..., None], -canonical[..., 2:4], canonical[..., 2:4])
+    return canonical + 0.0  # no negative zero
+
+
+FORMS: dict[str, Callable[[ArrayLike], np.ndarray]] = {
+    "raw": as_params,
+    "scaled": scale_params,
+    "canonical": canonical_params,
+}

@@ -1,0 +1,299 @@
+"""Rendered shards on disk: checksummed, written under a temporary name, safe to share.
+
+A shard is one `.npy` file of records (params, counts), so one rename publishes both, beside a
+`.json` with the SHA-256 of its data and the size and time of the file that was last verified. A
+file that has not changed since is not hashed again.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import io
+import json
+import os
+import shutil
+import uuid
+import warnings
+from collections.abc import Iterator
+from pathlib import Path, PurePath
+from typing import Any
+
+import numpy as np
+import platformdirs
+from filelock import FileLock
+from tqdm import tqdm
+
+from fdd.errors import FddError
+from fdd.releases.cards import RELEASES, Release, published_checksums
+from fdd.releases.sampling import draw
+
+ENVIRONMENT = "FDD_DATA"
+
+BLOCK = 1000
+"""Records in memory while a file of them is written."""
+
+
+def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
+    """Where shards are kept: `cache`, else $FDD_DATA, else the user's cache folder. Not made."""
+    chosen = cache or os.environ.get(ENVIRONMENT)
+    folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fdd")
+    return folder.absolute()
+
+
+@contextlib.contextmanager
+def writing_to(folder: Path) -> Iterator[None]:
+    """Turns the system's complaints about a folder into one FddError that names it."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            reason = "the disk is full"
+        else:
+            reason = f"it cannot be written ({error.strerror or error})"
+        raise FddError(f"folder {str(folder)!r}: {reason}; choose another one") from error
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path in the same folder that becomes `path` when the block succeeds."""
+    final = Path(path)
+    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, final)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def within(folder: Path, name: str) -> Path:
+    """The path of a file that a listing in a folder names; the listing may be somebody else's.
+
+    Raises FddError unless the name is printable and leads into the folder.
+    """
+    parts = PurePath(name)
+    if not name.isprintable() or parts.anchor or ".." in parts.parts:
+        raise FddError(
+            f"folder {str(folder)!r} lists {name!r:.80}, which is no name of a file in it; "
+            "choose another folder"
+        )
+    return folder / name
+
+
+def not_linked(path: Path) -> Path:
+    """The path of what belongs to a folder, as it is.
+
+    Raises FddError for a link: what is written into somebody else's folder would lie elsewhere.
+    """
+    if path.is_symlink():
+        raise FddError(
+            f"{str(path)!r} is a link, and what is written there would lie elsewhere; put a folder "
+            "in its place or choose another one"
+        )
+    return path
+
+
+def record_type(card: Release) -> np.dtype:
+    """One image of a shard: its parameters and its counts."""
+    return np.dtype([("params", "<f8", (6,)), ("counts", "<u2", (card.size, card.size))])
+
+
+def npy_header(card: Release, rows: int) -> bytes:
+    """What precedes the records in a shard of that many rows."""
+    header = io.BytesIO()
+    records = np.empty(0, record_type(card))
+    np.lib.format.write_array_header_1_0(
+        header, np.lib.format.header_data_from_array_1_0(records) | {"shape": (rows,)}
+    )
+    return header.getvalue()
+
+
+def shards(card: Release, split: str) -> list[tuple[str, int, int]]:
+    """(file name, first row, number of rows) of each shard of a split."""
+    total = card.rows(split)
+    return [
+        (f"shard-{start // card.shard_rows:05d}.npy", start, min(card.shard_rows, total - start))
+        for start in range(0, total, card.shard_rows)
+    ]
+
+
+def open_shard(path: Path) -> np.ndarray:
+    """A shard's records, memory-mapped."""
+    return np.lib.format.open_memmap(path, mode="r")
+
+
+def _sha256(records: np.ndarray) -> str:
+    return hashlib.sha256(np.ascontiguousarray(records).view(np.uint8).data).hexdigest()
+
+
+def _stamp(path: Path) -> dict[str, int]:
+    status = path.stat()
+    return {"bytes": status.st_size, "mtime_ns": status.st_mtime_ns}
+
+
+def _note(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _write_note(path: Path, digest: str) -> None:
+    with atomic_write(_note(path)) as temporary:
+        temporary.write_text(json.dumps({"sha256": digest, **_stamp(path)}) + "\n")
+
+
+def check_shard(
+    path: Path, card: Release, rows: int, published: str | None, trust_note: bool = True
+) -> str | None:
+    """What is wrong with a shard, or None if it is what it should be.
+
+    A file that is as it was when last verified is believed, unless `trust_note` is False.
+    """
+    if not path.is_file():
+        return "missing"
+    try:
+        records = open_shard(path)
+    except Exception:  # numpy evaluates a damaged header in many ways
+        return "truncated or unreadable"
+    if records.dtype != record_type(card) or records.shape != (rows,):
+        return "not of the right shape"
+    try:
+        note = json.loads(_note(path).read_text())
+        digest = published or note["sha256"]
+        if trust_note and note == {"sha256": digest, **_stamp(path)}:
+            return None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        digest = published
+    if digest is None:
+        return "without its checksum"
+    if _sha256(records) != digest:
+        return "not what its checksum says"
+    with contextlib.suppress(OSError):  # a shared folder may be read-only
+        _write_note(path, digest)
+    return None
+
+
+def write_records(
+    path: Path,
+    card: Release,
+    split: str,
+    start: int,
+    rows: int,
+    published: str | None = None,
+    threads: int | None = None,
+) -> tuple[str, str]:
+    """Renders rows start .. start + rows - 1 of a split into a `.npy` file of records.
+
+    Returns the SHA-256 of the records and of the whole file. Memory is that of `BLOCK` rows.
+    Raises FddError if the records are not those of the checksum `published`.
+    """
+    records = np.empty(min(rows, BLOCK), record_type(card))
+    header = npy_header(card, rows)
+    data, whole = hashlib.sha256(), hashlib.sha256(header)
+    # not numpy.save, which needs all rows and forgets why the system refused to write
+    with atomic_write(path) as temporary, temporary.open("wb") as file:
+        file.write(header)
+        for first in range(start, start + rows, BLOCK):
+            block = records[: start + rows - first]
+            block["params"] = draw(
+                card, split, first, len(block), counts=block["counts"], threads=threads
+            )
+            part = block.view(np.uint8).data
+            file.write(part)
+            data.update(part)
+            whole.update(part)
+        digest = data.hexdigest()
+        if published not in (None, digest):
+            raise FddError(
+                f"this machine renders {card.name}/{split}/{path.name} with other bytes than those "
+                f"published (SHA-256 {digest}, expected {published}); please report its processor"
+            )
+    return digest, whole.hexdigest()
+
+
+def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -> None:
+    """Renders a shard and writes it with its checksum."""
+    published = published_checksums(card.name).get(f"{split}/{path.name}")
+    digest, _ = write_records(path, card, split, start, rows, published)
+    _write_note(path, digest)
+
+
+def _wrong_shards(
+    folder: Path, card: Release, split: str
+) -> tuple[list[tuple[str, int, int]], list[str]]:
+    published = published_checksums(card.name)
+    wrong, complaints = [], []
+    for name, start, rows in shards(card, split):
+        problem = check_shard(folder / name, card, rows, published.get(f"{split}/{name}"))
+        if problem:
+            wrong.append((name, start, rows))
+            if problem != "missing":
+                complaints.append(f"{folder / name} is {problem}; it is rendered again")
+    return wrong, complaints
+
+
+def verify_cache(cache: Path) -> list[dict[str, Any]]:
+    """Hashes every cached shard again; the next load renders those that are damaged.
+
+    One report for each split that has shards: `folder`, `shards` (how many are there), `equal` (how
+    many are what their checksum says), and `different`, a list of `file` and `reason`.
+    """
+    reports = []
+    for card in RELEASES.values():
+        published = published_checksums(card.name)
+        for split in card.splits:
+            folder = cache / card.name / split
+            there = [part for part in shards(card, split) if (folder / part[0]).is_file()]
+            different = []
+            for name, _, rows in tqdm(there, unit="shard", desc=f"verifying {split}", disable=None):
+                reason = check_shard(
+                    folder / name, card, rows, published.get(f"{split}/{name}"), trust_note=False
+                )
+                if reason:
+                    with contextlib.suppress(OSError):  # a shared folder may be read-only
+                        _note(folder / name).unlink()
+                    different.append({"file": name, "reason": f"it is {reason}"})
+            if there:
+                reports.append(
+                    {
+                        "folder": str(folder),
+                        "shards": len(there),
+                        "equal": len(there) - len(different),
+                        "different": different,
+                    }
+                )
+    return reports
+
+
+def ensure_split(card: Release, split: str, cache: Path) -> list[Path]:
+    """Paths of a split's shards, each verified; those missing or damaged are rendered first.
+
+    Safe to interrupt (complete shards stay) and to run twice at once (the second waits).
+    """
+    folder = cache / card.name / split
+    with writing_to(folder):
+        if _wrong_shards(folder, card, split)[0]:
+            folder.mkdir(parents=True, exist_ok=True)
+            with FileLock(folder / ".lock"):
+                _render_missing(folder, card, split)
+    return [folder / name for name, _, _ in shards(card, split)]
+
+
+def _render_missing(folder: Path, card: Release, split: str) -> None:
+    wrong, complaints = _wrong_shards(folder, card, split)
+    for complaint in complaints:
+        warnings.warn(complaint, stacklevel=4)  # the line that calls load
+    for leftover in folder.glob(".*.tmp"):
+        leftover.unlink()
+    images = sum(rows for _, _, rows in wrong)
+    needed = images * record_type(card).itemsize
+    free = shutil.disk_usage(folder).free
+    if needed > free:
+        raise FddError(
+            f"folder {str(folder)!r} has {free / 1e9:.2f} GB free and {card.name}/{split} "
+            f"needs {needed / 1e9:.2f} GB; choose another one with cache= or ${ENVIRONMENT}"
+        )
+    description = f"rendering {card.name}/{split}"
+    with tqdm(total=images, unit="image", desc=description, disable=None) as progress:
+        for name, start, rows in wrong:
+            _write_shard(folder / name, card, split, start, rows)
+            progress.update(rows)

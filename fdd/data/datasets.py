@@ -1,0 +1,184 @@
+"""The data set as a map from an index to an image and its latent vector."""
+
+from __future__ import annotations
+
+import operator
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from fdd.attractors.params import FORMS, NAMES
+from fdd.data import cache, published
+from fdd.errors import FddError
+from fdd.releases.cards import Release
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.render import shaded
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Transform = Callable[[Any], Any]
+
+
+class Dataset:
+    """A map data set in torch's style: `ds[i]` is an image, or (image, vector) with parameters.
+
+    Works in a `torch.utils.data.DataLoader` with any number of workers, and needs no torch.
+    Subclasses give `read`, and set the attributes below.
+    """
+
+    version: str | None = None
+    """Name of the release; None for pictures of unknown origin."""
+    split: str
+    output: str = "rgb"
+    palette: str
+
+    def __init__(
+        self,
+        vectors: np.ndarray,
+        form: str | None,
+        transform: Transform | None,
+        target_transform: Transform | None,
+    ) -> None:
+        self._vectors = FORMS[form or "raw"](vectors)
+        self._form = form
+        self._images: np.ndarray | None = None
+        self.transform = transform
+        self.target_transform = target_transform
+
+    def read(self, indices: ArrayLike) -> np.ndarray:
+        """The images at these indices, untransformed: uint8 [k, H, W, 3] for the output "rgb"."""
+        raise NotImplementedError
+
+    @property
+    def images(self) -> np.ndarray:
+        """All images, untransformed, uint8 [n, H, W, 3]; read into memory at the first use."""
+        if self._images is None:
+            self._images = self.read(np.arange(len(self)))
+        return self._images
+
+    @property
+    def params(self) -> pd.DataFrame:
+        """The parameters in the form asked for (raw by default): columns x0, y0, a, b, c, d."""
+        import pandas as pd  # slow to import, and rendering does not need it
+
+        return pd.DataFrame(self._vectors.copy(), columns=list(NAMES))
+
+    def __len__(self) -> int:
+        return len(self._vectors)
+
+    def __getitem__(self, index: int) -> Any:
+        row = operator.index(index)
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"index {row} is out of range for {len(self)} images")
+        image = self.read([row % len(self)])[0]
+        if self.transform is not None:
+            image = self.transform(image)
+        if self._form is None:
+            return image
+        vector = self._vectors[row].copy()
+        return image, vector if self.target_transform is None else self.target_transform(vector)
+
+    def __repr__(self) -> str:
+        names = ("version", "split", "output", "palette")
+        shown = {name: getattr(self, name) for name in names} | {"params": self._form or False}
+        options = ", ".join(f"{name}={value!r}" for name, value in shown.items())
+        return f"{type(self).__name__}({len(self)} images, {options})"
+
+    def __iter__(self) -> Iterator[Any]:
+        return (self[row] for row in range(len(self)))
+
+    def _rows(self, indices: ArrayLike) -> np.ndarray:
+        rows = np.atleast_1d(np.asarray(indices))
+        if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
+            raise FddError(f"indices must be whole numbers in one dimension, not {indices!r:.80}")
+        if rows.size and not (0 <= rows.min() and rows.max() < len(self)):
+            raise IndexError(f"indices must be from 0 to {len(self) - 1}")
+        return rows.astype(np.int64)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_images": None}  # a worker process reads its own
+
+
+class RenderedDataset(Dataset):
+    """A split of a release, rendered into the cache once."""
+
+    def __init__(
+        self,
+        card: Release,
+        split: str,
+        paths: list[Path],
+        output: str,
+        palette: str,
+        form: str | None,
+        transform: Transform | None,
+        target_transform: Transform | None,
+    ) -> None:
+        self.version, self.split = card.name, split
+        self.output, self.palette = output, palette
+        self._card, self._paths = card, paths
+        self._shards: dict[int, np.ndarray] = {}
+        vectors = np.concatenate([cache.open_shard(path)["params"] for path in paths])
+        super().__init__(vectors, form, transform, target_transform)
+
+    def _shard(self, number: int) -> np.ndarray:
+        if number not in self._shards:
+            self._shards[number] = cache.open_shard(self._paths[number])
+        return self._shards[number]
+
+    def read(self, indices: ArrayLike) -> np.ndarray:
+        """The images at these indices, untransformed.
+
+        uint8 [k, 128, 128, 3] for the output "rgb", uint8 [k, 128, 128] for "gray", uint32 for
+        "counts".
+        """
+        rows = self._rows(indices)
+        size = self._card.size
+        kind = np.uint32 if self.output == "counts" else np.uint8
+        images = np.empty((len(rows), size, size, *(3,) * (self.output == "rgb")), kind)
+        numbers = rows // self._card.shard_rows
+        for number in np.unique(numbers):
+            places = np.flatnonzero(numbers == number)
+            counts = self._shard(number)["counts"]
+            for start in range(0, len(places), 256):  # memory for a block, not for the whole shard
+                part = places[start : start + 256]
+                found = counts[rows[part] % self._card.shard_rows]
+                images[part] = shaded(found, self.output, self.palette)
+        return images
+
+    def __getstate__(self) -> dict[str, Any]:
+        return super().__getstate__() | {"_shards": {}}  # a memory map would travel as a full copy
+
+
+class PublishedDataset(Dataset):
+    """The pictures of a published folder; parameters are read from the file names."""
+
+    def __init__(
+        self,
+        root: str | os.PathLike[str],
+        palette: str,
+        size: int,
+        form: str | None,
+        transform: Transform | None,
+        target_transform: Transform | None,
+    ) -> None:
+        folder = published.image_folder(root, palette)
+        self.split, self.size = "train", size
+        self.palette = folder.name if folder.name in PALETTES else palette
+        self.paths = published.list_images(folder)
+        vectors = np.array([published.parse_name(path) for path in self.paths])
+        for path in self.paths:
+            published.check_image(path, size)
+        super().__init__(vectors, form, transform, target_transform)
+
+    def read(self, indices: ArrayLike) -> np.ndarray:
+        """The images at these indices, untransformed: uint8 [k, H, W, 3]."""
+        rows = self._rows(indices)
+        images = np.empty((len(rows), self.size, self.size, 3), np.uint8)
+        for place, row in enumerate(rows):
+            images[place] = published.read_image(self.paths[row], self.size)
+        return images

@@ -1,0 +1,98 @@
+"""`load`: opens the data set, wherever it is."""
+
+from __future__ import annotations
+
+import os
+
+from fdd.attractors.params import FORMS
+from fdd.checks import known
+from fdd.data import cache as store
+from fdd.data import kaggle, packaged
+from fdd.data.datasets import Dataset, PublishedDataset, RenderedDataset, Transform
+from fdd.errors import FddError
+from fdd.releases.cards import DEFAULT_VERSION, release
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.render import OUTPUTS
+
+
+def load(
+    split: str = "train",
+    params: bool | str = False,
+    *,
+    version: str = DEFAULT_VERSION,
+    output: str = "rgb",
+    palette: str = "kbc",
+    root: str | os.PathLike[str] | None = None,
+    source: str | None = None,
+    cache: str | os.PathLike[str] | None = None,
+    transform: Transform | None = None,
+    target_transform: Transform | None = None,
+) -> Dataset:
+    """Opens a split of the data set, a package of it, or a published folder.
+
+    The first use of a split renders it into the cache, with a progress bar; interrupted, it goes
+    on where it stopped.
+
+    Parameters
+    ----------
+    split : "train", "val" or "test"
+        A published folder has no splits: with `root`, "train" is all of it.
+    params : False, True, "raw", "scaled" or "canonical"
+        False: `ds[i]` is the image. Otherwise (image, vector), the vector float64 [6] raw (as is
+        True), scaled to [-1, 1] (x0, y0, a/3, b/3, c/3, d/3), or canonical (x0, y0, |a|,
+        sign(a) b, c, d).
+    version : str
+        Name of the release.
+    output : "rgb", "gray" or "counts"
+        uint8 [128, 128, 3], uint8 [128, 128], or uint32 [128, 128], as in `fdd.render`.
+    palette : "kbc", "inferno" or "viridis"
+        Colours, and the class of a published folder.
+    root : path, optional
+        A package that `fdd package` made, or a folder as published in 2019:
+        ROOT/<palette>/x0_y0_a_b_c_d.png, or the pictures themselves.
+    source : "kaggle", "kaggle-2019" or "kaggle:OWNER/SLUG", optional
+        Instead of `root`, what is published: the package of this version, the data set of 2019, or
+        another copy. On Kaggle it is the attached input, elsewhere kagglehub downloads it once;
+        this needs the extra `kaggle`. See `fdd.data.kaggle.find`.
+    cache : path, optional
+        Where rendered images are kept; by default $FDD_DATA, else the user's cache folder.
+    transform, target_transform : callable, optional
+        Applied to the image and to the vector, as in torchvision.
+
+    Raises
+    ------
+    FddError
+        An unknown name, a cache folder that cannot be written or is too full, a file that is not
+        a picture of the right size or whose name is not six finite numbers, a package that is
+        damaged or of another version or palette, a source that cannot be reached.
+    """
+    form = {False: None, True: "raw"}[params] if isinstance(params, bool) else params
+    if form is not None:
+        known("params", form, FORMS)
+    known("output", output, OUTPUTS)
+    known("palette", palette, PALETTES)
+    for name, function in (("transform", transform), ("target_transform", target_transform)):
+        if function is not None and not callable(function):
+            raise FddError(f"{name}={function!r} must be a function of one argument")
+    card = release(version)
+    card.rows(split)
+    if source is not None:
+        if root is not None:
+            raise FddError(f"root={str(root)!r} and source={source!r}: give one of them")
+        root = kaggle.find(source, card.name)
+    if root is None:
+        paths = store.ensure_split(card, split, store.cache_folder(cache))
+        return RenderedDataset(
+            card, split, paths, output, palette, form, transform, target_transform
+        )
+    if packaged.is_package(root):
+        if output != "rgb":
+            raise FddError(f"output={output!r}: a package holds pictures; use output='rgb'")
+        return packaged.PackagedDataset(
+            root, card, split, palette, cache, form, transform, target_transform
+        )
+    if split != "train":
+        raise FddError(f"split={split!r}: a published folder has no splits; leave split out")
+    if output != "rgb":
+        raise FddError(f"output={output!r}: a published folder holds pictures; use output='rgb'")
+    return PublishedDataset(root, palette, card.size, form, transform, target_transform)

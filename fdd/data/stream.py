@@ -1,0 +1,340 @@
+"""`stream`: an endless, seekable source of batches, rendered where they are used."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import count, islice
+from typing import Any
+
+import numpy as np
+
+from fdd.attractors.params import FORMS
+from fdd.checks import known, whole_number
+from fdd.data.datasets import Transform
+from fdd.errors import FddError
+from fdd.releases.cards import DEFAULT_VERSION, Release, release
+from fdd.releases.sampling import draw
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.render import DEVICES, OUTPUTS, available_threads, shaded
+
+CPU_BLOCK, CUDA_BLOCK = 64, 4096
+"""Images rendered together by default, on the CPU for each thread and at least four times as many:
+the last candidates of a block leave lanes and threads without work."""
+
+_IDENTITY = ("version", "split", "start", "batch_size", "params", "output", "palette")
+"""What a saved state and the stream that it is loaded into must agree on."""
+
+
+@dataclass(eq=False, repr=False)
+class Stream:
+    """Batches without end, as `fdd.stream` describes them; a `torch.utils.data.IterableDataset`.
+
+    Batch k holds the images start + k batch_size and following. `batch` is the number of the next
+    batch that is handed out: iteration begins there, and goes on there after a `break`.
+    """
+
+    card: Release
+    split: str
+    batch_size: int
+    params: str | bool
+    output: str
+    palette: str
+    start: int
+    device: str
+    threads: int | None
+    prefetch: int
+    block: int | None
+    ranks: tuple[int, int] | None
+    transform: Transform | None
+    target_transform: Transform | None
+    batch: int = field(default=0, init=False)
+    _ranks_outside: tuple[int, int] | None = field(default=None, init=False)
+
+    @property
+    def version(self) -> str:
+        """Name of the release."""
+        return self.card.name
+
+    def __repr__(self) -> str:
+        shown = self.state_dict() | {"device": self.device}
+        return f"Stream({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+
+    def seek(self, batch: int) -> None:
+        """Iterators made from now on begin at that batch of the whole stream, counted from 0.
+
+        With several ranks it is the number of batches that all of them have taken together. Raises
+        FddError unless it is a whole number of at least 0.
+        """
+        self.batch = whole_number("batch", batch, 0, (2**62 - self.start) // self.batch_size)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where the stream is, and what it is a stream of; JSON can hold it.
+
+        "batch" counts what has been handed out, not what has been rendered ahead. With several
+        ranks in step every one of them gives the same state, and any number of them can go on.
+        """
+        return {name: getattr(self, name) for name in _IDENTITY} | {"batch": self.batch}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Seeks to where `state_dict` was called; FddError if that was another stream."""
+        expected = self.state_dict()
+        if not isinstance(state, dict) or state.keys() != expected.keys():
+            raise FddError(
+                f"state={state!r:.80} must be what state_dict() of a stream gave: a dict with the "
+                f"keys {', '.join(expected)}"
+            )
+        for name in _IDENTITY:
+            if state[name] != expected[name]:
+                raise FddError(
+                    f"state is of a stream with {name}={state[name]!r}, and this one has "
+                    f"{name}={expected[name]!r}; make it with the same arguments, or use seek()"
+                )
+        self.seek(state["batch"])
+
+    def __iter__(self) -> Iterator[Any]:
+        consumer, consumers = self._place()
+        first = self.batch
+        numbers = count(first + consumer, consumers)
+        together = self._together(consumers)
+        groups = iter(lambda: list(islice(numbers, together)), [])
+        render, hand = self._renderer()
+        handed = 0
+        with contextlib.closing(_ahead(render, groups, -(-self.prefetch // together))) as blocks:
+            for block in blocks:
+                for batch in block:
+                    ready = hand(batch)
+                    handed += 1
+                    self.batch = first + handed * consumers
+                    yield ready
+
+    def _place(self) -> tuple[int, int]:
+        """The number of this consumer and how many there are: ranks times DataLoader workers.
+
+        A DataLoader takes from its workers in turn, so the order is that of a single consumer.
+        """
+        worker = _worker()
+        rank, world_size = self.ranks or (worker and self._ranks_outside) or _distributed_ranks()
+        if worker is None:
+            return rank, world_size
+        return rank + world_size * worker.id, world_size * worker.num_workers
+
+    def _together(self, consumers: int) -> int:
+        """How many batches make a block. On the CPU it is a run of images, so of batches, too."""
+        if self.device == "cpu" and consumers > 1:
+            return 1
+        default = CUDA_BLOCK if self.device == "cuda" else CPU_BLOCK * max(4, self._threads())
+        return max(1, (self.block or default) // self.batch_size)
+
+    def _threads(self) -> int:
+        return self.threads or (1 if _worker() else max(1, available_threads() - 1))
+
+    def _renderer(self) -> tuple[Callable[[list[int]], list[Any]], Callable[[Any], Any]]:
+        """What makes the batches of given numbers, ahead of time, and what hands one out."""
+        if self.device == "cpu":
+            return self._rendered, lambda batch: batch
+        if _worker():
+            raise FddError("device='cuda' renders in the main process: use num_workers=0")
+        from fdd.data.stream_cuda import SideStream
+
+        side = SideStream(self.card, self.output, self.palette)
+        return lambda numbers: side.draw(self.split, self._rows(numbers), self._cut), side.hand
+
+    def _rows(self, numbers: list[int]) -> np.ndarray:
+        """The images of these batches: int64 [len(numbers) * batch_size]."""
+        firsts = self.start + np.array(numbers) * self.batch_size
+        return (firsts[:, None] + np.arange(self.batch_size)).ravel()
+
+    def _rendered(self, numbers: list[int]) -> list[Any]:
+        """Adjacent batches, rendered on the CPU."""
+        size, points = self.card.size, self.card.points
+        rows = self._rows(numbers)
+        counts = np.empty((len(rows), size, size), np.uint16 if points < 2**16 else np.uint32)
+        params = draw(self.card, self.split, int(rows[0]), len(rows), counts, self._threads())
+        return self._cut(shaded(counts, self.output, self.palette), params)
+
+    def _cut(
+        self,
+        images: Any,
+        params: np.ndarray,
+        placed: Callable[[np.ndarray], Any] = lambda vectors: vectors,
+    ) -> list[Any]:
+        """Some images and their raw parameters as the batches that are handed out.
+
+        placed(vectors float64 [n, 6]) gives the vectors where the images lie.
+        """
+        vectors = placed(FORMS[str(self.params or "raw")](params))
+        batches = []
+        for first in range(0, len(images), self.batch_size):
+            rows = slice(first, first + self.batch_size)
+            batch, vector = images[rows], vectors[rows]
+            if self.transform is not None:
+                batch = self.transform(batch)
+            if self.target_transform is not None:
+                vector = self.target_transform(vector)
+            batches.append((batch, vector) if self.params else batch)
+        return batches
+
+    def __getstate__(self) -> dict[str, Any]:
+        """A started worker process knows nothing of torch.distributed, so its ranks go along."""
+        return self.__dict__ | {"_ranks_outside": _distributed_ranks()}
+
+
+def _ahead(
+    make: Callable[[Any], Any], arguments: Iterable[Any], depth: int
+) -> Generator[Any, None, None]:
+    """make(argument) of each in order, `depth` of them begun in a thread before they are needed.
+
+    Closing it drops what has not begun and waits for what has.
+    """
+    if depth == 0:
+        yield from map(make, arguments)
+        return
+    begun: deque[Future[Any]] = deque()
+    pool = ThreadPoolExecutor(1, "fdd-stream")
+    try:
+        for argument in arguments:
+            begun.append(pool.submit(make, argument))
+            if len(begun) > depth:
+                yield begun.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _worker() -> Any:
+    """torch's description of the DataLoader worker that this is, or None."""
+    data = sys.modules.get("torch.utils.data")
+    return data.get_worker_info() if data else None
+
+
+def _distributed_ranks() -> tuple[int, int]:
+    """(rank, world size) of torch.distributed, (0, 1) where it has not been initialised."""
+    distributed = sys.modules.get("torch.distributed")
+    if distributed and distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return 0, 1
+
+
+def stream(
+    split: str = "train",
+    batch_size: int = 32,
+    *,
+    params: bool | str = True,
+    version: str = DEFAULT_VERSION,
+    output: str = "rgb",
+    palette: str = "kbc",
+    start: int = 0,
+    device: str = "cpu",
+    threads: int | None = None,
+    prefetch: int = 2,
+    block: int | None = None,
+    rank: int | None = None,
+    world_size: int | None = None,
+    transform: Transform | None = None,
+    target_transform: Transform | None = None,
+) -> Stream:
+    """Batches without end, rendered while you train; nothing is stored, no image comes twice.
+
+    Image i of a split is a pure function of (version, split, i), and batch k holds the images
+    start + k batch_size and following. The first images of a stream are those of `fdd.load`: to
+    train on others than the stored ones, start at `start=40000`. The splits share no image, so
+    "val" and "test" stay unseen wherever "train" starts.
+
+        for images, vectors in fdd.stream("train", 32):  # uint8 [32, 128, 128, 3], float64 [32, 6]
+            ...
+
+    Batches are rendered ahead in a thread, which ends with the iterator. `state_dict`,
+    `load_state_dict` and `seek` save and restore the place exactly. Breaking off loses nothing: the
+    next iterator goes on with the next batch.
+
+    With torch, the stream is an `IterableDataset`: `DataLoader(stream, batch_size=None,
+    num_workers=4)` gives the same batches in the same order as tensors, whatever the number of
+    workers. Keep one iterator of such a loader: the stream in your process does not see what the
+    workers hand out, so a new one begins where the stream was last sought. To resume, seek the
+    batches taken, or use `torchdata.stateful_dataloader.StatefulDataLoader`, which keeps the state.
+
+    Ranks share the stream: in each step rank r of R takes the r-th of the next R batches.
+
+    Parameters
+    ----------
+    split : "train", "val" or "test"
+        Whose stream.
+    batch_size : int
+        Images in a batch.
+    params : True, "raw", "scaled", "canonical" or False
+        (images, vectors), the vectors float64 [batch_size, 6] in a form of `fdd.load`; False: the
+        images alone.
+    version : str
+        Name of the release.
+    output : "rgb", "gray" or "counts"
+        uint8 [batch_size, H, W, 3], uint8 [batch_size, H, W] or uint32 [batch_size, H, W].
+    palette : "kbc", "inferno" or "viridis"
+        Colours of the output "rgb".
+    start : int
+        The first image of batch 0.
+    device : "cpu" or "cuda"
+        "cuda" renders on torch's current GPU beside the training, and gives tensors that lie there.
+    threads : int, optional
+        Threads that render on the CPU; by default one in a DataLoader's worker, elsewhere one fewer
+        than there are processors, so that one is left to train.
+    prefetch : int
+        At least so many batches are begun ahead, rounded up to whole blocks; 0 renders when asked.
+    block : int, optional
+        About how many images are rendered together, at least a batch: on the CPU by default 64 for
+        each thread and no fewer than 256, but one batch where workers or ranks share the stream; on
+        a GPU 4096, which take about 5 GB there.
+    rank, world_size : int, optional
+        Which share of the batches; by default as torch.distributed says, where it is initialised.
+    transform, target_transform : callable, optional
+        Applied to the images and to the vectors of a batch at once, in the thread that renders.
+
+    Raises
+    ------
+    FddError
+        An unknown name or a number out of its range; `device="cuda"` without a GPU that torch sees.
+    """
+    form = "raw" if params is True else params
+    if form is not False:
+        known("params", form, FORMS)
+    known("output", output, OUTPUTS)
+    known("palette", palette, PALETTES)
+    known("device", device, DEVICES)
+    for name, function in (("transform", transform), ("target_transform", target_transform)):
+        if function is not None and not callable(function):
+            raise FddError(f"{name}={function!r} must be a function of one argument")
+    card = release(version)
+    card.rows(split)
+    if (rank is None) != (world_size is None):
+        raise FddError(f"rank={rank} and world_size={world_size} must be given together")
+    ranks = None
+    if rank is not None:
+        world_size = whole_number("world_size", world_size, 1)
+        ranks = whole_number("rank", rank, 0, world_size - 1), world_size
+    if device == "cuda":
+        from fdd.rendering.cuda import torch_for
+
+        torch_for(device)
+    with contextlib.suppress(ImportError):  # without torch it is an iterable like others
+        from torch.utils.data import IterableDataset
+
+        IterableDataset.register(Stream)
+    return Stream(
+        card=card,
+        split=split,
+        batch_size=whole_number("batch_size", batch_size, 1),
+        params=form,
+        output=output,
+        palette=palette,
+        start=whole_number("start", start, 0, 2**62),
+        device=device,
+        threads=None if threads is None else whole_number("threads", threads, 1),
+        prefetch=whole_number("prefetch", prefetch, 0),
+        block=None if block is None else whole_number("block", block, 1),
+        ranks=ranks,
+        transform=transform,
+        target_transform=target_transform,
+    )

@@ -1,0 +1,77 @@
+"""Blocks of a stream on a GPU: drawn on a CUDA stream of their own while the model trains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fdd.releases.cards import Release
+from fdd.releases.sampling import draw_in_rounds
+from fdd.rendering.render import FAMILY
+
+EMPTY = {"rgb": 255, "gray": 255, "counts": 0}
+"""All channels of an empty pixel, and of no other: palettes lack white, gray ink is below 255."""
+
+
+class SideStream:
+    """Draws blocks of a release on a stream of the current device, and hands their batches over."""
+
+    def __init__(self, card: Release, output: str, palette: str) -> None:
+        import torch
+
+        self._torch = torch
+        self._card, self._output, self._palette = card, output, palette
+        self._stream = self._torch.cuda.Stream()
+
+    def draw(
+        self,
+        split: str,
+        indices: np.ndarray,
+        cut: Callable[[Any, np.ndarray, Callable[[np.ndarray], Any]], list[Any]],
+    ) -> list[tuple[Any, Any]]:
+        """The batches cut(images, params, to_device), each with the event of their completion."""
+        with self._torch.cuda.stream(self._stream):
+            block: list[Any] = []
+
+            def keep(places: np.ndarray, images: Any, chosen: np.ndarray) -> None:
+                if not block:
+                    block.append(images.new_empty((len(indices), *images.shape[1:])))
+                block[0][self._to_device(places)] = images[self._to_device(chosen)]
+
+            together = -(-len(indices) // 2)
+            params = draw_in_rounds(self._card, split, indices, self._render, keep, together)
+            images = block[0].view(self._torch.uint32) if self._output == "counts" else block[0]
+            batches = cut(images, params, self._to_device)
+            done = self._torch.cuda.Event()
+            done.record()
+        return [(batch, done) for batch in batches]
+
+    def hand(self, batch_and_event: tuple[Any, Any]) -> Any:
+        """The batch, which the caller's stream waits for and keeps in memory while it uses it."""
+        batch, done = batch_and_event
+        current = self._torch.cuda.current_stream(self._stream.device)
+        current.wait_event(done)
+        for part in batch if isinstance(batch, tuple) else (batch,):
+            if isinstance(part, self._torch.Tensor):
+                part.record_stream(current)
+        return batch
+
+    def _to_device(self, array: np.ndarray) -> Any:
+        return self._torch.from_numpy(array).to(self._stream.device)
+
+    def _render(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
+        """The images of these parameters, and which of them occupy enough pixels: bool [n]."""
+        from fdd.rendering.cuda import render_cuda
+
+        size, points = self._card.size, self._card.points
+        images, degenerate = render_cuda(
+            rows, self._output, size, points, self._palette, FAMILY, self._stream.device, None
+        )
+        if self._output == "counts":  # torch computes little with uint32; these counts fit
+            images = images.view(self._torch.int32)
+        pixels = images.reshape(len(rows), size * size, -1)
+        occupied = (pixels != EMPTY[self._output]).any(dim=2).sum(dim=1).cpu().numpy()
+        enough = 100 * occupied >= self._card.occupied_percent * size**2
+        return images, enough & ~degenerate

@@ -1,0 +1,107 @@
+"""From (version, split, index) to parameters: random access, the same on every machine."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from fdd.checks import whole_number
+from fdd.releases.candidates import candidates
+from fdd.releases.cards import DEFAULT_VERSION, Release, release
+from fdd.rendering.render import FAMILY, available_threads, count_groups
+
+
+def draw_in_rounds(
+    card: Release,
+    split: str,
+    indices: np.ndarray,
+    render: Callable[[np.ndarray], tuple[Any, np.ndarray]],
+    keep: Callable[[np.ndarray, Any, np.ndarray], None],
+    together: int,
+) -> np.ndarray:
+    """Parameters float64 [n, 6] of the images of these indices, int64 [n].
+
+    Each image takes the first accepted candidate of its stream. render(rows float64 [m, 6]) gives
+    (images [m, ...], accepted bool [m]), and keep(places, images, chosen) is told that the images
+    of the rows `chosen` belong at `places` of the block. A rendering takes nearly as long for few
+    rows as for `together`, so images that are still open try several candidates in one round.
+    """
+    params = np.empty((len(indices), len(FAMILY.ranges)))
+    places, attempt = np.arange(len(indices)), 0
+    while len(places):
+        tries = max(1, together // len(places))
+        rows = np.stack(
+            [candidates(card, split, indices[places], attempt + i) for i in range(tries)]
+        )
+        images, accepted = render(rows.reshape(-1, rows.shape[-1]))
+        accepted = accepted.reshape(tries, len(places))
+        done = accepted.any(axis=0)
+        first, column = accepted.argmax(axis=0)[done], np.flatnonzero(done)
+        keep(places[done], images, first * len(places) + column)
+        params[places[done]] = rows[first, column]
+        places, attempt = places[~done], attempt + tries
+    return params
+
+
+def draw(
+    card: Release,
+    split: str,
+    start: int,
+    rows: int,
+    counts: np.ndarray | None = None,
+    threads: int | None = None,
+) -> np.ndarray:
+    """Parameters float64 [rows, 6] of images start .. start + rows - 1 of a split.
+
+    Each image takes the first candidate of its own stream that occupies enough pixels; the
+    degenerate occupy none. `counts`, unsigned integers [rows, H, W], receives the accepted counts.
+    """
+    from fdd.rendering.cpu_kernel import GROUP
+
+    needed = card.occupied_percent * card.size**2
+
+    def render(params: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
+        accepted = np.zeros(len(params), bool)
+        shape = (len(params), card.size, card.size)
+        images = None if counts is None else np.empty(shape, counts.dtype)
+
+        def finish(block: slice, found: np.ndarray, degenerate: np.ndarray) -> None:
+            occupied = np.count_nonzero(found.reshape(len(found), -1), axis=1)
+            accepted[block] = (100 * occupied >= needed) & ~degenerate
+            if images is not None:
+                images[block] = found
+
+        count_groups(params, card.size, card.points, threads, finish)
+        return images, accepted
+
+    def keep(places: np.ndarray, images: np.ndarray | None, chosen: np.ndarray) -> None:
+        if counts is not None and images is not None:
+            counts[places] = images[chosen]
+
+    indices = np.arange(start, start + rows, dtype=np.int64)
+    together = GROUP * (threads or available_threads())
+    return draw_in_rounds(card, split, indices, render, keep, together)
+
+
+def sample_params(
+    n: int, split: str = "train", start: int = 0, version: str = DEFAULT_VERSION
+) -> np.ndarray:
+    """Rows start .. start + n - 1 of a split's parameters: float64 [n, 6].
+
+    Columns x0, y0, a, b, c, d; raw ranges [-1, 1] for the first two and [-3, 3] for the others. The
+    stream goes on beyond the split's stored size, so any number of new rows can be had. Each row
+    costs about two renderings, since half of the candidates are refused for their emptiness.
+
+    Raises FddError for an unknown split or version, or a negative number.
+    """
+    card = release(version)
+    card.rows(split)
+    n = whole_number("n", n, 0)
+    start = whole_number("start", start, 0, 2**62)
+    blocks = [
+        draw(card, split, first, min(4096, start + n - first))
+        for first in range(start, start + n, 4096)
+    ]
+    return np.concatenate([np.empty((0, len(FAMILY.ranges))), *blocks])

@@ -1,0 +1,339 @@
+"""The CPU kernel: blocks of images, sixteen side by side, exact to the bit.
+
+Sixteen orbits advance together as one `fdd.arithmetic.lanes` value. Where the fast path cannot
+prove a lane's sine or cosine, the step is repeated for that lane by the scalar functions; a lane
+that these leave open too is NaN from there on, and the whole orbit is left to the reference (status
+UNDECIDED). Points are binned and the counts coloured before the next sixteen begin, while they are
+in the processor's caches.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import math
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+import numba
+import numpy as np
+
+from fdd.arithmetic import lanes, sines
+from fdd.arithmetic.compiling import jit, source_digest
+from fdd.arithmetic.lane_memory import address, load, load_column, load_rows, store, store_cells
+from fdd.arithmetic.lanes import (
+    LANES,
+    doubts,
+    maximum,
+    minimum,
+    one_where_equal,
+    truncate,
+    trusted,
+    unlikely,
+)
+from fdd.attractors import reference
+from fdd.attractors.families import Family, bind
+from fdd.rendering import shading
+
+GROUP = LANES
+"""Images side by side."""
+
+STORED = 65536
+"""Points of a trajectory kept at a time (16 MiB for a group); longer ones are computed twice."""
+
+BINNED = 512
+"""Points binned at a time, so that their cells stay in the nearest caches."""
+
+CHUNK = 512
+"""Points computed between two looks for cycles."""
+
+MANY_REPAIRS = CHUNK // 16
+"""More in one chunk hint at a cycle; an orbit without one has a third of that."""
+
+TINY = 1e-300
+"""Numbers below this are near zero."""
+
+DONE, DEGENERATE, UNDECIDED = 0, 1, 2
+
+# What `kernel` binds for each family: the number of parameters after the starting point, the step
+# on lanes and on numbers, and the functions below that need one of these.
+COUNT = 0
+step_lanes = step_one = repair = advance = iterate = iterate_part = count_group = None
+
+_sign_one = numba.njit(error_model="numpy")(reference.sign)
+_where_less_one = numba.njit(error_model="numpy")(reference.where_less)
+
+
+def _repair(trajectory: Any, t: int, open_lanes: int, params: Any) -> None:
+    """Point t of the images in `open_lanes` (bits), from point t - 1 by the scalar step."""
+    base = address(params)
+    for image in range(GROUP):
+        if open_lanes >> image & 1:
+            before, after = trajectory[t - 1, :, image], trajectory[t, :, image]
+            values = load_column(base, 2 * GROUP + image, GROUP, COUNT)
+            after[0], after[1] = step_one(before[0], before[1], *values)
+
+
+def _advance(params: Any, trajectory: Any, t: int, points: int, bounds: Any) -> Any:
+    """Fills trajectory [t:points] and widens bounds [4, GROUP], from point t - 1 on.
+
+    Stops at the first point with lanes in doubt; returns (that point, these lanes as bits), or
+    (points, 0). The loop calls nothing, since a call would have every register saved in memory.
+    """
+    n = GROUP
+    p, o, g = address(params), address(trajectory) + 8 * 2 * n * (t - 1), address(bounds)
+    values = load_rows(p, 2 * n, n, COUNT)
+    x, y = load(o, 0), load(o, n)
+    left, right, bottom, top = load(g, 0), load(g, n), load(g, 2 * n), load(g, 3 * n)
+    open_lanes = 0
+    while True:
+        left, right = minimum(x, left), maximum(x, right)
+        bottom, top = minimum(y, bottom), maximum(y, top)
+        if t >= points:
+            break
+        o += 8 * 2 * n
+        x, y = step_lanes(x, y, *values)
+        store(o, 0, x)
+        store(o, n, y)
+        open_lanes = doubts(x, y)
+        if unlikely(open_lanes):
+            break
+        x, y = trusted(x), trusted(y)
+        t += 1
+    store(g, 0, left)
+    store(g, n, right)
+    store(g, 2 * n, bottom)
+    store(g, 3 * n, top)
+    return t, open_lanes
+
+
+@numba.njit(error_model="numpy")
+def _near_zero(point: Any) -> bool:
+    return 0.0 < abs(point[0]) < TINY or 0.0 < abs(point[1]) < TINY
+
+
+@numba.njit(error_model="numpy")
+def _period(points: Any) -> int:
+    """The smallest period with which an orbit [n, 2] has come back to its last point, or 0."""
+    for period in range(1, len(points)):
+        if points[-1 - period, 0] == points[-1, 0] and points[-1 - period, 1] == points[-1, 1]:
+            return period
+    return 0
+
+
+def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
+    """Fills trajectory [1:points] from its point 0 and widens bounds [4, GROUP] accordingly.
+
+    Two kinds of cycles would hold up an orbit's fifteen neighbours: one of subnormal numbers near
+    zero, with which some processors compute a hundred times more slowly, and one with an argument
+    that has to be repaired each time it comes. Once such a period is known, the lane computes with
+    zeros instead, and its points are copied.
+    """
+    period = np.zeros(GROUP, np.int64)
+    for start in range(1, points, CHUNK):
+        stop = min(start + CHUNK, points)
+        settled = np.flatnonzero(period)
+        last, box = trajectory[start - 1].copy(), bounds.copy()
+        for image in settled:
+            trajectory[start - 1, :, image] = 0.0
+        t, repairs = start, 0
+        while True:
+            t, open_lanes = advance(params, trajectory, t, stop, bounds)
+            if t >= stop:
+                break
+            repair(trajectory, t, open_lanes, params)
+            repairs += 1
+            t += 1
+        for image in settled:
+            trajectory[start - 1, :, image] = last[:, image]
+            bounds[:, image] = box[:, image]
+            for t in range(start, stop):
+                trajectory[t, 0, image] = trajectory[t - period[image], 0, image]
+                trajectory[t, 1, image] = trajectory[t - period[image], 1, image]
+        for image in range(GROUP):
+            orbit = trajectory[start - 1 : stop, :, image]
+            if period[image] == 0 and (repairs > MANY_REPAIRS or _near_zero(orbit[-1])):
+                period[image] = _period(orbit)
+
+
+@numba.njit(error_model="numpy")
+def _bin(trajectory: Any, points: int, bounds: Any, scales: Any, cells: Any, counts: Any) -> None:
+    """Adds trajectory [:points] to counts [n, size, size] of the first n images."""
+    n = GROUP
+    size = counts.shape[1]
+    one = counts.dtype.type(1)
+    flat = counts.reshape(len(counts), size * size)
+    o, g, s = address(trajectory), address(bounds), address(scales)
+    right, top = load(g, n), load(g, 3 * n)
+    x_scale, x_shift, y_scale, y_shift = load(s, 0), load(s, n), load(s, 2 * n), load(s, 3 * n)
+    last, zero = x_scale * 0.0 + (size - 1.0), x_scale * 0.0
+    for start in range(0, points, BINNED):
+        length = min(BINNED, points - start)
+        for t in range(length):
+            point = (start + t) * 2 * n
+            x, y = load(o, point), load(o, point + n)
+            column = truncate(x * x_scale + x_shift) - one_where_equal(x, right)
+            row = truncate(y * y_scale + y_shift) - one_where_equal(y, top)
+            column = maximum(minimum(column, last), zero)
+            row = last - maximum(minimum(row, last), zero)
+            store_cells(cells, t * n, row, column, size)
+        for image in range(len(counts)):
+            histogram = flat[image]
+            for t in range(length):
+                histogram[np.uint64(cells[t, image])] += one
+
+
+@numba.njit(error_model="numpy")
+def _scale(last: Any, bounds: Any, size: int, scales: Any, status: Any) -> None:
+    """Scale and shift of each image's two axes, and which images have none; last [2, GROUP]."""
+    for image in range(GROUP):
+        status[image] = DONE
+        for axis in range(2):
+            low, high = bounds[2 * axis, image], bounds[2 * axis + 1, image]
+            scale = size / (high - low)
+            shift = -low * scale
+            if not (math.isfinite(scale) and math.isfinite(shift)):
+                status[image] = DEGENERATE
+                scale = shift = 0.0
+            scales[2 * axis, image] = scale
+            scales[2 * axis + 1, image] = shift
+        if math.isnan(last[0, image] + last[1, image]):
+            status[image] = UNDECIDED
+
+
+@numba.njit(error_model="numpy")
+def _parts(points: int, stored: int) -> int:
+    """In how many parts a trajectory is computed; each begins with the last point of the former."""
+    return max(1, -(-(points - 1) // (stored - 1)))
+
+
+def _iterate_part(params: Any, trajectory: Any, points: int, part: int, bounds: Any) -> int:
+    """Computes one part of the trajectory and returns its length."""
+    stored = trajectory.shape[0]
+    if part:
+        trajectory[0] = trajectory[stored - 1]
+    length = min(stored, points - part * (stored - 1))
+    iterate(params, trajectory, length, bounds)
+    return length
+
+
+def _count_group(
+    params: Any, points: int, trajectory: Any, cells: Any, counts: Any, status: Any
+) -> None:
+    """Counts of the first n <= GROUP images, from params float64 [2 + COUNT, GROUP].
+
+    The results are counts [n, size, size] and status [GROUP]; trajectory and cells are scratch.
+    """
+    size = counts.shape[1]
+    bounds, scales = np.empty((4, GROUP)), np.empty((4, GROUP))
+    trajectory[0] = params[:2]
+    for axis in range(2):
+        bounds[2 * axis] = bounds[2 * axis + 1] = params[axis]
+    parts = _parts(points, trajectory.shape[0])
+    for part in range(parts):
+        length = iterate_part(params, trajectory, points, part, bounds)
+    _scale(trajectory[length - 1], bounds, size, scales, status)
+    counts[:] = 0
+    if parts == 1:
+        _bin(trajectory, points, bounds, scales, cells, counts)
+    else:
+        trajectory[0] = params[:2]
+        for part in range(parts):
+            length = iterate_part(params, trajectory, points, part, bounds)
+            new = length if part == parts - 1 else length - 1
+            _bin(trajectory, new, bounds, scales, cells, counts)
+
+
+def _make_render_rows(sources: str) -> Any:
+    def render_rows(
+        params: Any,
+        points: int,
+        palette: Any,
+        trajectory: Any,
+        cells: Any,
+        counts: Any,
+        images: Any,
+        status: Any,
+    ) -> None:
+        """Counts of params float64 [n, 2 + COUNT] and, where asked for, their images.
+
+        Results: counts, unsigned [n, size, size], or [GROUP, size, size] if they are not to be
+        kept; images uint8 [n, size * size, 3] in colours or [n, size * size, 1] in gray, or none,
+        [0, 0, 0] (points at most `fdd.rendering.shading.BINS` otherwise); status uint8 [n]: DONE,
+        DEGENERATE (no counts) or UNDECIDED (counts to be ignored). Scratch: trajectory float64 [2
+        to STORED, 2, GROUP] and cells, unsigned [BINNED, GROUP].
+        """
+        sources  # noqa: B018  a key of the compiled code's cache
+        columns = np.empty((2 + COUNT, GROUP))
+        found = np.empty(GROUP, np.uint8)
+        for first in range(0, len(params), GROUP):
+            last = min(first + GROUP, len(params))
+            for image in range(GROUP):
+                columns[:, image] = params[min(first + image, last - 1)]
+            place = first % len(counts)
+            group = counts[place : place + last - first]
+            count_group(columns, points, trajectory, cells, group, found)
+            status[first:last] = found[: last - first]
+            if len(images):
+                for image in range(last - first):
+                    shading.paint(group[image].reshape(-1), palette, images[first + image])
+
+    return render_rows
+
+
+def _bound(function: Callable[..., Any], identity: str, **names: Any) -> Callable[..., Any]:
+    """The same function with some of its global names bound to other values.
+
+    Compiled code from the cache is linked by names that know neither these values nor the process
+    it was compiled in, so `identity` becomes part of the name.
+    """
+    assert isinstance(function, FunctionType)
+    names = {**function.__globals__, **names}
+    bound = FunctionType(function.__code__, names, function.__name__, None, function.__closure__)
+    bound.__qualname__ = f"{function.__qualname__}_{identity}"
+    return bound
+
+
+def _identity(family: Family) -> str:
+    """A digest of all that the compiled code of a family depends on, besides this package."""
+    code = family.step.__code__
+    parts = (family.name, len(family.parameters), family.argument > sines.NARROW)
+    parts += (code.co_code, code.co_consts, code.co_names)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:16]
+
+
+@functools.cache
+def kernel(family: Family) -> Any:
+    """The compiled `render_rows` of a family (see `_make_render_rows`), cached on disk."""
+    wide = "wide_" if family.argument > sines.NARROW else ""
+    lanes_functions = {name: getattr(sines, f"{wide}{name}_lanes") for name in ("sin", "cos")}
+    lanes_functions |= {
+        name: getattr(lanes, name) for name in ("sqrt", "fabs", "sign", "where_less")
+    }
+    one_functions = {"sin": sines.sin_one, "cos": sines.cos_one, "sqrt": math.sqrt}
+    one_functions |= {"fabs": math.fabs, "sign": _sign_one, "where_less": _where_less_one}
+
+    compile_inner = numba.njit(error_model="numpy")
+    inline = numba.njit(error_model="numpy", forceinline=True)
+    names: dict[str, Any] = {"COUNT": len(family.parameters) - 2}
+    names["step_lanes"] = inline(bind(family.step, **lanes_functions))
+    names["step_one"] = compile_inner(bind(family.step, **one_functions))
+    identity = _identity(family)
+    for name, function in (
+        ("repair", _repair),
+        ("advance", _advance),
+        ("iterate", _iterate),
+        ("iterate_part", _iterate_part),
+        ("count_group", _count_group),
+    ):
+        names[name] = compile_inner(_bound(function, identity, **names))
+    # numba's cache keys a function by its code and closure: the family has to be part of these
+    return jit(_bound(_make_render_rows(f"{identity} {_SOURCES}"), identity, **names))
+
+
+_SOURCES = source_digest(
+    *("arithmetic/sines", "attractors/families", "arithmetic/compiling"),
+    *("attractors/reference", "rendering/cpu_kernel", "rendering/shading"),
+    *("arithmetic/lanes", "arithmetic/lane_memory", "arithmetic/sine_table"),
+)
