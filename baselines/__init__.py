@@ -53,9 +53,9 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     """
     import torch
 
-    from baselines.training.config import pick_device
     from baselines.training.model import Model
     from baselines.training.runs import load_weights, read_config, saved_options
+    from fdd.devices import pick_device
 
     folder, place = Path(path), pick_device(device)
     if checkpoint not in ("last", "best"):

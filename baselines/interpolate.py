@@ -22,15 +22,14 @@ from PIL import Image, ImageDraw
 
 import fdd
 from baselines import load_run
-from baselines.training.data import Images, Params, resize, to_tensor
+from baselines.training.data import Images, Params, to_tensor
 from baselines.training.model import Model
 from baselines.training.pictures import read_pictures
 from baselines.training.record import READABLE
 from baselines.training.stopping import similarity
-from fdd.checks import whole_number
-from fdd.data.cache import atomic_write, not_linked, writing_to
-from fdd.errors import FddError
-from fdd.folders.sheets import grid, save_png
+from fdd.errors import FddError, whole_number
+from fdd.files import atomic_write, not_linked, writing_to
+from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
 from fdd.rendering.render import count_groups, shaded
 

@@ -18,8 +18,7 @@ from optuna.trial import FrozenTrial
 from baselines import BASELINES
 from baselines.training.config import RunConfig
 from baselines.training.data import Batches, held_out_batch, open_data
-from fdd.checks import known, whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, known, whole_number
 
 Search = Literal["grid", "random", "tpe"]
 Values = CategoricalDistribution | FloatDistribution | IntDistribution

@@ -38,8 +38,8 @@ from baselines import BASELINES
 from baselines.search import Plan, Search, Values, draw, make_plan
 from baselines.training.loop import train
 from baselines.training.runs import load_state
-from fdd.data.cache import atomic_write, not_linked, writing_to
 from fdd.errors import FddError
+from fdd.files import atomic_write, not_linked, writing_to
 
 INK, BLUE, ORANGE, GREY = "#1c2b3a", "#1f5fa8", "#d9480f", "#8a949e"
 

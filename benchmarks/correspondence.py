@@ -23,8 +23,7 @@ from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text, check_out
 from benchmarks.statistics.arrays import require
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, release
 
 

@@ -31,9 +31,8 @@ from benchmarks.reporting.results import (
 )
 from benchmarks.reporting.runs import OF_A_SEED
 from benchmarks.statistics.arrays import require
-from fdd.checks import known
-from fdd.data.cache import atomic_write, writing_to
-from fdd.errors import FddError
+from fdd.errors import FddError, known
+from fdd.files import atomic_write, writing_to
 
 COLUMNS = (
     "linear_r2/canonical",

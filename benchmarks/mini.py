@@ -25,9 +25,8 @@ from benchmarks.oracle.network import CANONICAL
 from benchmarks.reader import RESULT
 from benchmarks.reporting.figures import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
-from fdd.checks import whole_number
-from fdd.data.cache import atomic_write, writing_to
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
+from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import release
 from fdd.rendering.render import count_groups
 

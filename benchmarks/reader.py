@@ -35,9 +35,8 @@ from benchmarks.oracle.network import (
 )
 from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import torch_threads
-from fdd.checks import known, whole_number
-from fdd.data.cache import atomic_write, writing_to
-from fdd.errors import FddError
+from fdd.errors import FddError, known, whole_number
+from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
 from fdd.rendering.render import shaded
@@ -210,7 +209,7 @@ def train(options: Options) -> dict[str, Any]:
     """
     import torch
 
-    from baselines.training.config import pick_device
+    from fdd.devices import pick_device
 
     options.check()
     device = pick_device(options.device)

@@ -26,8 +26,8 @@ from benchmarks.protocol.data import read_split
 from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
-from fdd.data.cache import atomic_write, writing_to
 from fdd.errors import FddError
+from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -132,7 +132,7 @@ def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]
     card, other = release(version), params.copy()
     other[:, :2] = np.random.default_rng(0).uniform(-1, 1, (rows, 2))
     drawn = fdd.render(other, size=card.size, points=card.points)
-    from baselines.training.data import resize
+    from fdd.pictures import resize
 
     found["FD from another start"] = pair_scores(resize(drawn, size), images)
     return found

@@ -25,8 +25,7 @@ from benchmarks.protocol.evaluation import Data, evaluate, head
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.text import check_out, strict_json, write_files
 from benchmarks.statistics.arrays import Floats, require
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]

@@ -193,8 +193,7 @@ def _preview(arguments: argparse.Namespace) -> int:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    from fdd.folders.generate import check
-    from fdd.folders.sheets import generate
+    from fdd.folders.generate import check, generate
 
     folder = arguments.folder
     if arguments.check:
@@ -254,7 +253,7 @@ def _package(arguments: argparse.Namespace) -> int:
 
 def _verify(arguments: argparse.Namespace) -> int:
     from fdd.data.kaggle import find
-    from fdd.folders.sheets import verify
+    from fdd.folders.verify import verify
 
     reports = verify(
         find(arguments.source) if arguments.source is not None else arguments.folder,

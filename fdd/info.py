@@ -7,9 +7,9 @@ from typing import Any
 
 import fdd
 from fdd.data import cache as store
+from fdd.devices import available_threads
 from fdd.releases.cards import DEFAULT_VERSION, RELEASES
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import available_threads
 
 
 def describe(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:

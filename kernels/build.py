@@ -26,8 +26,8 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from PIL import Image
 
-from fdd.data.cache import atomic_write
 from fdd.data.packaged import is_package
+from fdd.files import atomic_write
 from fdd.releases.cards import DEFAULT_VERSION, kaggle_handle, release
 
 KERNELS = Path(__file__).resolve().parent

@@ -4,8 +4,7 @@ import numpy as np
 
 from benchmarks.protocol.descriptions import QUESTIONS
 from benchmarks.protocol.evaluation import Evaluation
-from benchmarks.protocol.settings import PROTOCOL
-from benchmarks.protocol.targets import SETS, TARGETS
+from benchmarks.protocol.settings import PROTOCOL, SETS, TARGETS
 
 CONDITIONS = ("direct", "aligned", "reconstruction")
 KINDS = ("linear_r2", "nonlinear_r2", "boosting_r2", "neighbours_r2")

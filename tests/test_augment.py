@@ -9,7 +9,8 @@ from tiny_runs import OPTIONS, drawn
 
 import fdd
 from baselines.training import augment
-from baselines.training.data import augmented, resize
+from baselines.training.data import augmented
+from fdd.pictures import resize
 
 SIDE = 32
 

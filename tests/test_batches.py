@@ -18,11 +18,11 @@ from baselines.training.data import (
     held_out_batch,
     open_data,
     read_ahead,
-    resize,
     to_images,
     to_tensor,
 )
 from fdd import FddError
+from fdd.pictures import resize
 from fdd.publishing.package import package
 
 CPU = torch.device("cpu")

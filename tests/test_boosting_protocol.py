@@ -10,7 +10,7 @@ from benchmarks.codes.dci import parts_of
 from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
 from benchmarks.protocol.boosting import DCI, score_boosting
 from benchmarks.protocol.cells import r2
-from benchmarks.protocol.targets import SETS, TARGETS, all_targets
+from benchmarks.protocol.settings import SETS, TARGETS, all_targets
 from benchmarks.scores import dci, disentanglement, explicitness, predict
 from benchmarks.statistics.permutation import permutation_floor
 

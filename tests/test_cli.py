@@ -11,7 +11,7 @@ from PIL import Image
 
 import fdd
 from fdd.data import published
-from fdd.folders import sheets
+from fdd.folders import verify
 
 
 def test_info_says_what_is_there(command, tmp_path):
@@ -177,7 +177,7 @@ def test_an_interruption_is_said_and_ends_with_130(command, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sheets, "verify", interrupted)
+    monkeypatch.setattr(verify, "verify", interrupted)
     sentence = "fdd: interrupted; run the same command again to go on\n"
     assert command("verify", ".") == (130, "", sentence)
 

@@ -17,7 +17,7 @@ from test_generate import tree
 
 from fdd import FddError, cli
 from fdd.folders import cluster as engine
-from fdd.folders import generate, shards, sheets
+from fdd.folders import generate, shards
 from fdd.releases.cards import Release
 
 dask = pytest.importorskip("dask")
@@ -49,7 +49,7 @@ def make(tiny, tmp_path):
 
     def make(name="out", count=35, **options):
         options = {"version": "tiny-1", "format": "npy", "shard_rows": 10} | options
-        return sheets.generate(tmp_path / name, "train", 3, count, **options)
+        return generate.generate(tmp_path / name, "train", 3, count, **options)
 
     return make
 

@@ -11,8 +11,7 @@ import fdd
 from benchmarks.protocol.boosting import DCI
 from benchmarks.protocol.codes import ENTRIES, MCC, OTHER_SETS, REGRESSORS
 from benchmarks.protocol.evaluation import Data, evaluate
-from benchmarks.protocol.settings import Settings
-from benchmarks.protocol.targets import SETS
+from benchmarks.protocol.settings import SETS, Settings
 from benchmarks.scores import cka, mcc, predict
 from fdd import FddError
 

@@ -16,7 +16,7 @@ import fdd
 from fdd import FddError
 from fdd.data import cache as store
 from fdd.data.published import format_name
-from fdd.folders import generate, shards, sheets
+from fdd.folders import generate, shards
 
 FORMATS = ("png", "npy")
 
@@ -27,7 +27,7 @@ def make(tiny, tmp_path):
 
     def make(name="out", start=0, count=25, **options):
         options = {"version": "tiny-1", "format": "npy", "shard_rows": 10} | options
-        return sheets.generate(tmp_path / name, "train", start, count, **options)
+        return generate.generate(tmp_path / name, "train", start, count, **options)
 
     return make
 
@@ -321,7 +321,7 @@ def test_a_folder_that_cannot_be_written_is_named(
 def test_more_than_the_disk_holds_is_refused_at_once(tmp_path, monkeypatch, format, needed):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
     with pytest.raises(FddError) as error:
-        sheets.generate(tmp_path / "a" / "b", count=10**6, format=format)
+        generate.generate(tmp_path / "a" / "b", count=10**6, format=format)
     assert str(error.value) == (
         f"folder {str(tmp_path / 'a' / 'b')!r} has 1.00 GB free and 1000000 images as {format} "
         f"need {needed} GB more; choose another one or a smaller count"

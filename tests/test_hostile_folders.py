@@ -17,9 +17,9 @@ from baselines.training import runs
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.saved import folder_of
 from benchmarks.reporting.text import write_files, write_report
-from fdd import FddError
+from fdd import FddError, files
 from fdd.data import cache
-from fdd.folders import generate, shards, sheets
+from fdd.folders import generate, shards
 
 OUTSIDE = (
     *("../outside/secret", "kbc/../../outside/secret", "/outside/secret"),
@@ -34,7 +34,7 @@ def make(tiny, tmp_path):
 
     def make(name="out", **options):
         options = {"version": "tiny-1", "shard_rows": 10} | options
-        return sheets.generate(tmp_path / name, "train", 0, 15, **options)
+        return generate.generate(tmp_path / name, "train", 0, 15, **options)
 
     return make
 
@@ -54,12 +54,12 @@ def outside(tmp_path):
 @pytest.mark.parametrize("name", OUTSIDE)
 def test_names_that_lead_out_of_a_folder_are_refused(tmp_path, name):
     with pytest.raises(FddError) as error:
-        cache.within(tmp_path, name)
+        files.within(tmp_path, name)
     assert str(error.value) == (
         f"folder {str(tmp_path)!r} lists {name!r}, which is no name of a file in it; choose "
         "another folder"
     )
-    assert cache.within(tmp_path, "kbc/..a.png") == tmp_path / "kbc" / "..a.png"
+    assert files.within(tmp_path, "kbc/..a.png") == tmp_path / "kbc" / "..a.png"
 
 
 def change_listing(path, change):

@@ -27,9 +27,8 @@ from baselines.interpolate import (
     spherical,
     strip,
 )
-from baselines.training.data import resize
 from baselines.training.loop import train
-from fdd.folders.sheets import save_png
+from fdd.pictures import resize, save_png
 from fdd.releases.cards import release
 
 rng = np.random.default_rng(0)

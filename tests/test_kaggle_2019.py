@@ -10,7 +10,7 @@ from kaggle_downloads import serving, zipped
 import fdd
 from fdd import FddError
 from fdd.data import published
-from fdd.folders import sheets
+from fdd.folders import verify
 from fdd.releases.cards import KAGGLE_2019, kaggle_handle, release
 from fdd.rendering.palettes import PALETTES
 
@@ -122,7 +122,7 @@ def twice(tmp_path):
 
 def test_a_palette_in_two_places_is_refused(twice):
     message = f"root={str(twice)!r} holds 'kbc' more than once; give one of {twice}/a/kbc, "
-    for attempt in (lambda: fdd.load(root=twice), lambda: sheets.verify(twice)):
+    for attempt in (lambda: fdd.load(root=twice), lambda: verify.verify(twice)):
         with pytest.raises(FddError) as error:
             attempt()
         assert str(error.value) == f"{message}{twice}/b/kbc"

@@ -13,8 +13,9 @@ from PIL import Image
 import fdd
 from fdd.data import kaggle
 from fdd.publishing import package
-from fdd.publishing.contents import meaning
-from fdd.publishing.texts import Contents, croissant, kaggle_metadata, licence, readme
+from fdd.publishing.contents import Contents, meaning
+from fdd.publishing.croissant import croissant
+from fdd.publishing.texts import kaggle_metadata, licence, readme
 from fdd.releases.cards import RELEASES, release
 from fdd.rendering.palettes import PALETTES
 

@@ -14,7 +14,7 @@ from PIL import Image
 import fdd
 from fdd.data import indexed_png, parquet
 from fdd.data.packaged import read_manifest
-from fdd.folders.shards import file_digest
+from fdd.files import file_digest
 from fdd.publishing import package
 
 pa = pytest.importorskip("pyarrow", reason="a package is read with pyarrow")

@@ -13,7 +13,7 @@ from benchmarks.protocol.boosting import DCI
 from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE
 from benchmarks.protocol.images import RANKED
-from benchmarks.protocol.targets import SETS, TARGETS
+from benchmarks.protocol.settings import SETS, TARGETS
 from benchmarks.reporting import text as page
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html

@@ -14,7 +14,8 @@ from PIL import Image
 import fdd
 from fdd import FddError
 from fdd.data import published
-from fdd.folders import sheets
+from fdd.folders import generate as generating
+from fdd.folders import verify as verifying
 from fdd.rendering.palettes import PALETTES
 
 NAMES = ("x0", "y0", "a", "b", "c", "d")
@@ -93,7 +94,7 @@ def load(root, **options):
 
 
 def verify(root, **options):
-    return sheets.verify(root, size=16, points=400, **options)
+    return verifying.verify(root, size=16, points=400, **options)
 
 
 def test_a_folder_loads_in_the_order_of_its_names(root):
@@ -117,9 +118,9 @@ def test_a_data_set_says_what_it_is(root):
 
 
 def test_the_reference_loads_and_verifies(reference_folder):
-    assert [(report["images"], report["equal"]) for report in sheets.verify(reference_folder)] == [
-        (3, 3)
-    ] * 3
+    assert [
+        (report["images"], report["equal"]) for report in verifying.verify(reference_folder)
+    ] == [(3, 3)] * 3
     for palette in PALETTES:
         ds = fdd.load(root=reference_folder, params="canonical", palette=palette)
         assert ds.images.shape == (3, 128, 128, 3)
@@ -293,11 +294,11 @@ def test_verify_takes_a_folder_named_after_its_palette(root):
     assert report["equal"] == 0
     for bad in ({"palette": "jet"}, {"size": 0}, {"points": 0.5}):
         with pytest.raises(FddError, match=f"^{next(iter(bad))}="):
-            sheets.verify(root, **bad)
+            verifying.verify(root, **bad)
 
 
 def generate(folder, **options):
-    return sheets.generate(folder, "val", version="tiny-1", **options)
+    return generating.generate(folder, "val", version="tiny-1", **options)
 
 
 def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
@@ -321,7 +322,7 @@ def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
 def test_an_interrupted_generate_leaves_whole_pictures_and_goes_on(
     picture, tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(sheets, "BLOCK", 3)
+    monkeypatch.setattr(generating, "PICTURES", 3)
     save, saved = Image.Image.save, []
 
     def dying_save(image, path, **options):

@@ -19,6 +19,7 @@ from baselines.aae import AAE, PRESETS
 from baselines.training.cli import main
 from baselines.training.loop import train
 from fdd import FddError
+from fdd.pictures import resize
 
 TINY_WORDS = words(**TINY)
 each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)
@@ -55,7 +56,7 @@ def command(tmp_path, monkeypatch, capsys):
 
 def test_a_loaded_run_goes_from_numpy_to_numpy(trained):
     model, images = baselines.load_run(trained), render(40)
-    small = baselines.training.data.resize(images, 16)
+    small = resize(images, 16)
     codes = model.encode(small)
     assert (codes.shape, codes.dtype) == ((40, 6), np.float32)
     assert (model.image_size, model.latent_size) == (16, 6)
@@ -70,7 +71,7 @@ def test_a_loaded_run_goes_from_numpy_to_numpy(trained):
         model.encode(images)
     assert str(error.value) == (
         "images uint8 [40, 128, 128, 3] must be uint8 [N, 16, 16, 3]; "
-        "baselines.training.data.resize makes them so"
+        "fdd.pictures.resize makes them so"
     )
     for bad, message in [
         (codes[:, :5], "codes [40, 5] must be [N, 6]"),

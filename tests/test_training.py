@@ -119,7 +119,7 @@ def test_reconstructions_stand_below_the_images_that_they_are_of(run, name):
     above, below = (
         np.stack([row[:, 2 + 98 * i : 98 + 98 * i : 6] for i in range(8)]) for row in rows
     )
-    small = baselines.training.data.resize(render(40)[32:], 16)
+    small = fdd.pictures.resize(render(40)[32:], 16)
     assert np.array_equal(above, small)
     mse = ((below.astype(float) - above) ** 2).mean() / 127.5**2
     assert float(table(folder)[-1]["held_out_mse"]) == pytest.approx(mse, rel=1e-5)
@@ -243,7 +243,7 @@ def test_a_run_is_loaded_as_functions_of_arrays(run, name, checkpoint):
     codes = np.random.default_rng(0).normal(size=(5, 6))
     images = model.generate(codes)
     assert (images.shape, images.dtype) == ((5, 16, 16, 3), np.uint8)
-    small = baselines.training.data.resize(render(40)[:5], 16)
+    small = fdd.pictures.resize(render(40)[:5], 16)
     if name == "aae":
         assert model.encode(small).shape == (5, 6)
         return

@@ -14,11 +14,12 @@ import baselines
 from baselines.dcgan import DCGAN, PRESETS
 from baselines.training import record, stopping
 from baselines.training.cli import main
-from baselines.training.data import resize, to_tensor
+from baselines.training.data import to_tensor
 from baselines.training.loop import Outcome, train
 from baselines.training.runs import load_state, load_weights
 from baselines.training.stopping import Watch
 from benchmarks import image_scores
+from fdd.pictures import resize
 
 CPU = torch.device("cpu")
 

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-import torch
-
+from fdd.devices import pick_device
 from fdd.errors import FddError
 from fdd.releases.cards import release
 
@@ -154,16 +153,3 @@ class RunConfig:
             raise FddError(f"train_images={self.train_images} must be 0 with data='stream'")
         release(self.version)
         pick_device(self.device)
-
-
-def pick_device(name: str) -> torch.device:
-    """The device called `name`: "auto", "cpu", "cuda" or "cuda:N". FddError for any other."""
-    if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = str(name).partition(":")
-    if name != "cpu" and (kind != "cuda" or not (index.isdecimal() or name == "cuda")):
-        raise FddError(f"device={name!r} must be auto, cpu, cuda or cuda:N")
-    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
-        count = torch.cuda.device_count()
-        raise FddError(f"device={name!r}, but torch sees {count} CUDA devices here; use cpu")
-    return torch.device(name)

@@ -19,6 +19,7 @@ from baselines.training.config import STORED, RunConfig
 from baselines.training.parallel import processes
 from baselines.training.pictures import read_pictures
 from fdd.errors import FddError
+from fdd.pictures import resize
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -46,28 +47,6 @@ class ImageData(Protocol):
     def read(self, indices: Any) -> Images:
         """Images of those rows, uint8 [k, S, S, 3]."""
         ...
-
-
-def resize(images: Images, size: int) -> Images:
-    """Block means, rounded half up: uint8 [N, S, S, 3] -> uint8 [N, size, size, 3].
-
-    FddError unless the images are uint8, square and RGB, and `size` divides S.
-    """
-    side = images.shape[1] if images.ndim == 4 else 0
-    if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
-        raise FddError(f"images {images.dtype} {list(images.shape)} must be uint8 [N, S, S, 3]")
-    if size < 1 or side % size:
-        raise FddError(f"size={size} must divide {side}, the side of the images")
-    block = side // size
-    if block == 1:
-        return images
-    rows = images[:, ::block].astype(np.uint32)
-    for i in range(1, block):
-        rows += images[:, i::block]
-    sums = rows[:, :, ::block].copy()
-    for i in range(1, block):
-        sums += rows[:, :, i::block]
-    return ((2 * sums + block * block) // (2 * block * block)).astype(np.uint8)
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:

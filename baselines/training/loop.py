@@ -20,7 +20,7 @@ from tqdm import tqdm
 
 import fdd
 from baselines.training import parallel, runs
-from baselines.training.config import RunConfig, pick_device
+from baselines.training.config import RunConfig
 from baselines.training.data import (
     HELD_OUT,
     Batch,
@@ -34,6 +34,7 @@ from baselines.training.data import (
 from baselines.training.interrupt import stop_on_signal
 from baselines.training.record import Recorder
 from baselines.training.stopping import Watch
+from fdd.devices import pick_device
 from fdd.errors import FddError
 
 

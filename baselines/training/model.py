@@ -47,7 +47,7 @@ class Model:
         if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
             raise FddError(
                 f"images {images.dtype} {list(images.shape)} must be uint8 [N, {side}, {side}, 3]; "
-                "baselines.training.data.resize makes them so"
+                "fdd.pictures.resize makes them so"
             )
         codes = np.empty((len(images), self.latent_size), np.float32)
         with torch.no_grad():

@@ -14,8 +14,8 @@ from torch.utils.tensorboard import SummaryWriter
 
 from baselines.training.data import Batch, to_images, to_tensor
 from baselines.training.stopping import judge
-from fdd.data.cache import atomic_write
-from fdd.folders.sheets import grid, save_png
+from fdd.files import atomic_write
+from fdd.pictures import grid, save_png
 
 if TYPE_CHECKING:
     from baselines.training.loop import Baseline

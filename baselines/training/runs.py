@@ -27,8 +27,8 @@ import torch
 from torch import Tensor, nn
 
 from baselines.training.config import RunConfig
-from fdd.data.cache import atomic_write, not_linked, writing_to
 from fdd.errors import FddError
+from fdd.files import atomic_write, not_linked, writing_to
 
 C = TypeVar("C", bound=RunConfig)
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, matrix, real_array
-from fdd.checks import known, whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, known, whole_number
 
 Images = NDArray[np.uint8]
 Function = Callable[[Any], Any]

@@ -22,8 +22,7 @@ import numpy as np
 
 from benchmarks.adapters.functions import SPLITS, Adapted, StoredCodes, from_codes, from_functions
 from benchmarks.adapters.networks import PIXELS, Spot, from_onnx, from_torch, takes_images
-from fdd.checks import known
-from fdd.errors import FddError
+from fdd.errors import FddError, known
 
 __all__ = [
     "Adapted",

@@ -23,8 +23,7 @@ from benchmarks.adapters.functions import (
     from_functions,
 )
 from benchmarks.statistics.arrays import real_array, require
-from fdd.checks import whole_number
-from fdd.errors import FddError, missing_extra
+from fdd.errors import FddError, missing_extra, whole_number
 
 Float32 = NDArray[np.float32]
 Spot = str | PathLike[str]
@@ -73,7 +72,7 @@ def from_torch(
     array([[0.2, 0.2, 0.2]])
     """
     torch = require("torch")
-    from baselines.training.config import pick_device
+    from fdd.devices import pick_device
 
     place = pick_device(device)
 

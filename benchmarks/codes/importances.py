@@ -20,8 +20,7 @@ from benchmarks.statistics.arrays import (
 )
 from benchmarks.statistics.regressors import WIDTHS
 from benchmarks.statistics.threads import one_thread
-from fdd.checks import known, whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, known, whole_number
 
 FOLDS = 5
 REGRESSORS = ("boosting", "lasso")

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.codes.neighbours import enough_rows
 from benchmarks.statistics.arrays import Floats, check_pairs, constant_columns, require, standardise
-from fdd.checks import whole_number
+from fdd.errors import whole_number
 
 Labels = NDArray[np.int64]
 

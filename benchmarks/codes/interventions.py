@@ -22,8 +22,7 @@ from benchmarks.statistics.arrays import (
     standardise,
     varying,
 )
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 
 Groups = NDArray[np.intp]
 """Row numbers [G, L]: L rows a group."""

@@ -17,8 +17,7 @@ from benchmarks.statistics.arrays import (
     same,
     standardise,
 )
-from fdd.checks import known
-from fdd.errors import FddError
+from fdd.errors import FddError, known
 
 CORRELATIONS = ("pearson", "spearman")
 ALIGNMENTS = ("strong", "affine", "weak")

@@ -18,8 +18,7 @@ from benchmarks.statistics.arrays import (
     standardise,
     targets,
 )
-from fdd.checks import known, whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, known, whole_number
 
 FOLDS = 5
 REGRESSORS = ("kernel", "boosting", "neighbours")

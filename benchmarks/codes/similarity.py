@@ -18,7 +18,7 @@ from benchmarks.statistics.arrays import (
     targets,
     varying,
 )
-from fdd.checks import known, whole_number
+from fdd.errors import known, whole_number
 
 KERNELS = ("linear", "rbf")
 MEDIAN_ROWS = 2000  # whose distances give the width of the RBF kernel

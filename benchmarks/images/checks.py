@@ -42,7 +42,7 @@ def gpu(device: str) -> torch.device | None:
     """The GPU to compute on, None for the processor: `device` is cpu, cuda, cuda:N or auto."""
     if device == "cpu":
         return None
-    from baselines.training.config import pick_device
+    from fdd.devices import pick_device
 
     chosen = pick_device(device)
     return None if chosen.type == "cpu" else chosen

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import rgb_images
 from benchmarks.statistics.arrays import Floats, real_array, require
-from fdd.checks import known
-from fdd.errors import FddError
+from fdd.errors import FddError, known
 from fdd.rendering.palettes import PALETTES
 from fdd.rendering.shading import WHITE
 

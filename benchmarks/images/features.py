@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import rgb_images
 from benchmarks.statistics.arrays import require
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 
 Floats32 = NDArray[np.float32]
 FeatureMap = Callable[[ArrayLike], Floats32]

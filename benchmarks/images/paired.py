@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, same
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
-from fdd.checks import whole_number
+from fdd.errors import whole_number
 
 PairScore = Callable[[NDArray[Any], NDArray[Any]], Floats]
 """(a [N, ...], b [N, ...]) -> float64 [N]."""

@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchmarks.images.quality import SIDE, fid, power
 from benchmarks.statistics.arrays import Floats, matrix, require, same
 from benchmarks.statistics.permutation import permutations
-from fdd.checks import whole_number
+from fdd.errors import whole_number
 
 SEEN = 64  # neighbours of a row that are looked at
 

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks.statistics.arrays import Floats, matrix, regular_factor, same
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 
 ROWS = 256  # rows whose distances from all others are held at once
 SIDE = 1024  # rows and columns of the kernel values held at once

@@ -13,8 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchmarks.images.checks import RADIUS, checked_images, comparable, gpu, on_gpu
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 
 if TYPE_CHECKING:
     import torch

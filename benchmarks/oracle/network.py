@@ -168,7 +168,7 @@ def load_reader(path: str | PathLike[str], device: str = "cpu") -> Reader:
     """
     import safetensors
 
-    from baselines.training.config import pick_device
+    from fdd.devices import pick_device
 
     place = pick_device(device)
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)

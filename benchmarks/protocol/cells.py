@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.protocol.settings import Cell, Settings, cell
-from benchmarks.protocol.targets import SETS, TARGETS
+from benchmarks.protocol.settings import SETS, TARGETS, Cell, Settings, cell
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import floor_of

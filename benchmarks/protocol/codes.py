@@ -16,8 +16,7 @@ from benchmarks.codes.similarity import distance_table, kernel_table, rank_table
 from benchmarks.protocol.boosting import score_boosting
 from benchmarks.protocol.cells import r2, r2_cells
 from benchmarks.protocol.moments import moments_floor
-from benchmarks.protocol.settings import Cell, Settings, cell
-from benchmarks.protocol.targets import SETS
+from benchmarks.protocol.settings import SETS, Cell, Settings, cell
 from benchmarks.statistics.arrays import Floats, constant_columns, require
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import (

@@ -28,7 +28,7 @@ def read_split(
 
     FddError, which calls the number `name`, where the split has fewer.
     """
-    from baselines.training.data import resize
+    from fdd.pictures import resize
 
     data = fdd.load(split, params="raw", version=version)
     if isinstance(rows, int):
@@ -45,7 +45,7 @@ def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None
 
     The oracle reads the release's own images, whatever the size of the model's.
     """
-    from baselines.training.data import resize
+    from fdd.pictures import resize
 
     card = release(version)
     whole = size == card.size

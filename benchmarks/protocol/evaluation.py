@@ -20,12 +20,10 @@ from benchmarks.protocol.images import (
     score_generator,
 )
 from benchmarks.protocol.samples import score_samples
-from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings
-from benchmarks.protocol.targets import all_targets
+from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
 from benchmarks.scores import correlations, predict
 from benchmarks.statistics.arrays import Floats, real_array, same
-from fdd.checks import whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, whole_number
 
 LEAST_IMAGES = 40
 SHOWN = 8

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchmarks.codes.geometry import directions
 from benchmarks.statistics.arrays import Floats, check_pairs, constant_columns, standardise
 from benchmarks.statistics.permutation import Floor, Score, floor_of
-from fdd.checks import whole_number
+from fdd.errors import whole_number
 
 
 def moments_floor(

@@ -8,11 +8,22 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+import fdd
+from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import Interval
 from benchmarks.statistics.permutation import Floor
 
 PROTOCOL = "correspondence-2"
 FIT_SPLIT, SCORE_SPLIT = "train", "test"
+
+TARGETS = ("x0", "y0", "a", "b", "c", "d", "a'", "b'")
+"""The parameters, and a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are."""
+
+SETS = {"canonical": [6, 7, 4, 5], "raw": [2, 3, 4, 5], "start": [0, 1]}
+"""Columns of TARGETS that are scored together: what an image can tell, the same with the signs that
+it does not tell, and the starting point, which leaves next to no trace."""
 
 LEAST_ROOM = 0.02
 """Between chance and ceiling; with less there is nothing to have a share of."""
@@ -91,3 +102,8 @@ def cell(
         if (-room if less_is_better else room) > LEAST_ROOM:
             found["share"] = (score - found["chance"]) / room
     return found
+
+
+def all_targets(params: Floats) -> Floats:
+    """Raw parameters [N, 6] -> columns TARGETS, float64 [N, 8]."""
+    return np.concatenate([params, fdd.canonical_params(params)[:, 2:4]], axis=1)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from benchmarks.protocol.targets import TARGETS
+from benchmarks.protocol.settings import TARGETS
 from benchmarks.reporting.runs import Run, cell_of, cut
 from benchmarks.statistics.arrays import require
 

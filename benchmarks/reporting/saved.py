@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.text import strict_json, write_files, write_report
-from fdd.data.cache import not_linked
+from fdd.files import not_linked
 
 SCORES, SHOWN, SUMS = "scores.json", "shown.npz", "SHA256SUMS"
 PICTURES = "picture "

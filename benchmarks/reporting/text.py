@@ -30,8 +30,8 @@ from benchmarks.reporting.runs import (
     seed_of,
     span,
 )
-from fdd.data.cache import atomic_write
 from fdd.errors import FddError
+from fdd.files import atomic_write
 
 WIDTH = 100
 """Columns of a terminal."""

@@ -25,9 +25,9 @@ import fdd
 from baselines import load_run
 from baselines.lsd import LSD, PRESETS
 from baselines.training import runs
-from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, resize, to_tensor
+from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, to_tensor
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
-from fdd.folders.sheets import grid, save_png
+from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import release
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")

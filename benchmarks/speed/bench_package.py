@@ -99,7 +99,7 @@ def million(tmp_path_factory):
         note = {"version": "fdd-1", "palette": "kbc", "split": "train"}
         blocks = ((first, params, pictures) for first in range(start, start + rows, 1000))
         parquet.write(root / name, note, blocks)
-    from fdd.folders.shards import file_digest
+    from fdd.files import file_digest
 
     lines = [f"{file_digest(root / name)}  {name}\n" for name in names]
     (root / "sha256sums.txt").write_text("".join(lines))

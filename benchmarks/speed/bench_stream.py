@@ -15,8 +15,9 @@ import torch
 
 import fdd
 from baselines.aae import AAE, PRESETS
-from baselines.training.data import Batch, resize, to_tensor
+from baselines.training.data import Batch, to_tensor
 from benchmarks.statistics.threads import torch_threads
+from fdd.pictures import resize
 
 
 @pytest.fixture

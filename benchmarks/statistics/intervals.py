@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, matrix, require
-from fdd.checks import whole_number
+from fdd.errors import whole_number
 
 Rows = NDArray[np.intp]
 

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES
-from fdd.checks import known, whole_number
-from fdd.errors import FddError
+from fdd.errors import FddError, known, whole_number
 
 NAMES = ("x0", "y0", "a", "b", "c", "d")
 _SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])

@@ -8,16 +8,13 @@ file that has not changed since is not hashed again.
 from __future__ import annotations
 
 import contextlib
-import errno
 import hashlib
 import io
 import json
 import os
 import shutil
-import uuid
 import warnings
-from collections.abc import Iterator
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +23,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from fdd.errors import FddError
+from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import RELEASES, Release, published_checksums
 from fdd.releases.sampling import draw
 
@@ -40,58 +38,6 @@ def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
     chosen = cache or os.environ.get(ENVIRONMENT)
     folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fdd")
     return folder.absolute()
-
-
-@contextlib.contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Turns the system's complaints about a folder into one FddError that names it."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            reason = "the disk is full"
-        else:
-            reason = f"it cannot be written ({error.strerror or error})"
-        raise FddError(f"folder {str(folder)!r}: {reason}; choose another one") from error
-
-
-@contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary path in the same folder that becomes `path` when the block succeeds."""
-    final = Path(path)
-    temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        yield temporary
-        os.replace(temporary, final)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def within(folder: Path, name: str) -> Path:
-    """The path of a file that a listing in a folder names; the listing may be somebody else's.
-
-    Raises FddError unless the name is printable and leads into the folder.
-    """
-    parts = PurePath(name)
-    if not name.isprintable() or parts.anchor or ".." in parts.parts:
-        raise FddError(
-            f"folder {str(folder)!r} lists {name!r:.80}, which is no name of a file in it; "
-            "choose another folder"
-        )
-    return folder / name
-
-
-def not_linked(path: Path) -> Path:
-    """The path of what belongs to a folder, as it is.
-
-    Raises FddError for a link: what is written into somebody else's folder would lie elsewhere.
-    """
-    if path.is_symlink():
-        raise FddError(
-            f"{str(path)!r} is a link, and what is written there would lie elsewhere; put a folder "
-            "in its place or choose another one"
-        )
-    return path
 
 
 def record_type(card: Release) -> np.dtype:

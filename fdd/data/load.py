@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 
 from fdd.attractors.params import FORMS
-from fdd.checks import known
 from fdd.data import cache as store
 from fdd.data import kaggle, packaged
 from fdd.data.datasets import Dataset, PublishedDataset, RenderedDataset, Transform
-from fdd.errors import FddError
+from fdd.errors import FddError, known
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 from fdd.rendering.render import OUTPUTS

@@ -16,13 +16,13 @@ from numpy.typing import ArrayLike
 from tqdm import tqdm
 
 from fdd.data import parquet
-from fdd.data.cache import atomic_write, cache_folder
+from fdd.data.cache import cache_folder
 from fdd.data.datasets import Dataset, Transform
 from fdd.data.indexed_png import decode
+from fdd.devices import available_threads
 from fdd.errors import FddError
-from fdd.folders.shards import file_digest
+from fdd.files import atomic_write, file_digest
 from fdd.releases.cards import Release
-from fdd.rendering.render import available_threads
 
 MANIFEST = "sha256sums.txt"
 """Lists every file with its SHA-256, in the form that `sha256sum -c` reads; written last."""

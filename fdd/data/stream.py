@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 
 from fdd.attractors.params import FORMS
-from fdd.checks import known, whole_number
 from fdd.data.datasets import Transform
-from fdd.errors import FddError
+from fdd.devices import available_threads
+from fdd.errors import FddError, known, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import DEVICES, OUTPUTS, available_threads, shaded
+from fdd.rendering.render import DEVICES, OUTPUTS, shaded
 
 CPU_BLOCK, CUDA_BLOCK = 64, 4096
 """Images rendered together by default, on the CPU for each thread and at least four times as many:

@@ -22,11 +22,10 @@ from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 
-from fdd.checks import whole_number
-from fdd.data.cache import writing_to
-from fdd.errors import FddError, missing_extra
+from fdd.devices import available_threads
+from fdd.errors import FddError, missing_extra, whole_number
+from fdd.files import writing_to
 from fdd.folders.shards import Job, Shard, make_shard
-from fdd.rendering.render import available_threads
 
 Task = tuple[Shard, list[Shard]]
 """A shard, and the smaller ones whose pictures it may use."""

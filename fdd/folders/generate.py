@@ -20,18 +20,21 @@ from typing import Any
 from tqdm import tqdm
 
 import fdd
-from fdd.checks import whole_number
-from fdd.data.cache import atomic_write, not_linked, within
-from fdd.errors import FddError
-from fdd.folders import cluster as engine
-from fdd.folders.shards import COLUMNS, Job, Shard, file_digest, listed, make_shard, npy_bytes, seal
-from fdd.releases.cards import Release
+from fdd.errors import FddError, known, whole_number
+from fdd.files import atomic_write, file_digest, not_linked, within, writing_to
+from fdd.folders import cluster
+from fdd.folders.shards import COLUMNS, FORMATS, Job, Shard, listed, make_shard, npy_bytes, seal
+from fdd.releases.cards import DEFAULT_VERSION, Release, release
+from fdd.rendering.palettes import PALETTES
 
 MANIFEST, UNFINISHED, LISTING = "manifest.json", ".generate.json", "params.csv"
 
 PNG_BYTES = (600, 0.933)
 """Bytes of a picture, and more for each pixel: 15.9 KB at 128 x 128, 1.56 KB at 32 x 32, the means
 of a thousand images each of train and test of fdd-1 and mini-1."""
+
+PICTURES = 256
+"""Pictures of a shard by default; records are as many as in a shard of the cache."""
 
 Ranges = list[tuple[int, int]]
 """(first row, last row + 1) of each, in ascending order, not touching."""
@@ -170,7 +173,7 @@ def _write_listing(job: Job, ranges: Ranges) -> dict[str, Any]:
 
 def _finish(job: Job, ranges: Ranges, done: Ranges) -> None:
     """Writes params.csv and the manifest; removes what was replaced and what the killed left."""
-    engine.sweep(job)
+    cluster.sweep(job)
     more: dict[str, Any] = {"images": sum(high - low for low, high in ranges)}
     if job.format == "png":
         more["listing"] = _write_listing(job, ranges)
@@ -254,10 +257,10 @@ def make_all(
     images = sum(high - low for low, high in ranges)
     _check_room(job, images)
     tasks = ((shard, _before(shard, done)) for shard in cut(ranges, job.shard_rows))
-    with engine.cluster(job, stop - start, workers, scheduler) as client:
+    with cluster.cluster(job, stop - start, workers, scheduler) as client:
         _begin(job, ranges, done)
         with tqdm(total=images, unit="image", desc="generating", disable=None) as progress:
-            rendered = engine.run(client, job, tasks, progress.update)
+            rendered = cluster.run(client, job, tasks, progress.update)
     _finish(job, ranges, done)
     return rendered, images
 
@@ -301,3 +304,79 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
         "equal": equal,
         "different": different,
     }
+
+
+def generate(
+    folder: str | os.PathLike[str],
+    split: str = "train",
+    start: int = 0,
+    count: int = 1000,
+    version: str = DEFAULT_VERSION,
+    palette: str | None = None,
+    format: str = "png",
+    shard_rows: int | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    shard: int | None = None,
+) -> tuple[int, int]:
+    """Renders images start .. start + count - 1 of a split into a folder.
+
+    Run again, it verifies what is there by its checksums and renders what is missing or damaged; so
+    it goes on where it stopped, or adds other rows of the same split. Memory does not grow with
+    the number of images, however many shards there are.
+
+    Parameters
+    ----------
+    folder : path
+        What is written is complete when `manifest.json` is there, which lists the shards with
+        their SHA-256.
+    format : "png" or "npy"
+        FOLDER/palette/x0_y0_a_b_c_d.png, as published in 2019, listed in FOLDER/params.csv with
+        index and parameters; or FOLDER/shard-00000.npy, records (params float64 [6], counts uint16
+        [H, W]) as in the cache.
+    palette : str, optional
+        Colours of the pictures, "kbc" by default.
+    shard_rows : int, optional
+        Images of a shard, the unit of work: by default those of the folder if it was begun, else
+        256 pictures, or as many records as in a shard of the cache (1000).
+    workers : int, optional
+        Processes of a local Dask cluster; 0 renders in this process. See `fdd.folders.cluster` for
+        the default.
+    scheduler : str, optional
+        Address of a running Dask scheduler whose workers see the folder under the same path.
+    shard : int, optional
+        Renders this shard of the range alone, in this process.
+
+    Returns
+    -------
+    (int, int)
+        Images rendered now, and images that the folder, or that shard, holds.
+
+    Raises
+    ------
+    FddError
+        An argument out of its range, a folder that holds something else, cannot be written or is
+        too small, or a cluster that cannot do it.
+    """
+    card = release(version)
+    card.rows(split)
+    known("format", format, FORMATS)
+    if format == "png":
+        palette = "kbc" if palette is None else palette
+        known("palette", palette, PALETTES)
+    elif palette is not None:
+        raise FddError(
+            f"palette={palette!r}: npy shards hold counts, which have none; leave it out"
+        )
+    start = whole_number("start", start, 0, 2**62)
+    stop = start + whole_number("count", count, 1)
+    if shard_rows is not None:
+        shard_rows = whole_number("shard_rows", shard_rows, 1, 10**6)
+    cluster.check_options(workers, scheduler, shard)
+    root = Path(folder).expanduser()
+    default_rows = PICTURES if format == "png" else card.shard_rows
+    with writing_to(root):
+        job, done = open_folder(root, card, split, format, palette, shard_rows, default_rows)
+        if shard is not None:
+            return make_one(job, done, start, stop, shard)
+        return make_all(job, done, start, stop, workers, scheduler)

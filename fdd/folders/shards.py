@@ -17,11 +17,12 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
-from PIL import Image
 
 from fdd.attractors.params import NAMES
-from fdd.data.cache import atomic_write, npy_header, record_type, write_records
+from fdd.data.cache import npy_header, record_type, write_records
 from fdd.data.published import format_name
+from fdd.files import atomic_write, file_digest
+from fdd.pictures import save_png
 from fdd.releases.cards import Release, published_checksums
 from fdd.releases.sampling import draw
 from fdd.rendering.render import shaded
@@ -78,21 +79,6 @@ class Job:
         if self.format == "npy":
             return self.folder / f"{name}.npy"
         return self.folder / "shards" / f"{name}.csv"
-
-
-def save_png(image: np.ndarray, path: Path) -> None:
-    """Writes uint8 [H, W, 3] as PNG, under a temporary name first."""
-    with atomic_write(path) as temporary:
-        Image.fromarray(image).save(temporary, format="PNG")
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(2**16):
-            digest.update(block)
-    return digest.hexdigest()
 
 
 def seal(path: Path) -> Path:

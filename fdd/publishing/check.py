@@ -17,7 +17,7 @@ from fdd.data import parquet
 from fdd.data.indexed_png import decode
 from fdd.data.packaged import MANIFEST, is_package, read_manifest
 from fdd.errors import FddError
-from fdd.folders.shards import file_digest
+from fdd.files import file_digest
 from fdd.publishing.package import (
     METADATA,
     PALETTE,

@@ -22,18 +22,19 @@ from tqdm import tqdm
 
 import fdd
 from fdd.attractors.params import NAMES
-from fdd.checks import whole_number
 from fdd.data import parquet
-from fdd.data.cache import atomic_write, writing_to
 from fdd.data.indexed_png import encode
 from fdd.data.packaged import MANIFEST, read_manifest
-from fdd.errors import FddError
-from fdd.folders.shards import file_digest, save_png
-from fdd.folders.sheets import grid
-from fdd.publishing.texts import Contents, croissant, kaggle_metadata, licence, readme
+from fdd.devices import available_threads
+from fdd.errors import FddError, whole_number
+from fdd.files import atomic_write, file_digest, writing_to
+from fdd.pictures import grid, save_png
+from fdd.publishing.contents import Contents
+from fdd.publishing.croissant import croissant
+from fdd.publishing.texts import kaggle_metadata, licence, readme
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw, sample_params
-from fdd.rendering.render import available_threads, render, shaded
+from fdd.rendering.render import render, shaded
 
 PALETTE = "kbc"
 SHARD_PIXELS = 5000 * 128**2

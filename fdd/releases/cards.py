@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from fdd.checks import known
+from fdd.errors import known
 
 
 @dataclass(frozen=True)

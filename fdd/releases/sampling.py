@@ -7,10 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from fdd.checks import whole_number
+from fdd.devices import available_threads
+from fdd.errors import whole_number
 from fdd.releases.candidates import candidates
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
-from fdd.rendering.render import FAMILY, available_threads, count_groups
+from fdd.rendering.render import FAMILY, count_groups
 
 
 def draw_in_rounds(

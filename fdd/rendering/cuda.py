@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdd.attractors.families import Family
-from fdd.checks import whole_number
-from fdd.errors import FddError, missing_extra
+from fdd.errors import FddError, missing_extra, whole_number
 from fdd.rendering import shading as shade
 from fdd.rendering.palettes import PALETTES
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -16,8 +15,8 @@ from numpy.typing import ArrayLike
 from fdd.attractors import reference
 from fdd.attractors.families import FAMILIES, Family
 from fdd.attractors.params import as_params
-from fdd.checks import known, whole_number
-from fdd.errors import FddError
+from fdd.devices import available_threads
+from fdd.errors import FddError, known, whole_number
 from fdd.rendering import shading
 from fdd.rendering.palettes import PALETTES
 
@@ -31,11 +30,6 @@ MAX_SIZE = 4096
 MAX_POINTS = 2**32 - 1
 
 FAMILY = FAMILIES["fractal_dream"]
-
-
-def available_threads() -> int:
-    """The number of processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def checked_params(params: ArrayLike, family: Family = FAMILY) -> np.ndarray:

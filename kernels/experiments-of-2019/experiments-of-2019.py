@@ -54,7 +54,8 @@ import fdd
 from benchmarks.image_scores import retrieval
 from benchmarks.scores import linear_r2
 from fdd.data.published import parse_name
-from fdd.folders.sheets import grid, verify
+from fdd.folders.verify import verify
+from fdd.pictures import grid
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 

@@ -47,7 +47,7 @@ from sklearn.metrics import r2_score
 from sklearn.neighbors import NearestNeighbors
 
 import fdd
-from fdd.folders.sheets import grid
+from fdd.pictures import grid
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 

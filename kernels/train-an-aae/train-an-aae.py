@@ -41,7 +41,6 @@ from IPython.display import Image, Markdown, display
 import baselines
 import fdd
 from baselines.aae import AAE, PRESETS
-from baselines.training.data import resize
 from baselines.training.loop import train
 from benchmarks.oracle import load_oracle
 from benchmarks.protocol.evaluation import Data, evaluate
@@ -49,6 +48,7 @@ from benchmarks.protocol.images import World
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.figures import all_figures, read_metrics, rows_png
 from benchmarks.reporting.text import as_text
+from fdd.pictures import resize
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 

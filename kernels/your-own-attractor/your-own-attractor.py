@@ -39,7 +39,8 @@ import fdd
 from benchmarks.scores import linear_r2, mcc, nonlinear_r2, permutation_floor
 from fdd.attractors import reference
 from fdd.attractors.families import Family, Symmetry, cos, sin
-from fdd.folders.sheets import grid, imaged_params
+from fdd.folders.sheets import imaged_params
+from fdd.pictures import grid
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 

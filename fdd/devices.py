@@ -1,0 +1,33 @@
+"""Where to compute: processors and GPUs."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from fdd.errors import FddError, missing_extra
+
+if TYPE_CHECKING:
+    import torch
+
+
+def available_threads() -> int:
+    """The number of processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def pick_device(name: str) -> torch.device:
+    """The device called `name`: "auto", "cpu", "cuda" or "cuda:N". FddError for any other."""
+    try:
+        import torch
+    except ImportError as error:
+        raise missing_extra("torch", error) from error
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    kind, _, index = str(name).partition(":")
+    if name != "cpu" and (kind != "cuda" or not (index.isdecimal() or name == "cuda")):
+        raise FddError(f"device={name!r} must be auto, cpu, cuda or cuda:N")
+    if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
+        count = torch.cuda.device_count()
+        raise FddError(f"device={name!r}, but torch sees {count} CUDA devices here; use cpu")
+    return torch.device(name)

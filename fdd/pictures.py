@@ -1,0 +1,52 @@
+"""Pictures of any origin: smaller, side by side, as PNG."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from fdd.errors import FddError, whole_number
+from fdd.files import atomic_write
+
+
+def grid(images: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
+    """Images uint8 [n, H, W, 3] as one picture, in rows of `columns`, on white."""
+    columns = min(whole_number("columns", columns, 1), len(images))
+    rows = -(-len(images) // columns)
+    height, width = images.shape[1:3]
+    sheet = np.full((rows * (height + gap) + gap, columns * (width + gap) + gap, 3), 255, np.uint8)
+    for number, image in enumerate(images):
+        top = gap + number // columns * (height + gap)
+        left = gap + number % columns * (width + gap)
+        sheet[top : top + height, left : left + width] = image
+    return sheet
+
+
+def save_png(image: np.ndarray, path: Path) -> None:
+    """Writes uint8 [H, W, 3] as PNG, under a temporary name first."""
+    with atomic_write(path) as temporary:
+        Image.fromarray(image).save(temporary, format="PNG")
+
+
+def resize(images: np.ndarray, size: int) -> np.ndarray:
+    """Block means, rounded half up: uint8 [N, S, S, 3] -> uint8 [N, size, size, 3].
+
+    FddError unless the images are uint8, square and RGB, and `size` divides S.
+    """
+    side = images.shape[1] if images.ndim == 4 else 0
+    if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
+        raise FddError(f"images {images.dtype} {list(images.shape)} must be uint8 [N, S, S, 3]")
+    if size < 1 or side % size:
+        raise FddError(f"size={size} must divide {side}, the side of the images")
+    block = side // size
+    if block == 1:
+        return images
+    rows = images[:, ::block].astype(np.uint32)
+    for i in range(1, block):
+        rows += images[:, i::block]
+    sums = rows[:, :, ::block].copy()
+    for i in range(1, block):
+        sums += rows[:, :, i::block]
+    return ((2 * sums + block * block) // (2 * block * block)).astype(np.uint8)
