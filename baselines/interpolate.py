@@ -27,6 +27,7 @@ from baselines.training.model import Model
 from baselines.training.pictures import read_pictures
 from baselines.training.record import READABLE
 from baselines.training.stopping import similarity
+from fdd.commands import command
 from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, not_linked, writing_to
 from fdd.pictures import grid, resize, save_png
@@ -304,14 +305,11 @@ def compared(frames: Frames) -> list[str]:
     return lines
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 drawn, 2 a mistake (one line of stderr says which)."""
-    try:
-        options = tyro.cli(Options, args=argv, prog="python -m baselines.interpolate")
-        print(*interpolate(options), sep="\n")
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    options = tyro.cli(Options, args=argv, prog="python -m baselines.interpolate")
+    print(*interpolate(options), sep="\n")
     return 0
 
 

@@ -23,6 +23,7 @@ import tyro
 from baselines import BASELINES
 from baselines.training.cli import run
 from baselines.training.config import RunConfig
+from fdd.commands import command
 from fdd.errors import FddError
 
 Options = Mapping[str, Any]
@@ -248,19 +249,16 @@ def describe() -> str:
     return "\n".join(lines)
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 done, 2 a mistake (one line), 130 stopped by Ctrl-C."""
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
     choice: Any = tyro.cli(
         List | Run, args=argv, prog="python -m baselines.recipes", description=__doc__
     )
     if isinstance(choice, List):
         print(describe())
         return 0
-    try:
-        return run_recipe(choice)
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    return run_recipe(choice)
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ from baselines import BASELINES
 from baselines.search import Plan, Search, Values, draw, make_plan
 from baselines.training.loop import train
 from baselines.training.runs import load_state
+from fdd.commands import command
 from fdd.errors import FddError
 from fdd.files import atomic_write, not_linked, writing_to
 
@@ -290,26 +291,19 @@ class Arguments:
     ] = None
 
 
+@command(stopped="stopped; the same command goes on")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run `python -m baselines.sweep` and return its exit status.
+    """The command line; returns its exit status, as `fdd.commands.command` says.
 
-    0: all trials have ended; 2: a mistake in the arguments, or no trial without failure, one line
-    of stderr says which; 130: stopped by Ctrl-C. Raises SystemExit as argparse does.
+    0: all trials have ended; 2: also where no trial ended without failure.
     """
     asked = tyro.cli(Arguments, prog="python -m baselines.sweep", args=argv)
     out = asked.out or Path("runs", f"sweep-{asked.baseline}-{asked.preset}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        plan = make_plan(
-            asked.baseline, asked.preset, asked.set, asked.search, asked.trials, asked.search_seed
-        )
-        table = sweep(plan, out)
-    except (FddError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on", file=sys.stderr)
-        return 130
+    plan = make_plan(
+        asked.baseline, asked.preset, asked.set, asked.search, asked.trials, asked.search_seed
+    )
+    table = sweep(plan, out)
     if len(table):
         shown = table.drop(columns="reason").astype(object).fillna("-")
         print(shown.to_string(index=False, float_format="{:.4g}".format))

@@ -23,6 +23,7 @@ from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text, check_out
 from benchmarks.statistics.arrays import require
+from fdd.commands import command
 from fdd.errors import FddError, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, release
 
@@ -159,23 +160,17 @@ def score_run(
     return found, out
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 scored, 2 a mistake (one line on stderr), 130 Ctrl-C."""
-    try:
-        tyro = require("tyro")
-        options = tyro.cli(
-            Options,
-            args=argv,
-            config=(tyro.conf.PositionalRequiredArgs,),
-            prog="python -m benchmarks.correspondence",
-        )
-        found, out = score_run(options, lambda text: print(text, "...", file=sys.stderr))
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    tyro = require("tyro")
+    options = tyro.cli(
+        Options,
+        args=argv,
+        config=(tyro.conf.PositionalRequiredArgs,),
+        prog="python -m benchmarks.correspondence",
+    )
+    found, out = score_run(options, lambda text: print(text, "...", file=sys.stderr))
     print(as_text(found.result))
     print(f"index.html, scores.json and figures: {out}")
     return 0

@@ -31,6 +31,7 @@ from benchmarks.reporting.results import (
 )
 from benchmarks.reporting.runs import OF_A_SEED
 from benchmarks.statistics.arrays import require
+from fdd.commands import command
 from fdd.errors import FddError, known
 from fdd.files import atomic_write, writing_to
 
@@ -281,25 +282,19 @@ class Options:
     """Columns, each score/set or score/set/parameter, such as mcc/raw; the usual ones if none."""
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 done, 2 a mistake (one line on stderr), 130 Ctrl-C."""
-    try:
-        tyro = require("tyro")
-        options = tyro.cli(
-            Options,
-            args=argv,
-            config=(tyro.conf.PositionalRequiredArgs,),
-            prog="python -m benchmarks.leaderboard",
-        )
-        board = leaderboard(options.files, options.scores, options.sort)
-        if options.out is not None:
-            write_board(options.out, board)
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    tyro = require("tyro")
+    options = tyro.cli(
+        Options,
+        args=argv,
+        config=(tyro.conf.PositionalRequiredArgs,),
+        prog="python -m benchmarks.leaderboard",
+    )
+    board = leaderboard(options.files, options.scores, options.sort)
+    if options.out is not None:
+        write_board(options.out, board)
     print(as_text(board))
     return 0
 

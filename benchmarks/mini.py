@@ -25,6 +25,7 @@ from benchmarks.oracle.network import CANONICAL
 from benchmarks.reader import RESULT
 from benchmarks.reporting.figures import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
+from fdd.commands import command
 from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import release
@@ -219,24 +220,21 @@ def write_curves(options: Curves) -> None:
             canvas.savefig(path, format="png", dpi=160, metadata={"Software": None})
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 done, 2 a mistake (one line on stderr)."""
-    try:
-        tyro = require("tyro")
-        options: Any = tyro.extras.subcommand_cli_from_dict(
-            {"acceptance": Acceptance, "curves": Curves},
-            args=argv,
-            prog="python -m benchmarks.mini",
-        )
-        if isinstance(options, Acceptance):
-            write_acceptance(options)
-            print(options.out)
-        else:
-            write_curves(options)
-            print(options.csv, options.png, sep="\n")
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    tyro = require("tyro")
+    options: Any = tyro.extras.subcommand_cli_from_dict(
+        {"acceptance": Acceptance, "curves": Curves},
+        args=argv,
+        prog="python -m benchmarks.mini",
+    )
+    if isinstance(options, Acceptance):
+        write_acceptance(options)
+        print(options.out)
+    else:
+        write_curves(options)
+        print(options.csv, options.png, sep="\n")
     return 0
 
 

@@ -35,6 +35,7 @@ from benchmarks.oracle.network import (
 )
 from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import torch_threads
+from fdd.commands import command
 from fdd.errors import FddError, known, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
@@ -325,19 +326,13 @@ def saved_state(options: Options) -> dict[str, Any]:
     return state
 
 
+@command(stopped="stopped; the same command goes on where it was")
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 trained, 2 a mistake (one line), 130 Ctrl-C."""
-    try:
-        for package in ("torch", "safetensors"):
-            require(package)
-        options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.reader")
-        result = train(options)
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on where it was", file=sys.stderr)
-        return 130
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    for package in ("torch", "safetensors"):
+        require(package)
+    options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.reader")
+    result = train(options)
     print(*(f"{name:12}{score:.3f}" for name, score in result["test"].items()), sep="\n")
     print(f"{WEIGHTS}, {RESULT}: {options.out}")
     return 0

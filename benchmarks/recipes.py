@@ -26,6 +26,7 @@ from benchmarks.protocol.data import read_split
 from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
+from fdd.commands import command
 from fdd.errors import FddError
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import release
@@ -254,32 +255,27 @@ def _cell(values: pd.Series) -> str:
     return f"{values.mean():.3f}{spread}"
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 done, 2 a mistake (one line)."""
-    try:
-        require("torch")
-        options: Options = require("tyro").cli(
-            Options, args=argv, prog="python -m benchmarks.recipes"
-        )
-        scores = score_folder(options)
-        for version in sorted(set(scores["version"])):
-            of = scores[scores["version"] == version]
-            for size in sorted(set(of["size"])):
-                pictures_only = version.startswith("images:")
-                tested = "held-out pictures" if pictures_only else f"{options.images} test images"
-                print(f"\n{version}, {size} x {size} pixels, {tested}\n")
-                beside = {} if pictures_only else references(version, size, options.images)
-                print(table(of[of["size"] == size], beside))
-        if options.figure is not None:
-            png = rows_png(pictures(options))
-            with writing_to(options.figure.parent), atomic_write(options.figure) as path:
-                path.write_bytes(png)
-        if options.out is not None:
-            with writing_to(options.out.parent), atomic_write(options.out) as path:
-                scores.round(5).to_csv(path, index=False)
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    require("torch")
+    options: Options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.recipes")
+    scores = score_folder(options)
+    for version in sorted(set(scores["version"])):
+        of = scores[scores["version"] == version]
+        for size in sorted(set(of["size"])):
+            pictures_only = version.startswith("images:")
+            tested = "held-out pictures" if pictures_only else f"{options.images} test images"
+            print(f"\n{version}, {size} x {size} pixels, {tested}\n")
+            beside = {} if pictures_only else references(version, size, options.images)
+            print(table(of[of["size"] == size], beside))
+    if options.figure is not None:
+        png = rows_png(pictures(options))
+        with writing_to(options.figure.parent), atomic_write(options.figure) as path:
+            path.write_bytes(png)
+    if options.out is not None:
+        with writing_to(options.out.parent), atomic_write(options.out) as path:
+            scores.round(5).to_csv(path, index=False)
     return 0
 
 

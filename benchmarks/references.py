@@ -25,7 +25,8 @@ from benchmarks.protocol.evaluation import Data, evaluate, head
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.text import check_out, strict_json, write_files
 from benchmarks.statistics.arrays import Floats, require
-from fdd.errors import FddError, whole_number
+from fdd.commands import command
+from fdd.errors import whole_number
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -107,19 +108,13 @@ def score_references(
     return found
 
 
+@command()
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 done, 2 a mistake (one line on stderr), 130 Ctrl-C."""
-    try:
-        options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.references")
-        for package in ("scipy", "sklearn", "torch"):
-            require(package)
-        score_references(options, lambda text: print(text, file=sys.stderr))
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped", file=sys.stderr)
-        return 130
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.references")
+    for package in ("scipy", "sklearn", "torch"):
+        require(package)
+    score_references(options, lambda text: print(text, file=sys.stderr))
     return 0
 
 

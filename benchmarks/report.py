@@ -26,6 +26,7 @@ from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
 from benchmarks.reporting.text import check_out, headline, strict_json, write_report
 from benchmarks.statistics.arrays import require
+from fdd.commands import command
 from fdd.errors import FddError
 
 
@@ -115,35 +116,29 @@ def is_of(result: Mapping[str, Any], about: Mapping[str, Any], settings: Setting
     return bool(about["weights_sha256"]) and facts(result) == facts(now)
 
 
+@command(stopped="stopped; the same command goes on from the last model scored")
 def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; its exit status: 0 done, 2 a mistake (one line on stderr), 130 Ctrl-C."""
-    try:
-        tyro = require("tyro")
-        options = tyro.cli(
-            Options,
-            args=argv,
-            config=(tyro.conf.PositionalRequiredArgs,),
-            prog="python -m benchmarks.report",
-        )
-        for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
-            require(package)
-        check_out(options.out)
-        with tqdm(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
+    """The command line; returns its exit status, as `fdd.commands.command` says."""
+    tyro = require("tyro")
+    options = tyro.cli(
+        Options,
+        args=argv,
+        config=(tyro.conf.PositionalRequiredArgs,),
+        prog="python -m benchmarks.report",
+    )
+    for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
+        require(package)
+    check_out(options.out)
+    with tqdm(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
 
-            def done(text: str) -> None:
-                bar.update()
-                bar.write(text, file=sys.stderr)
+        def done(text: str) -> None:
+            bar.update()
+            bar.write(text, file=sys.stderr)
 
-            bench = Bench(options.of_each(), bar.set_postfix_str)
-            evaluations = score_models(options.models, bench, done)
-        results = [evaluation.result for evaluation in evaluations]
-        write_report(options.out, results, all_figures(evaluations))
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the same command goes on from the last model scored", file=sys.stderr)
-        return 130
+        bench = Bench(options.of_each(), bar.set_postfix_str)
+        evaluations = score_models(options.models, bench, done)
+    results = [evaluation.result for evaluation in evaluations]
+    write_report(options.out, results, all_figures(evaluations))
     print(headline(results))
     print(f"index.html, results.csv, results.json and figures: {options.out}")
     return 0

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from fdd.attractors.families import FAMILIES
-from fdd.errors import FddError
+from fdd.commands import command
 from fdd.folders.shards import FORMATS
 from fdd.releases.cards import DEFAULT_VERSION
 from fdd.rendering.palettes import PALETTES
@@ -284,8 +283,12 @@ def _is_negative(word: str) -> bool:
     return word.startswith("-")
 
 
+@command("fdd", stopped="fdd: interrupted; run the same command again to go on")
 def main(argv: Sequence[str] | None = None) -> int:
-    """Runs a command; returns 0, 1 if `verify` found a difference, 2 for a mistake."""
+    """Runs a command; its exit status is 1 where a check found a difference.
+
+    Otherwise it is as `fdd.commands.command` says.
+    """
     words = sys.argv[1:] if argv is None else argv
     arguments = parser().parse_args([f" {word}" if _is_negative(word) else word for word in words])
     commands = {
@@ -295,16 +298,4 @@ def main(argv: Sequence[str] | None = None) -> int:
         "package": _package,
         "verify": _verify,
     }
-    try:
-        status = commands[arguments.command](arguments)
-        sys.stdout.flush()
-        return status
-    except FddError as error:
-        print(f"fdd: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("fdd: interrupted; run the same command again to go on", file=sys.stderr)
-        return 130
-    except BrokenPipeError:  # whoever read the output has gone; nobody is left to tell
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 1
+    return commands[arguments.command](arguments)

@@ -42,7 +42,7 @@ def command(monkeypatch, tmp_path):
     monkeypatch.setattr(fdd, "load", Data)
     monkeypatch.setattr(fdd, "render", lambda params, size, points: draw(params))
     monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint: Ideal())
-    monkeypatch.setattr(oracle, "SHIPPED", {})
+    monkeypatch.delitem(oracle.SHIPPED, "fdd-1")
     quick = dataclasses.asdict(QUICK)
     monkeypatch.setattr(correspondence, "Settings", lambda **given: Settings(**quick | given))
 

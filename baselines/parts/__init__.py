@@ -1,4 +1,4 @@
 """What models share: networks and losses.
 
-Imports fdd and baselines.training.
+May import: fdd, training.
 """

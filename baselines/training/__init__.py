@@ -1,4 +1,4 @@
 """What trains any baseline: options, data, the loop, run folders. It knows no model by name.
 
-Imports fdd.
+May import: fdd.
 """

@@ -13,43 +13,32 @@ import tyro
 from baselines.training.config import RunConfig
 from baselines.training.loop import train
 from baselines.training.runs import read_config, saved_options
+from fdd.commands import command
 from fdd.errors import FddError
 
 
+@command()
 def main(
     make: Any,
     presets: Mapping[str, RunConfig],
     argv: Sequence[str] | None = None,
     **data: Any,
 ) -> int:
-    """Run `python -m baselines.NAME` and return its exit status.
+    """Run `python -m baselines.NAME`; its exit status, as `fdd.commands.command` says.
 
-    0: trained, or stopped as its options say; 2: a mistake in the options, one line of stderr says
-    which; 130: stopped by Ctrl-C.
-    `data` goes to `baselines.training.loop.train`. Raises SystemExit as argparse does, for --help
-    and for options that cannot be parsed.
+    0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`.
     """
-    try:
-        config, out = parse(make, presets, sys.argv[1:] if argv is None else list(argv))
-    except FddError as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
+    config, out = parse(make, presets, sys.argv[1:] if argv is None else list(argv))
     return run(make, config, out, **data)
 
 
+@command(stopped="stopped; the run goes on from its last checkpoint, if any")
 def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     """Print the options, train, and say how it ended; the exit status that `main` documents."""
-    try:
-        config.check()
-        lines = {**asdict(config), "run folder": out}
-        print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
-        outcome = train(make, config, out, **data)
-    except (FddError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        return 2
-    except KeyboardInterrupt:
-        print("stopped; the run goes on from its last checkpoint, if any", file=sys.stderr)
-        return 130
+    config.check()
+    lines = {**asdict(config), "run folder": out}
+    print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
+    outcome = train(make, config, out, **data)
     if outcome.reason:
         print(f"stopped at step {outcome.step}: {outcome.reason}")
     elif outcome.step < config.steps:

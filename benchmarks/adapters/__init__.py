@@ -1,6 +1,6 @@
 """Models of your own for the benchmark: functions, torch modules, ONNX files or stored codes.
 
-Imports fdd, baselines and statistics.
+May import: fdd, baselines, statistics.
 """
 
 from benchmarks.adapters.functions import Adapted, StoredCodes, from_codes, from_functions

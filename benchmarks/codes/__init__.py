@@ -1,4 +1,4 @@
 """The scores of codes against parameters, one file a question; `benchmarks.scores` has them all.
 
-Imports fdd and statistics.
+May import: fdd, statistics.
 """

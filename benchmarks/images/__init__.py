@@ -1,4 +1,4 @@
 """The scores of images, one file a question; `benchmarks.image_scores` has them all.
 
-Imports fdd and statistics.
+May import: fdd, statistics.
 """

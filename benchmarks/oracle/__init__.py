@@ -1,6 +1,6 @@
 """The oracle: the reader of parameters that is shipped, a ceiling for codes and an eye for images.
 
-Imports fdd and statistics.
+May import: fdd, statistics.
 """
 
 from benchmarks.oracle.oracle import SHIPPED, Oracle, load_oracle, packed

@@ -1,4 +1,4 @@
 """Evaluations on disk and on a page: text, CSV, JSON, HTML, figures.
 
-Imports fdd, statistics and protocol.
+May import: fdd, statistics, protocol.
 """

@@ -1,4 +1,4 @@
 """Arrays that scores accept, chance by permutation, intervals, regressors.
 
-Imports fdd.
+May import: fdd.
 """
