@@ -12,71 +12,142 @@ import fdd
 from fdd.arithmetic.compiling import jit
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-FOLDERS = ("fdd", "baselines", "benchmarks")
-MODULES = [
-    pytest.param(path, id=str(path.relative_to(CHECKOUT)))
-    for folder in FOLDERS
-    for path in sorted((CHECKOUT / folder).rglob("*.py"))
-]
-CORE = [parameter for parameter in MODULES if parameter.id.startswith("fdd/")]
-HEAVY = {"torch", "torchvision", "matplotlib", "sklearn", "skimage", "scipy", "datashader"}
-MAY_IMPORT = {
-    "fdd": {"fdd"},
-    "baselines": {"fdd", "baselines"},
-    "benchmarks": {"fdd", "baselines", "benchmarks"},
+PACKAGES = {"fdd": {"fdd"}, "baselines": {"fdd", "baselines"}}
+PACKAGES["benchmarks"] = {"fdd", "baselines", "benchmarks"}
+"""Each package, and what it may import of the three."""
+FILES = {
+    ".".join(path.relative_to(CHECKOUT).with_suffix("").parts).removesuffix(".__init__"): path
+    for package in PACKAGES
+    for path in sorted((CHECKOUT / package).rglob("*.py"))
 }
+"""Every module of the three packages, by its dotted name."""
+CORE = {name: path for name, path in FILES.items() if name.partition(".")[0] == "fdd"}
+ROOMS = {name: path for name, path in FILES.items() if path.name == "__init__.py" and "." in name}
+HEAVY = {"torch", "torchvision", "matplotlib", "sklearn", "skimage", "scipy", "datashader"}
+
+
+def tree(path):
+    return ast.parse(path.read_text(encoding="utf-8"))
 
 
 def imported(path, nodes=ast.walk):
-    """The top-level names of packages that a module imports, wherever in it."""
+    """The dotted names that a module imports, wherever in it: modules as far as they are ours."""
     names = set()
-    for node in nodes(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in nodes(tree(path)):
         if isinstance(node, ast.Import):
-            names |= {alias.name.partition(".")[0] for alias in node.names}
+            names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names.add(path.parent.name if node.level else node.module.partition(".")[0])
+            assert not node.level, f"{path} imports relative to itself"
+            inside = {f"{node.module}.{alias.name}" for alias in node.names}
+            names |= {name if name in FILES else node.module for name in inside}
     return names
+
+
+def packages(names):
+    return {name.partition(".")[0] for name in names}
 
 
 def called(path):
     """The dotted names of what a module calls."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
-    return {ast.unparse(node.func) for node in ast.walk(tree) if isinstance(node, ast.Call)}
+    return {ast.unparse(node.func) for node in ast.walk(tree(path)) if isinstance(node, ast.Call)}
 
 
-@pytest.mark.parametrize("path", MODULES)
-def test_arrows_point_one_way(path):
-    folder = path.relative_to(CHECKOUT).parts[0]
-    assert imported(path) & set(FOLDERS) <= MAY_IMPORT[folder]
+def room(name):
+    """The folder that a module lies in, or the module itself where it lies at the top."""
+    parts = name.split(".")
+    folder = ".".join(parts[:2])
+    return folder if folder in ROOMS else name
 
 
-def outside_functions(tree):
+def circle(arrows):
+    """Names that lead from one to the next and back to the first; an empty list if none do."""
+    done = set()
+
+    def follow(name, way):
+        if name in way:
+            return [*way[way.index(name) :], name]
+        if name in done:
+            return []
+        for target in sorted(arrows.get(name, ())):
+            if found := follow(target, [*way, name]):
+                return found
+        done.add(name)
+        return []
+
+    return next((found for name in sorted(arrows) if (found := follow(name, []))), [])
+
+
+def test_arrows_between_packages_point_one_way():
+    offenders = {
+        name: found
+        for name, path in FILES.items()
+        if (found := packages(imported(path)) & set(PACKAGES) - PACKAGES[name.partition(".")[0]])
+    }
+    assert offenders == {}
+
+
+def test_arrows_between_rooms_point_one_way():
+    arrows = {}
+    for name, path in FILES.items():
+        targets = {room(target) for target in imported(path) if target in FILES}
+        arrows.setdefault(room(name), set()).update(targets - {room(name)})
+    assert " -> ".join(circle(arrows)) == ""
+
+
+def test_a_room_says_what_it_is_for_and_imports_what_it_says():
+    """The last line of its docstring lists it, by names in its own package or by packages."""
+    offenders = []
+    for name, init in ROOMS.items():
+        purpose, _, line = (ast.get_docstring(tree(init)) or "").rpartition("\n\nMay import: ")
+        assert purpose, f"{name} does not say what it is for and what it may import"
+        package = name.partition(".")[0]
+        listed = line.removesuffix(".").split(", ")
+        allowed = {one if one in PACKAGES else f"{package}.{one}" for one in listed} | {name}
+        for module, path in FILES.items():
+            if room(module) == name:
+                found = {room(target) for target in imported(path) if target in FILES}
+                of_others = {one for one in found if one.partition(".")[0] in {*listed} - {package}}
+                forbidden = sorted(found - of_others - allowed)
+                offenders += [f"{module} imports {one}" for one in forbidden]
+    assert offenders == []
+
+
+def outside_functions(node):
     """The nodes of a module that run when it is imported; type checkers alone read the others."""
-    for node in ast.iter_child_nodes(tree):
-        typing_only = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
-        if not isinstance(node, ast.FunctionDef) and not typing_only:
-            yield node
-            yield from outside_functions(node)
+    for child in ast.iter_child_nodes(node):
+        typing_only = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not isinstance(child, ast.FunctionDef) and not typing_only:
+            yield child
+            yield from outside_functions(child)
 
 
-@pytest.mark.parametrize("path", CORE)
-def test_the_core_imports_heavy_packages_only_inside_functions_for_the_gpu(path):
-    """torch owns the memory of the GPU, so what renders there needs it, and nothing else does."""
-    assert imported(path, outside_functions).isdisjoint(HEAVY)
-    for_the_gpu = {"torch"} if "cuda" in path.name or path.name == "stream.py" else set()
-    typed = {"torch"} if path.name == "render.py" else set()
-    assert imported(path) & HEAVY <= for_the_gpu | typed
+def test_the_core_imports_heavy_packages_only_inside_functions_for_the_gpu():
+    """torch owns the memory of the GPU, so what computes there needs it, and nothing else does."""
+    offenders = {}
+    for name, path in CORE.items():
+        for_the_gpu = "cuda" in path.name or path.name in ("devices.py", "stream.py", "render.py")
+        allowed = {"torch"} if for_the_gpu else set()
+        found = packages(imported(path, outside_functions)) & HEAVY
+        found |= packages(imported(path)) & HEAVY - allowed
+        if found:
+            offenders[name] = found
+    assert offenders == {}
 
 
-@pytest.mark.parametrize("path", CORE)
-def test_only_the_command_line_prints(path):
-    assert ("print" in called(path)) == (path.name == "cli.py")
+def test_only_the_command_line_prints():
+    printing = {name for name, path in CORE.items() if "print" in called(path)}
+    assert printing == {"fdd.cli", "fdd.commands"}
 
 
-@pytest.mark.parametrize("path", CORE)
-def test_the_core_touches_no_global_random_state(path):
+def test_the_core_touches_no_global_random_state():
     allowed = {"np.random.Philox", "numpy.random.Philox"}
-    assert {name for name in called(path) - allowed if "random." in name} == set()
+    offenders = {
+        f"{name} calls {call}"
+        for name, path in CORE.items()
+        for call in called(path) - allowed
+        if "random." in call
+    }
+    assert offenders == set()
 
 
 def test_importing_fdd_loads_nothing_heavy_and_makes_no_folder(run_python, tmp_path):

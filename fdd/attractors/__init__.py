@@ -1,4 +1,4 @@
 """The attractors: their equations, ranges and symmetries, the slow exact specification, parameters.
 
-Imports errors.
+May import: errors.
 """

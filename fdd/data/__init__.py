@@ -1,4 +1,4 @@
 """Opening the data: the cache, published folders and packages, Kaggle, and the endless stream.
 
-Imports errors, files, attractors, arithmetic, rendering and releases.
+May import: errors, files, devices, attractors, arithmetic, rendering, releases.
 """

@@ -1,4 +1,4 @@
 """Folders of pictures or records: generated shard by shard, verified, shown as sheets.
 
-Imports everything of fdd but publishing and the command line.
+May import: fdd, errors, files, pictures, devices, attractors, rendering, releases, data.
 """

@@ -1,4 +1,4 @@
 """The package that is published on Kaggle: written, described and checked.
 
-Imports everything of fdd but the command line.
+May import: fdd, errors, files, pictures, devices, attractors, rendering, releases, data.
 """

@@ -1,4 +1,4 @@
 """The releases: what each holds, and (version, split, index) to accepted parameters.
 
-Imports errors, attractors, arithmetic and rendering.
+May import: errors, devices, attractors, arithmetic, rendering.
 """

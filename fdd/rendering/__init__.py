@@ -1,4 +1,4 @@
 """Parameters to counts to images, exact, on the CPU and on CUDA.
 
-Imports errors, attractors and arithmetic.
+May import: errors, devices, attractors, arithmetic.
 """
