@@ -72,7 +72,7 @@ class AAE(DCGAN):
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
-        self.encoder = Encoder(config.shape(), config.latent_size)
+        self.encoder = Encoder(config, config.latent_size)
         initialise(self.encoder, rng)
         self.decoder_learns = config.autoencoder_loss == "EG"
         coders = (self.encoder, self.generator) if self.decoder_learns else (self.encoder,)

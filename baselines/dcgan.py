@@ -27,7 +27,7 @@ from baselines.parts.losses import (
     generator_loss,
     gradient_penalty,
 )
-from baselines.parts.networks import Discriminator, Generator, Shape, frozen, initialise
+from baselines.parts.networks import Discriminator, Generator, frozen, initialise
 from baselines.training.cli import main
 from baselines.training.config import (
     Count,
@@ -76,19 +76,6 @@ class Config(RunConfig):
     beta1: Fraction = 0.5
     """Adam's first moment decay; the second is 0.999."""
 
-    def shape(self) -> Shape:
-        """What the networks have in common."""
-        return Shape(
-            image_size=self.image_size,
-            width=self.width,
-            kernel_size=self.kernel_size,
-            batch_norm_eps=self.batch_norm_eps,
-            leaky_slope=self.leaky_slope,
-            generator_stride=self.generator_stride,
-            mapping_layers=self.mapping_layers,
-            bfloat16=self.precision == "bfloat16",
-        )
-
 
 SMALL: dict[str, Any] = {
     "steps": 800,
@@ -122,9 +109,9 @@ class DCGAN(Baseline):
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
         self.config = config
-        self.generator = Generator(config.shape(), config.latent_size)
+        self.generator = Generator(config, config.latent_size)
         critic = config.adversarial_loss.startswith("wgan")
-        self.discriminator = Discriminator(config.shape(), batch_norm=not critic)
+        self.discriminator = Discriminator(config, batch_norm=not critic)
         initialise(self, rng)
         self.optimizers = {
             "generator": self.adam(config.lr_generator, self.generator),

@@ -7,12 +7,12 @@ import pytest
 import torch
 from torch import nn
 
+from baselines.dcgan import Config
 from baselines.parts.networks import (
     MAPPING_WIDTH,
     Discriminator,
     Encoder,
     Generator,
-    Shape,
     UpsampledConv2d,
     frozen,
     initialise,
@@ -27,16 +27,16 @@ GENERATOR = {
 }
 DOWN = [(64, 3, 9, 9), (128, 64, 9, 9), (256, 128, 9, 9), (512, 256, 9, 9)]
 DOWN_PARAMETERS = (15552 + 663552 + 2654208 + 10616832) + 960 + (128 + 256 + 512) * 2
-SMALL = Shape(image_size=16, width=2, kernel_size=3)
+SMALL = Config(image_size=16, width=2, kernel_size=3)
 
 
 @pytest.fixture(scope="module")
 def shapes():
     """The three networks at their published size."""
     return SimpleNamespace(
-        generator=Generator(Shape(), 6).eval(),
-        encoder=Encoder(Shape(), 6).eval(),
-        discriminator=Discriminator(Shape()).eval(),
+        generator=Generator(Config(), 6).eval(),
+        encoder=Encoder(Config(), 6).eval(),
+        discriminator=Discriminator(Config()).eval(),
     )
 
 
@@ -97,19 +97,23 @@ def test_what_is_saved_of_a_generator_has_the_published_names_and_shapes(shapes)
     convolutions = [tuple(saved[f"{layer}.weight"].shape) for layer in (3, 6, 9, 12)]
     assert convolutions == GENERATOR["convolutions"]
     assert {name.rpartition(".")[2] for name in saved} == {
-        *("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+        "weight",
+        "bias",
+        "running_mean",
+        "running_var",
+        "num_batches_tracked",
     }
 
 
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_smaller_networks_fit_together(size):
-    shape = Shape(image_size=size, width=2, kernel_size=5)
-    codes = Encoder(shape, 3)(torch.zeros(2, 3, size, size))
+    options = Config(image_size=size, width=2, kernel_size=5)
+    codes = Encoder(options, 3)(torch.zeros(2, 3, size, size))
     assert codes.shape == (2, 3)
-    images = Generator(shape, 3)(codes)
+    images = Generator(options, 3)(codes)
     assert images.shape == (2, 3, size, size)
     assert images.abs().max() <= 1
-    assert Discriminator(shape)(images).shape == (2, 1)
+    assert Discriminator(options)(images).shape == (2, 1)
 
 
 def test_weights_are_glorot_normal_from_the_generator_alone():
@@ -176,7 +180,7 @@ def test_the_folded_generator_is_the_generator_of_2019():
 
 
 def test_layers_before_the_generator_map_the_codes():
-    network = Generator(Shape(image_size=16, width=2, kernel_size=3, mapping_layers=2), 6)
+    network = Generator(Config(image_size=16, width=2, kernel_size=3, mapping_layers=2), 6)
     assert weights(network, nn.Linear) == [
         (MAPPING_WIDTH, 6),
         (MAPPING_WIDTH, MAPPING_WIDTH),
@@ -187,15 +191,15 @@ def test_layers_before_the_generator_map_the_codes():
 
 
 def test_a_strided_generator_makes_images_of_the_same_size():
-    shape = Shape(image_size=16, width=2, kernel_size=3, generator_stride=2)
-    network = Generator(shape, 6)
+    options = Config(image_size=16, width=2, kernel_size=3, generator_stride=2)
+    network = Generator(options, 6)
     assert [x.stride for x in network if isinstance(x, UpsampledConv2d)] == [(2, 2)] * 3
     assert network(torch.zeros(2, 6)).shape == (2, 3, 16, 16)
     assert count(network) == count(Generator(SMALL, 6))
 
 
 def test_bfloat16_is_for_training_alone():
-    lower = Encoder(Shape(image_size=16, width=2, kernel_size=3, bfloat16=True), 6)
+    lower = Encoder(Config(image_size=16, width=2, kernel_size=3, precision="bfloat16"), 6)
     initialise(lower, torch.Generator().manual_seed(0))
     exact = Encoder(SMALL, 6)
     exact.load_state_dict(lower.state_dict())

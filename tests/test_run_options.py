@@ -149,7 +149,7 @@ def test_compiled_networks_give_the_same_losses(run, monkeypatch):
 def test_a_run_with_an_average_loads_the_average(run, name):
     folder = run(name, "a", ema=0.9, lr_generator=0.01)
     weights = load_weights(folder)
-    generator = baselines.parts.networks.Generator(baseline(name).config_type(**TINY).shape(), 6)
+    generator = baselines.parts.networks.Generator(baseline(name).config_type(**TINY), 6)
     codes, made = torch.from_numpy(CODES).float(), {}
     for prefix in ("average.module.", "generator."):
         found = {k.removeprefix(prefix): w for k, w in weights.items() if k.startswith(prefix)}

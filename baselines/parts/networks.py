@@ -1,6 +1,6 @@
 """Generator, discriminator and encoder of the 2019 experiments.
 
-With the default `Shape` the generator goes from 512x16x16 over 256x32x32 and 128x64x64 to
+With the default options the generator goes from 512x16x16 over 256x32x32 and 128x64x64 to
 64x128x128, and the other two go from 64x64x64 to 512x8x8; smaller numbers give the same in small.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -19,36 +19,41 @@ from baselines.training.parallel import BatchNorm
 MAPPING_WIDTH = 256
 
 
-@dataclass(frozen=True)
-class Shape:
-    """What the networks of one model have in common; the defaults are those of 2019."""
+class NetworkOptions(Protocol):
+    """What the networks of a model read of its options; `baselines.dcgan.Config` describes each."""
 
-    image_size: int = 128
-    """Pixels on a side, S: a multiple of 16."""
-    width: int = 64
-    """Channels at the highest resolution; the lowest has 8 times as many."""
-    kernel_size: int = 9
-    """Side of the kernels, odd."""
-    batch_norm_eps: float = 0.5
-    leaky_slope: float = 1e-6
-    generator_stride: int = 1
-    """Stride of the generator's convolutions, 1 or 2."""
-    mapping_layers: int = 0
-    """Linear layers of MAPPING_WIDTH numbers between the codes and the generator of 2019."""
-    bfloat16: bool = False
-    """Compute convolutions and linear layers in bfloat16 while training; weights stay float32."""
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def kernel_size(self) -> int: ...
+    @property
+    def generator_stride(self) -> int: ...
+    @property
+    def mapping_layers(self) -> int: ...
+    @property
+    def batch_norm_eps(self) -> float: ...
+    @property
+    def leaky_slope(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
 
-    def normalise(self, channels: int) -> nn.Module:
-        return BatchNorm(channels, eps=self.batch_norm_eps)
 
-    def activate(self) -> nn.Module:
-        return nn.LeakyReLU(self.leaky_slope)
+def normalise(options: NetworkOptions, channels: int) -> nn.Module:
+    return BatchNorm(channels, eps=options.batch_norm_eps)
 
-    def shrink(self, channels: int, out: int) -> nn.Module:
-        return nn.Conv2d(channels, out, self.kernel_size, stride=2, padding=self.kernel_size // 2)
 
-    def enlarge(self, channels: int, out: int) -> nn.Module:
-        return UpsampledConv2d(channels, out, self.kernel_size, self.generator_stride)
+def activate(options: NetworkOptions) -> nn.Module:
+    return nn.LeakyReLU(options.leaky_slope)
+
+
+def shrink(options: NetworkOptions, channels: int, out: int) -> nn.Module:
+    return nn.Conv2d(channels, out, options.kernel_size, stride=2, padding=options.kernel_size // 2)
+
+
+def enlarge(options: NetworkOptions, channels: int, out: int) -> nn.Module:
+    return UpsampledConv2d(channels, out, options.kernel_size, options.generator_stride)
 
 
 class UpsampledConv2d(nn.Conv2d):
@@ -93,9 +98,9 @@ class UpsampledConv2d(nn.Conv2d):
 class Network(nn.Sequential):
     """Layers that compute in bfloat16 while training, if asked to; in and out it is float32."""
 
-    def __init__(self, shape: Shape, layers: list[nn.Module]) -> None:
+    def __init__(self, options: NetworkOptions, layers: list[nn.Module]) -> None:
         super().__init__(*layers)
-        self.lower = shape.bfloat16
+        self.lower = options.precision == "bfloat16"
 
     def forward(self, x: Tensor) -> Tensor:
         lower = self.lower and self.training
@@ -113,26 +118,26 @@ class Generator(Network):
     so that the sizes stay the same.
     """
 
-    def __init__(self, shape: Shape, latent_size: int) -> None:
-        first, side = 8 * shape.width, shape.image_size // 8
+    def __init__(self, options: NetworkOptions, latent_size: int) -> None:
+        first, side = 8 * options.width, options.image_size // 8
         layers: list[nn.Module] = []
         inputs = latent_size
-        for _ in range(shape.mapping_layers):
-            layers += [nn.Linear(inputs, MAPPING_WIDTH), shape.activate()]
+        for _ in range(options.mapping_layers):
+            layers += [nn.Linear(inputs, MAPPING_WIDTH), activate(options)]
             inputs = MAPPING_WIDTH
         layers += [
             nn.Linear(inputs, first * side * side),
             nn.Unflatten(1, (first, side, side)),
-            shape.activate(),
+            activate(options),
         ]
         for channels in (first, first // 2, first // 4):
             layers += [
-                shape.enlarge(channels, channels // 2),
-                shape.normalise(channels // 2),
-                shape.activate(),
+                enlarge(options, channels, channels // 2),
+                normalise(options, channels // 2),
+                activate(options),
             ]
-        layers += [nn.Conv2d(shape.width, 3, 3, padding=1), nn.Tanh()]
-        super().__init__(shape, layers)
+        layers += [nn.Conv2d(options.width, 3, 3, padding=1), nn.Tanh()]
+        super().__init__(options, layers)
 
 
 class Encoder(Network):
@@ -141,15 +146,15 @@ class Encoder(Network):
     Four convolutions of stride 2 to width, 2, 4 and 8 times width channels, and a linear layer.
     """
 
-    def __init__(self, shape: Shape, latent_size: int, batch_norm: bool = True) -> None:
-        width = shape.width
-        layers: list[nn.Module] = [shape.shrink(3, width), shape.activate()]
+    def __init__(self, options: NetworkOptions, latent_size: int, batch_norm: bool = True) -> None:
+        width = options.width
+        layers: list[nn.Module] = [shrink(options, 3, width), activate(options)]
         for channels in (width, 2 * width, 4 * width):
-            layers += [shape.shrink(channels, 2 * channels), shape.activate()]
-            layers += [shape.normalise(2 * channels)] if batch_norm else []
-        side = shape.image_size // 16
+            layers += [shrink(options, channels, 2 * channels), activate(options)]
+            layers += [normalise(options, 2 * channels)] if batch_norm else []
+        side = options.image_size // 16
         layers += [nn.Flatten(), nn.Linear(8 * width * side * side, latent_size)]
-        super().__init__(shape, layers)
+        super().__init__(options, layers)
 
 
 class Discriminator(Encoder):
@@ -159,8 +164,8 @@ class Discriminator(Encoder):
     the same means, and the difference of means is all that it is trained on.
     """
 
-    def __init__(self, shape: Shape, batch_norm: bool = True) -> None:
-        super().__init__(shape, 1, batch_norm)
+    def __init__(self, options: NetworkOptions, batch_norm: bool = True) -> None:
+        super().__init__(options, 1, batch_norm)
 
 
 @torch.no_grad()
