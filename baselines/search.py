@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from baselines import BASELINES
 from baselines.training.config import RunConfig
-from baselines.training.data import Batches, held_out_batch, open_data
+from baselines.training.data import held_out_batch, open_data
 from fdd.errors import FddError, known, whole_number
 
 Search = Literal["grid", "random", "tpe"]
@@ -189,9 +189,7 @@ def check(config: RunConfig) -> None:
 
 def check_data(config: RunConfig) -> None:
     """FddError unless there are images to train on and to judge by, as these options want them."""
-    data, held_out = open_data(config)
-    if data is not None:
-        Batches(data, config)
+    _, held_out = open_data(config)
     held_out_batch(held_out, config, torch.device("cpu"))
 
 

@@ -206,25 +206,41 @@ def test_processes_share_the_batch_that_one_would_have(tiny, data, place, kind, 
 def test_images_are_held_out_of_the_val_split(tiny):
     config = options(version="tiny-1")
     train, held_out = open_data(config)
-    assert (len(train), len(held_out)) == (25, 10)
+    assert (len(train.data), len(held_out)) == (25, 10)
     expected = fdd.load("val", version="tiny-1")
     found = held_out_batch(held_out, config, CPU)
     assert np.array_equal(to_images(found.images), expected.read(range(10)))
     assert np.array_equal(found.params, expected.params.to_numpy())
-    assert open_data(options(**STREAM))[0] is None
+    stream, same = open_data(options(**STREAM))
+    assert isinstance(stream, StreamBatches)
+    assert np.array_equal(same.read(range(10)), expected.read(range(10)))
+
+
+def test_data_that_is_given_takes_the_place_of_what_the_option_says(tiny, data):
+    for changes in ({"version": "tiny-1"}, STREAM, {"data": "images:nowhere"}):
+        train, held_out = open_data(options(**changes), data, data)
+        assert train.data is held_out is data
+    train, held_out = open_data(options(version="tiny-1"), data)
+    assert (train.data, len(held_out)) == (data, 10)
+    train, held_out = open_data(options(version="tiny-1"), held_out=data)
+    assert (len(train.data), held_out) == (25, data)
+    train, held_out = open_data(options(**STREAM), held_out=data)
+    assert isinstance(train, StreamBatches)
+    assert held_out is data
 
 
 def test_images_come_from_the_package_that_is_published(tiny, tmp_path, monkeypatch):
     package(tmp_path / "fractal-dream-tiny-1", version="tiny-1", images=12)
     monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(tmp_path))
-    train, held_out = open_data(options(data="kaggle", version="tiny-1"))
+    batches, held_out = open_data(options(data="kaggle", version="tiny-1", batch_size=4))
+    train = batches.data
     assert (len(train), len(held_out), train.version) == (12, 10, "tiny-1")
     for split, found in (("train", train), ("val", held_out)):
         expected = fdd.load(split, version="tiny-1")
         rows = range(len(found))
         assert np.array_equal(found.read(rows), expected.read(rows))
         assert np.array_equal(found.params, expected.params[: len(found)])
-    assert Batches(train, options(data="kaggle", batch_size=4)).version == "tiny-1"
+    assert batches.version == "tiny-1"
 
 
 def test_no_more_images_are_held_out_than_are_looked_at(data):

@@ -237,7 +237,8 @@ def options(photographs, **changes):
 
 @pytest.mark.parametrize(("batch_size", "held_out"), [(4, 2), (8, 2), (2, 2)])
 def test_a_folder_is_split_into_training_and_held_out(photographs, batch_size, held_out):
-    train, few = open_data(options(photographs, batch_size=batch_size))
+    batches, few = open_data(options(photographs, batch_size=batch_size))
+    train = batches.data
     assert (len(train), len(few)) == (10 - held_out, held_out)
     assert not set(train.names) & set(few.names)
 

@@ -17,7 +17,7 @@ import fdd
 from baselines.training import augment
 from baselines.training.config import STORED, RunConfig
 from baselines.training.parallel import processes
-from baselines.training.pictures import read_pictures
+from baselines.training.pictures import Pictures, read_pictures
 from fdd.errors import FddError
 from fdd.pictures import resize
 from fdd.releases.cards import release
@@ -87,28 +87,6 @@ def params_of(data: ImageData) -> Params | None:
     return None if table is None else table.to_numpy(np.float64)
 
 
-def open_data(config: RunConfig) -> tuple[ImageData | None, ImageData]:
-    """What to train on, None for the stream, and the images held out of it.
-
-    These are the release's val split, or pictures of the folder that are evenly spaced.
-    """
-    if not config.data.startswith("images:"):
-        where: dict[str, Any] = {"version": config.version, "source": STORED.get(config.data)}
-        stored = config.data in STORED
-        return (fdd.load("train", **where) if stored else None), fdd.load("val", **where)
-    exclude = None if config.exclude is None else Path(config.exclude)
-    folder = Path(config.data.removeprefix("images:")).expanduser()
-    pictures = read_pictures(folder, config.image_size, exclude)
-    if len(pictures) < config.batch_size + 2:
-        raise FddError(
-            f"data={config.data!r}: {len(pictures)} pictures are too few; it must hold at least "
-            f"{config.batch_size + 2} for batch_size={config.batch_size}"
-        )
-    return pictures.split(
-        min(HELD_OUT, max(2, len(pictures) // 10), len(pictures) - config.batch_size)
-    )
-
-
 def held_out_batch(data: ImageData, config: RunConfig, device: torch.device) -> Batch:
     """The first HELD_OUT images of a data set, as a batch."""
     rows = range(min(HELD_OUT, len(data)))
@@ -132,7 +110,7 @@ class Batches:
             raise FddError(
                 f"batch_size={config.batch_size} must be at most {rows}, the images to train on"
             )
-        self._data, self._config, self._rows = data, config, rows
+        self.data, self._config, self._rows = data, config, rows
         self._params = params_of(data)
         self.version: str | None = getattr(data, "version", None)
         self._order_of: tuple[int, NDArray[np.int64]] = (-1, np.empty(0, np.int64))
@@ -154,7 +132,7 @@ class Batches:
         """Batch number `step`: uint8 [N, image_size, image_size, 3], float64 [N, 6] or None."""
         rank, world = processes()
         rows = np.split(self.rows(step), world)[rank]
-        images = resize(self._data.read(rows), self._config.image_size)
+        images = resize(self.data.read(rows), self._config.image_size)
         params = None if self._params is None else self._params[rows]
         return augmented(images, params, self._config, step)
 
@@ -190,6 +168,41 @@ class StreamBatches:
         self._next = step + 1
         images, params = next(self._batches)
         return augmented(resize(images, self._config.image_size), params, self._config, step)
+
+
+def open_data(
+    config: RunConfig, data: ImageData | None = None, held_out: ImageData | None = None
+) -> tuple[Batches | StreamBatches, ImageData]:
+    """Batches to train on and the images held out of them, as the option `data` says.
+
+    These are the release's val split, or pictures of the folder that are evenly spaced. `data` and
+    `held_out`, where they are given, take the place of either.
+    """
+    if config.data.startswith("images:") and (data is None or held_out is None):
+        rest, chosen = open_pictures(config)
+        data = rest if data is None else data
+        held_out = chosen if held_out is None else held_out
+    where: dict[str, Any] = {"version": config.version, "source": STORED.get(config.data)}
+    if data is None and config.data != "stream":
+        data = fdd.load("train", **where)
+    if held_out is None:
+        held_out = fdd.load("val", **where)
+    return StreamBatches(config) if data is None else Batches(data, config), held_out
+
+
+def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
+    """The pictures to train on and those held out. FddError if they are too few for a batch."""
+    exclude = None if config.exclude is None else Path(config.exclude)
+    folder = Path(config.data.removeprefix("images:")).expanduser()
+    pictures = read_pictures(folder, config.image_size, exclude)
+    if len(pictures) < config.batch_size + 2:
+        raise FddError(
+            f"data={config.data!r}: {len(pictures)} pictures are too few; it must hold at least "
+            f"{config.batch_size + 2} for batch_size={config.batch_size}"
+        )
+    return pictures.split(
+        min(HELD_OUT, max(2, len(pictures) // 10), len(pictures) - config.batch_size)
+    )
 
 
 def augmented(

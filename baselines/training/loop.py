@@ -24,9 +24,7 @@ from baselines.training.config import RunConfig
 from baselines.training.data import (
     HELD_OUT,
     Batch,
-    Batches,
     ImageData,
-    StreamBatches,
     held_out_batch,
     open_data,
     read_ahead,
@@ -111,9 +109,7 @@ def train(
             "of processes that share it"
         )
     runs.check_folder(folder, make.name, config)
-    opened = open_data(config) if held_out is None else (data, held_out)
-    data, held_out = (opened[0] if data is None else data), opened[1]
-    batches = StreamBatches(config) if data is None else Batches(data, config)
+    batches, images = open_data(config, data, held_out)
 
     rng = torch.Generator().manual_seed(config.seed)
     model = make(config, rng).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -130,13 +126,14 @@ def train(
         model.begin()
     model.train()
     fabric.barrier()  # no process may find the folder half made by another
-    few = held_out_batch(held_out, config, device)
+    few = held_out_batch(images, config, device)
     where = {"device": str(device), "threads": torch.get_num_threads(), "torch": torch.__version__}
     where["processes"] = fabric.world_size
-    version = getattr(batches, "version", None)
-    versions = {"fdd_version": fdd.__version__, "data_version": version, "trained_on": where}
+    versions = {"fdd_version": fdd.__version__, "data_version": batches.version}
     if alone:
-        runs.write_config(folder, {"baseline": make.name, **asdict(config), **versions})
+        runs.write_config(
+            folder, {"baseline": make.name, **asdict(config), **versions, "trained_on": where}
+        )
     if config.compile:
         for network in model.children():
             network.compile()
