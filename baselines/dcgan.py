@@ -28,6 +28,7 @@ from baselines.parts.losses import (
     gradient_penalty,
 )
 from baselines.parts.networks import Discriminator, Generator, frozen, initialise
+from baselines.training.baseline import Baseline
 from baselines.training.cli import main
 from baselines.training.config import (
     Count,
@@ -39,7 +40,6 @@ from baselines.training.config import (
     RunConfig,
 )
 from baselines.training.data import Batch, send
-from baselines.training.loop import Baseline
 from baselines.training.parallel import average_gradients, processes, share
 
 C = TypeVar("C", bound=RunConfig)

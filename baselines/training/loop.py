@@ -11,19 +11,16 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
-from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
 from tqdm import tqdm
 
 import fdd
 from baselines.training import parallel, runs
+from baselines.training.baseline import Baseline
 from baselines.training.config import RunConfig
 from baselines.training.data import (
     HELD_OUT,
-    Batch,
     ImageData,
     held_out_batch,
     open_data,
@@ -34,40 +31,6 @@ from baselines.training.record import Recorder
 from baselines.training.stopping import Watch
 from fdd.devices import pick_device
 from fdd.errors import FddError
-
-
-class Baseline(nn.Module):
-    """What the loop needs of a model.
-
-    With a method `reproduce(batch) -> images`, what it makes of held-out images is compared with
-    them; with `encode(images) -> codes`, codes can be asked for.
-    """
-
-    name: ClassVar[str]
-    config_type: ClassVar[type[RunConfig]]
-    optimizers: dict[str, Optimizer]
-    watched: dict[str, list[Tensor]] | None = None
-    """Where the loop wants to see tensors of a step: what `watch` was given, by name."""
-
-    def __init__(self, config: RunConfig, rng: torch.Generator) -> None:
-        super().__init__()
-
-    def begin(self) -> None:
-        """Called once before the first step of a new run."""
-
-    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-        """One update on a batch, noise from `rng`; the losses by name."""
-        raise NotImplementedError
-
-    def generate(self, codes: Tensor) -> Tensor:
-        """Codes [N, latent_size] -> images [N, 3, S, S] in [-1, 1]."""
-        raise NotImplementedError
-
-    def watch(self, name: str, tensors: Tensor | list[Tensor]) -> None:
-        """Show tensors of a step to the loop, if it looks."""
-        if self.watched is not None:
-            tensors = [tensors] if isinstance(tensors, Tensor) else tensors
-            self.watched[name] = [tensor.detach().clone() for tensor in tensors]
 
 
 @dataclass(frozen=True)

@@ -6,19 +6,17 @@ import csv
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
+from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, to_images, to_tensor
 from baselines.training.stopping import judge
 from fdd.files import atomic_write
 from fdd.pictures import grid, save_png
-
-if TYPE_CHECKING:
-    from baselines.training.loop import Baseline
 
 COLUMNS = 8
 """Images in a row of a picture."""
