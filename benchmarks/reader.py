@@ -244,7 +244,7 @@ def train(options: Options) -> dict[str, Any]:
 
 def run(training: Training, test: tuple[Images, Floats]) -> bool:
     """Take the steps that are left, save at each point of the curve; False if Ctrl-C stopped it."""
-    from baselines.training.interrupt import stop_on_signal
+    from baselines.training.stopping import stop_on_signal
 
     options, batch = training.options, training.options.batch_size
     bar = tqdm(total=training.steps * batch, initial=training.step * batch, unit="image")

@@ -26,9 +26,8 @@ from baselines.training.data import (
     open_data,
     read_ahead,
 )
-from baselines.training.interrupt import stop_on_signal
 from baselines.training.record import Recorder
-from baselines.training.stopping import Watch
+from baselines.training.stopping import Watch, stop_on_signal
 from fdd.devices import pick_device
 from fdd.errors import FddError
 
