@@ -117,7 +117,7 @@ class AAE(DCGAN):
         """The first update and its two losses; with "E" no weight of the generator changes."""
         with nullcontext() if self.decoder_learns else frozen(self.generator):
             codes = self.encode(images)
-            self.watch("codes", codes)
+            self.show("codes", codes)
             made = self.generator(codes)
             reconstruction = reconstruction_loss(self.config.reconstruction_loss, made, images)
             moments = moments_loss(codes)

@@ -154,8 +154,8 @@ class DCGAN(Baseline):
         game = self.config.adversarial_loss
         fakes = fakes.detach()
         real_logits, fake_logits = self.discriminator(batch.images), self.discriminator(fakes)
-        self.watch("D(x)", real_logits)
-        self.watch("D(G(z))", fake_logits)
+        self.show("D(x)", real_logits)
+        self.show("D(G(z))", fake_logits)
         loss = discriminator_loss(game, real_logits, fake_logits, label)
         if game == "wgan-gp":
             loss = loss + gradient_penalty(self.discriminator, batch.images, fakes, rng)
@@ -183,7 +183,7 @@ class DCGAN(Baseline):
         optimizer.zero_grad()
         loss.backward()
         average_gradients(parameters)
-        self.watch(f"gradient of {name}", [p.grad for p in parameters if p.grad is not None])
+        self.show(f"gradient of {name}", [p.grad for p in parameters if p.grad is not None])
         optimizer.step()
 
 

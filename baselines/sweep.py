@@ -146,35 +146,35 @@ def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
     if not failed and reason is None and outcome.step < config.steps:
         study.set_user_attr(timer, seconds)
         return False
-    watch = {} if failed else load_state(folder)["watch"]
+    best = {} if failed else load_state(folder)["watch"]
     if (folder / "config.json").exists():
-        record_hparams(folder, options, watch)
-    result = {"best_step": watch.get("best_step"), "seconds": seconds, "reason": reason}
+        record_hparams(folder, options, best)
+    result = {"best_step": best.get("best_step"), "seconds": seconds, "reason": reason}
     study.add_trial(
         create_trial(
             state=TrialState.FAIL if failed else TrialState.COMPLETE,
-            value=watch.get("best_score"),
+            value=best.get("best_score"),
             params=options,
             distributions={**plan.space},
             user_attrs=result,
         )
     )
-    print(f"failed: {reason}" if failed else f"score {watch['best_score']:.4g}", flush=True)
+    print(f"failed: {reason}" if failed else f"score {best['best_score']:.4g}", flush=True)
     return not stopped
 
 
-def record_hparams(folder: Path, options: dict[str, Any], watch: dict[str, Any]) -> None:
+def record_hparams(folder: Path, options: dict[str, Any], best: dict[str, Any]) -> None:
     """Add a trial to TensorBoard's HParams, in the events of its run.
 
-    A failed trial, whose `watch` is empty, has no score and no record of success.
+    A failed trial, whose `best` is empty, has no score and no record of success.
     """
     shown = {name: v if type(v) in (int, float) else str(v) for name, v in options.items()}
     experiment, start, end = hparams(shown, {"best score": 0})
     with SummaryWriter(str(folder / "tb")) as events:
-        for summary in (experiment, start, end) if watch else (experiment, start):
+        for summary in (experiment, start, end) if best else (experiment, start):
             events.file_writer.add_summary(summary)
-        if watch:
-            events.add_scalar("best score", watch["best_score"], watch["best_step"])
+        if best:
+            events.add_scalar("best score", best["best_score"], best["best_step"])
 
 
 def tabulate(ended: Sequence[FrozenTrial], options: Sequence[str]) -> pd.DataFrame:

@@ -52,12 +52,12 @@ def parts(names):
 
 def gradients(network, step):
     """The gradients that each optimiser followed in a step, by its name."""
-    network.watched = {}
+    network.shown = {}
     step()
-    watched, network.watched = network.watched, None
+    shown, network.shown = network.shown, None
     return {
         name.removeprefix("gradient of "): torch.cat([gradient.flatten() for gradient in found])
-        for name, found in watched.items()
+        for name, found in shown.items()
         if name.startswith("gradient of ")
     }
 

@@ -22,8 +22,8 @@ class Baseline(nn.Module):
     name: ClassVar[str]
     config_type: ClassVar[type[RunConfig]]
     optimizers: dict[str, Optimizer]
-    watched: dict[str, list[Tensor]] | None = None
-    """Where the loop wants to see tensors of a step: what `watch` was given, by name."""
+    shown: dict[str, list[Tensor]] | None = None
+    """What `show` was given in this step, by name; None in steps that are not recorded."""
 
     def __init__(self, config: RunConfig, rng: torch.Generator) -> None:
         super().__init__()
@@ -39,8 +39,8 @@ class Baseline(nn.Module):
         """Codes [N, latent_size] -> images [N, 3, S, S] in [-1, 1]."""
         raise NotImplementedError
 
-    def watch(self, name: str, tensors: Tensor | list[Tensor]) -> None:
-        """Show tensors of a step to the loop, if it looks."""
-        if self.watched is not None:
+    def show(self, name: str, tensors: Tensor | list[Tensor]) -> None:
+        """Keep tensors of this step for the recorder, if the step is recorded."""
+        if self.shown is not None:
             tensors = [tensors] if isinstance(tensors, Tensor) else tensors
-            self.watched[name] = [tensor.detach().clone() for tensor in tensors]
+            self.shown[name] = [tensor.detach().clone() for tensor in tensors]

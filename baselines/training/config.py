@@ -117,7 +117,7 @@ class RunConfig:
     sample_every: Count = 1000
     """Steps between pictures of samples and reconstructions."""
     checkpoint_every: Count = 1000
-    """Steps between checkpoints, and between looks at the score and for a collapse."""
+    """Steps between checkpoints, at each of which the score and the samples are judged."""
     stop_on_collapse: bool = True
     """Stop when samples lost most of the variety or sharpness that they had."""
     patience: CountOrZero = 0

@@ -27,7 +27,7 @@ from baselines.training.data import (
     read_ahead,
 )
 from baselines.training.record import Recorder
-from baselines.training.stopping import Watch, stop_on_signal
+from baselines.training.stopping import EarlyStopping, stop_on_signal
 from fdd.devices import pick_device
 from fdd.errors import FddError
 
@@ -75,13 +75,13 @@ def train(
 
     rng = torch.Generator().manual_seed(config.seed)
     model = make(config, rng).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    watch = Watch()
-    start = restore(folder, model, rng, watch)
+    stopping = EarlyStopping()
+    start = restore(folder, model, rng, stopping)
     if start >= config.steps:
         if start > config.steps:
             raise FddError(f"steps={config.steps} must be {start} or more: '{folder}' is that far")
         return Outcome(start)
-    reason = watch.verdict(config)
+    reason = stopping.verdict(config)
     if reason:
         return Outcome(start, reason)
     if start == 0:
@@ -119,12 +119,12 @@ def train(
     ):
         step = saved = start
         if start == 0 and alone:
-            save(folder, model, rng, watch, 0, 0)
+            save(folder, model, rng, stopping, 0, 0)
         while step < config.steps and not reason and not parallel.any_of(stop.is_set(), device):
             set_rates(model, config.rate(step))
             step += 1
             look = step % config.log_every == 0
-            model.watched = {} if look else None
+            model.shown = {} if look else None
             unread.append((step, parallel.read_later(model.step(next(coming), rng))))
             due = any(step % every == 0 for every in milestones) or step == config.steps
             while len(unread) > (0 if due or device.type == "cpu" else 1):
@@ -138,15 +138,15 @@ def train(
             if step % config.sample_every == 0 or step == config.steps:
                 recorder.pictures(step, model)
             if step % config.checkpoint_every == 0:
-                best = watch.look(step, recorder.judge(model))
-                reason = watch.verdict(config)
+                best = stopping.update(step, recorder.judge(model))
+                reason = stopping.verdict(config)
                 if alone:
-                    save(folder, model, rng, watch, step, saved, best)
+                    save(folder, model, rng, stopping, step, saved, best)
                 saved = step
             bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
             bar.update()
         if step != saved and alone:
-            save(folder, model, rng, watch, step, saved)
+            save(folder, model, rng, stopping, step, saved)
     fabric.barrier()
     return Outcome(step, reason, parallel.any_of(stop.is_set(), device))
 
@@ -173,8 +173,8 @@ def deterministic(wanted: bool) -> Iterator[None]:
         torch.backends.cudnn.benchmark = before[1]
 
 
-def restore(folder: Path, model: Baseline, rng: torch.Generator, watch: Watch) -> int:
-    """Put the newest checkpoint into `model`, `rng` and `watch`; its step, or 0 without one."""
+def restore(folder: Path, model: Baseline, rng: torch.Generator, stopping: EarlyStopping) -> int:
+    """Put the newest checkpoint into `model`, `rng` and `stopping`; its step, or 0 without one."""
     if runs.find_checkpoint(folder) is None:
         return 0
     state = runs.load_state(folder)
@@ -182,7 +182,7 @@ def restore(folder: Path, model: Baseline, rng: torch.Generator, watch: Watch) -
     for name, optimizer in model.optimizers.items():
         optimizer.load_state_dict(state["optimizers"][name])
     rng.set_state(state["rng"])
-    vars(watch).update(state["watch"])
+    vars(stopping).update(state["watch"])
     return state["step"]
 
 
@@ -190,7 +190,7 @@ def save(
     folder: Path,
     model: Baseline,
     rng: torch.Generator,
-    watch: Watch,
+    stopping: EarlyStopping,
     step: int,
     saved: int,
     best: bool = False,
@@ -202,7 +202,7 @@ def save(
             raise not_finite(f"weight {name} is not finite", step, saved, folder)
     optimizers = {name: optimizer.state_dict() for name, optimizer in model.optimizers.items()}
     state = {"step": step, "rng": rng.get_state(), "optimizers": optimizers}
-    runs.save_checkpoint(folder, weights, state | {"watch": watch.state_dict()}, best)
+    runs.save_checkpoint(folder, weights, state | {"watch": stopping.state_dict()}, best)
 
 
 def not_finite(what: str, step: int, saved: int, folder: Path) -> FddError:

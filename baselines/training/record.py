@@ -60,17 +60,17 @@ class Recorder:
             self.events.close()
 
     def numbers(self, step: int, epoch: int, losses: dict[str, float], model: Baseline) -> None:
-        """One row of metrics.csv: the losses of this batch, what was watched, held-out images.
+        """One row of metrics.csv: the losses of this batch, what the model showed, held-out images.
 
-        Of what was watched: mean, standard deviation and, unless the mean is near 0, their ratio
+        Of what it showed: mean, standard deviation and, unless the mean is near 0, their ratio
         (the coefficient of variation); of gradients the norm.
         """
-        watched = model.watched or {}
-        model.watched = None
+        shown = model.shown or {}
+        model.shown = None
         if not self.writes:
             return
         row = {"step": step, "epoch": epoch, **losses}
-        for name, tensors in watched.items():
+        for name, tensors in shown.items():
             if name.startswith("gradient of "):
                 row[f"{name} norm"] = torch.nn.utils.get_total_norm(tensors).item()
                 continue
@@ -93,7 +93,7 @@ class Recorder:
         return to_tensor(to_images(pixels, self.colors), pixels.device)
 
     def judge(self, model: Baseline) -> dict[str, float]:
-        """`watch.judge` of the model as it is now, on held-out images and fixed noise."""
+        """`stopping.judge` of the model as it is now, on held-out images and fixed noise."""
         made = reproduce(model, self.held_out)
         return judge(
             self.rgb(evaluate(model, model.generate, self.codes)),

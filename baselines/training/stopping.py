@@ -70,8 +70,8 @@ def judge(samples: Tensor, reproduced: Tensor | None, held_out: Tensor) -> dict[
 
 
 @dataclass
-class Watch:
-    """What a run remembers of its checkpoints; `state_dict` goes into them."""
+class EarlyStopping:
+    """What a run remembers of its checkpoints to stop early; `state_dict` goes into them."""
 
     best_step: int = 0
     best_score: float = -float("inf")
@@ -83,7 +83,7 @@ class Watch:
     collapsed: int = 0
     """Checkpoints in a row at which samples had lost it."""
 
-    def look(self, step: int, found: dict[str, float]) -> bool:
+    def update(self, step: int, found: dict[str, float]) -> bool:
         """Take in what `judge` found at a checkpoint; whether its score is the best so far."""
         kept = []
         for name in ("diversity", "sharpness"):

@@ -12,12 +12,12 @@ from tiny_runs import OPTIONS, TINY, data_sets, render, table, words
 
 import baselines
 from baselines.dcgan import DCGAN, PRESETS
-from baselines.training import record, stopping
+from baselines.training import stopping
 from baselines.training.cli import main
 from baselines.training.data import to_tensor
 from baselines.training.loop import Outcome, train
 from baselines.training.runs import load_state, load_weights
-from baselines.training.stopping import Watch
+from baselines.training.stopping import EarlyStopping
 from benchmarks import image_scores
 from fdd.pictures import resize
 
@@ -99,69 +99,70 @@ def test_what_is_found_about_samples_and_reconstructions():
     assert stopping.judge(flat, None, real)["score"] < samples["score"] < 0
 
 
-def look(stopping, step, score=0.0, diversity=1.0, sharpness=1.0):
-    return stopping.look(step, {"score": score, "diversity": diversity, "sharpness": sharpness})
+def update(memory, step, score=0.0, diversity=1.0, sharpness=1.0):
+    return memory.update(step, {"score": score, "diversity": diversity, "sharpness": sharpness})
 
 
 def test_a_better_score_is_the_best_and_an_equal_one_is_not():
-    seen = Watch()
+    memory = EarlyStopping()
     scores = [-0.5, -0.7, -0.5, -0.1, math.nan, 0.3]
-    assert [look(seen, 10 * i, score) for i, score in enumerate(scores)] == [
-        *(True, False, False, True, False, True)
-    ]
-    assert (seen.best_step, seen.best_score, seen.waited) == (50, 0.3, 0)
+    found = [update(memory, 10 * i, score) for i, score in enumerate(scores)]
+    assert found == [True, False, False, True, False, True]
+    assert (memory.best_step, memory.best_score, memory.waited) == (50, 0.3, 0)
 
 
 @pytest.mark.parametrize("what", ["diversity", "sharpness"])
-def test_a_collapse_is_three_looks_in_a_row_below_three_tenths(what):
-    seen = Watch()
+def test_a_collapse_is_three_checkpoints_in_a_row_below_three_tenths(what):
+    memory = EarlyStopping()
     verdicts = []
     for step, value in enumerate([0.8, 0.2, 0.2, 0.25, 0.2, 0.2, 0.2]):
-        look(seen, step, score=-step, **{what: value})
-        verdicts.append(seen.verdict(OPTIONS))
+        update(memory, step, score=-step, **{what: value})
+        verdicts.append(memory.verdict(OPTIONS))
     assert verdicts[:6] == [None] * 6  # 0.25 is more than 0.3 of 0.8
     assert verdicts[6] == (
         "collapse: at 3 checkpoints in a row samples had less than 30% of the diversity or "
         "sharpness they once had; the best checkpoint is that of step 0 (score 0); "
         "--no-stop-on-collapse goes on"
     )
-    assert seen.verdict(dataclasses.replace(OPTIONS, stop_on_collapse=False)) is None
+    assert memory.verdict(dataclasses.replace(OPTIONS, stop_on_collapse=False)) is None
 
 
 def test_samples_that_never_had_more_have_not_collapsed():
-    seen = Watch()
+    memory = EarlyStopping()
     for step in range(9):
-        look(seen, step, diversity=0.1, sharpness=0.05)
-        assert seen.verdict(OPTIONS) is None
+        update(memory, step, diversity=0.1, sharpness=0.05)
+        assert memory.verdict(OPTIONS) is None
 
 
 def test_noise_is_sharper_than_images_and_may_become_as_sharp():
-    seen = Watch()
+    memory = EarlyStopping()
     for step, sharpness in enumerate([9.0, 0.9, 0.5, 0.4]):
-        look(seen, step, sharpness=sharpness)
-        assert seen.verdict(OPTIONS) is None
-    assert seen.sharpness == 1
+        update(memory, step, sharpness=sharpness)
+        assert memory.verdict(OPTIONS) is None
+    assert memory.sharpness == 1
 
 
 def test_patience_counts_checkpoints_since_the_best():
-    seen, patient = Watch(), dataclasses.replace(OPTIONS, patience=2)
+    memory, patient = EarlyStopping(), dataclasses.replace(OPTIONS, patience=2)
     verdicts = []
     for step, score in enumerate([0.1, 0.3, 0.2, 0.25]):
-        look(seen, step, score)
-        verdicts.append(seen.verdict(patient))
-        assert seen.verdict(OPTIONS) is None
+        update(memory, step, score)
+        verdicts.append(memory.verdict(patient))
+        assert memory.verdict(OPTIONS) is None
     assert verdicts == [
-        *(None, None, None),
+        None,
+        None,
+        None,
         "no better score for 2 checkpoints; the best checkpoint is that of step 1 (score 0.3)",
     ]
 
 
-def test_what_a_watch_remembers_survives_in_full():
-    seen = Watch()
+def test_what_early_stopping_remembers_survives_in_full():
+    memory = EarlyStopping()
     for step in range(4):
-        look(seen, step, score=-step, diversity=0.2)
-    again = Watch(**seen.state_dict())
-    assert again == seen
+        update(memory, step, score=-step, diversity=0.2)
+    again = EarlyStopping(**memory.state_dict())
+    assert again == memory
     assert again.collapsed == 0
     assert again.waited == 3
 
@@ -251,19 +252,36 @@ def test_a_collapse_is_seen_the_same_after_an_interruption(tmp_path):
     ).read_bytes()
 
 
-def test_a_run_whose_score_does_not_rise_stops_if_told_to(command, monkeypatch):
-    scores = iter([0.1, 0.5, 0.2, 0.3, 0.4, 0.45, *[0.1] * 6])
-    found = lambda *images: {"score": next(scores), "diversity": 1, "sharpness": 1}  # noqa: E731
-    monkeypatch.setattr(record, "judge", found)
-    sentence = (
-        "no better score for 3 checkpoints; the best checkpoint is that of step 2 (score 0.5)"
-    )
+class Scored(DCGAN):
+    """Its score rises until step 2 and never again: what it makes of images is a share of them."""
+
+    SHARES = (0.0, 0.1, 0.5, 0.2, 0.3, 0.4, 0.45, *[0.1] * 6)
+
+    def __init__(self, config, rng):
+        super().__init__(config, rng)
+        self.register_buffer("made", torch.zeros((), dtype=torch.long))
+
+    def step(self, batch, rng):
+        self.made += 1
+        return super().step(batch, rng)
+
+    def reproduce(self, batch):
+        return self.SHARES[self.made] * batch.images
+
+
+def test_a_run_whose_score_does_not_rise_stops_if_told_to(command, tmp_path):
     for _ in range(2):  # the second is a run that goes on, to no step
-        status, output, _ = command(DCGAN, patience=3, log_every=100)
-        assert (status, output.splitlines()[-1]) == (0, f"stopped at step 5: {sentence}")
-    status, output, _ = command(DCGAN, patience=4, log_every=100)
+        status, output, _ = command(Scored, patience=3)
+        scores = [float(row["score"]) for row in table(tmp_path / "run")]
+        assert int(np.argmax(scores)) == 1
+        assert (status, output.splitlines()[-1]) == (
+            0,
+            "stopped at step 5: no better score for 3 checkpoints; the best checkpoint is that of "
+            f"step 2 (score {scores[1]:.4g})",
+        )
+    status, output, _ = command(Scored, patience=4)
     assert output.splitlines()[-1].startswith(
         "stopped at step 6: no better score for 4 checkpoints"
     )
-    status, output, _ = command(DCGAN, log_every=100)
+    status, output, _ = command(Scored)
     assert (status, output.splitlines()[-1]) == (0, "trained to step 12: run")
