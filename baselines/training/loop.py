@@ -8,11 +8,13 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import torch
+from lightning_fabric import Fabric
 from tqdm import tqdm
 
 import fdd
@@ -21,6 +23,7 @@ from baselines.training.baseline import Baseline
 from baselines.training.config import RunConfig
 from baselines.training.data import (
     HELD_OUT,
+    Batch,
     ImageData,
     held_out_batch,
     open_data,
@@ -44,6 +47,27 @@ class Outcome:
     stopped: bool = False
 
 
+@dataclass
+class Run:
+    """A run between two steps: what a checkpoint holds of it, and how it is trained."""
+
+    folder: Path
+    config: RunConfig
+    model: Baseline
+    rng: torch.Generator
+    device: torch.device
+    writes: bool
+    """Whether this process is the one that writes the folder."""
+    stopping: EarlyStopping = field(default_factory=EarlyStopping)
+    step: int = 0
+    saved: int = 0
+    """The step of the last checkpoint."""
+    losses: dict[str, float] = field(default_factory=dict)
+    """The last losses that were read."""
+    unread: deque[tuple[int, Callable[[], dict[str, float]]]] = field(default_factory=deque)
+    """Later steps, and the calls that give their losses."""
+
+
 def train(
     make: type[Baseline],
     config: RunConfig,
@@ -52,7 +76,7 @@ def train(
     data: ImageData | None = None,
     held_out: ImageData | None = None,
 ) -> Outcome:
-    """Train `make(config, rng)` until it has made `config.steps` steps, or collapsed.
+    """Train `make(config, rng)` until it has made `config.steps` steps or early stopping ends it.
 
     `out` becomes the run folder (see `baselines.training.runs`). If it holds a run with the same
     options, that run goes on from its last checkpoint and ends with the same bits as if it had
@@ -63,8 +87,7 @@ def train(
     FddError for bad options, a folder that cannot be used, and a loss that is not finite.
     """
     config.check()
-    fabric, folder = parallel.start(pick_device(config.device)), Path(out)
-    device, alone = fabric.device, fabric.is_global_zero
+    folder, fabric = Path(out), parallel.start(pick_device(config.device))
     if config.batch_size % fabric.world_size:
         raise FddError(
             f"batch_size={config.batch_size} must be a multiple of {fabric.world_size}, the number "
@@ -73,82 +96,116 @@ def train(
     runs.check_folder(folder, make.name, config)
     batches, images = open_data(config, data, held_out)
 
-    rng = torch.Generator().manual_seed(config.seed)
-    model = make(config, rng).to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    stopping = EarlyStopping()
-    start = restore(folder, model, rng, stopping)
-    if start >= config.steps:
-        if start > config.steps:
-            raise FddError(f"steps={config.steps} must be {start} or more: '{folder}' is that far")
-        return Outcome(start)
-    reason = stopping.verdict(config)
-    if reason:
-        return Outcome(start, reason)
-    if start == 0:
-        model.begin()
-    model.train()
+    run = prepare(make, config, folder, fabric)
+    restore(run)
+    if run.step == config.steps:
+        return Outcome(run.step)
+    if reason := run.stopping.verdict(config):
+        return Outcome(run.step, reason)
+    if run.step == 0:
+        run.model.begin()
+    run.model.train()
+    few = held_out_batch(images, config, run.device)
     fabric.barrier()  # no process may find the folder half made by another
-    few = held_out_batch(images, config, device)
-    where = {"device": str(device), "threads": torch.get_num_threads(), "torch": torch.__version__}
-    where["processes"] = fabric.world_size
-    versions = {"fdd_version": fdd.__version__, "data_version": batches.version}
-    if alone:
-        runs.write_config(
-            folder, {"baseline": make.name, **asdict(config), **versions, "trained_on": where}
-        )
+    if run.writes:
+        runs.write_config(folder, resolved(run, batches.version, fabric.world_size))
     if config.compile:
-        for network in model.children():
+        for network in run.model.children():
             network.compile()
 
-    codes = torch.randn(
-        HELD_OUT, config.latent_size, generator=torch.Generator().manual_seed(config.seed)
-    )
-    recorder = Recorder(folder, start, few, codes.to(device), config.colors, writes=alone)
-    wait = 0.1 if sys.stderr.isatty() else 10.0
-    bar = tqdm(total=config.steps, initial=start, unit="step", mininterval=wait, disable=not alone)
-
-    milestones = config.log_every, config.sample_every, config.checkpoint_every
-    unread: deque[tuple[int, Callable[[], dict[str, float]]]] = deque()
-    values: dict[str, float] = {}
     with (
-        recorder,
-        bar,
+        open_recorder(run, few) as recorder,
+        progress_bar(run) as bar,
         stop_on_signal() as stop,
         deterministic(config.deterministic),
-        read_ahead(batches, config, start, device) as coming,
+        read_ahead(batches, config, run.step, run.device) as coming,
     ):
-        step = saved = start
-        if start == 0 and alone:
-            save(folder, model, rng, stopping, 0, 0)
-        while step < config.steps and not reason and not parallel.any_of(stop.is_set(), device):
-            set_rates(model, config.rate(step))
-            step += 1
-            look = step % config.log_every == 0
-            model.shown = {} if look else None
-            unread.append((step, parallel.read_later(model.step(next(coming), rng))))
-            due = any(step % every == 0 for every in milestones) or step == config.steps
-            while len(unread) > (0 if due or device.type == "cpu" else 1):
-                number, read = unread.popleft()
-                values = read()
-                for name, value in values.items():
-                    if not math.isfinite(value):
-                        raise not_finite(f"loss {name}={value}", number, saved, folder)
-            if look:
-                recorder.numbers(step, batches.epoch(step - 1), values, model)
-            if step % config.sample_every == 0 or step == config.steps:
-                recorder.pictures(step, model)
-            if step % config.checkpoint_every == 0:
-                best = stopping.update(step, recorder.judge(model))
-                reason = stopping.verdict(config)
-                if alone:
-                    save(folder, model, rng, stopping, step, saved, best)
-                saved = step
-            bar.set_postfix({k: f"{v:.3g}" for k, v in values.items()}, refresh=False)
+        if run.step == 0:
+            checkpoint(run)
+        while not ended(run) and not parallel.any_of(stop.is_set(), run.device):
+            learn(run, next(coming))
+            read_losses(run)
+            milestones(run, recorder, batches.epoch(run.step - 1))
+            bar.set_postfix({k: f"{v:.3g}" for k, v in run.losses.items()}, refresh=False)
             bar.update()
-        if step != saved and alone:
-            save(folder, model, rng, stopping, step, saved)
+        if run.step != run.saved:
+            checkpoint(run)
     fabric.barrier()
-    return Outcome(step, reason, parallel.any_of(stop.is_set(), device))
+    stopped = parallel.any_of(stop.is_set(), run.device)
+    return Outcome(run.step, run.stopping.verdict(config), stopped)
+
+
+def prepare(make: type[Baseline], config: RunConfig, folder: Path, fabric: Fabric) -> Run:
+    """A run before its first step."""
+    rng = torch.Generator().manual_seed(config.seed)
+    model: Any = make(config, rng)
+    model = model.to(fabric.device, memory_format=torch.channels_last)
+    return Run(folder, config, model, rng, fabric.device, fabric.is_global_zero)
+
+
+def restore(run: Run) -> None:
+    """Put the newest checkpoint into a run, if there is one. FddError if it has too many steps."""
+    if runs.find_checkpoint(run.folder) is None:
+        return
+    state = runs.load_state(run.folder)
+    run.model.load_state_dict(runs.load_weights(run.folder))
+    for name, optimizer in run.model.optimizers.items():
+        optimizer.load_state_dict(state["optimizers"][name])
+    run.rng.set_state(state["rng"])
+    run.stopping = EarlyStopping(**state["watch"])
+    run.step = run.saved = state["step"]
+    if run.step > run.config.steps:
+        raise FddError(
+            f"steps={run.config.steps} must be {run.step} or more: '{run.folder}' is that far"
+        )
+
+
+def resolved(run: Run, data_version: str | None, processes: int) -> dict[str, Any]:
+    """What config.json says: all options, and what else the numbers depend on."""
+    return {
+        "baseline": run.model.name,
+        **asdict(run.config),
+        "fdd_version": fdd.__version__,
+        "data_version": data_version,
+        "trained_on": {
+            "device": str(run.device),
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+            "processes": processes,
+        },
+    }
+
+
+def open_recorder(run: Run, held_out: Batch) -> Recorder:
+    """The recorder of a run, with the noise that all its samples are drawn from."""
+    rng = torch.Generator().manual_seed(run.config.seed)
+    codes = torch.randn(HELD_OUT, run.config.latent_size, generator=rng).to(run.device)
+    return Recorder(run.folder, run.step, held_out, codes, run.config.colors, run.writes)
+
+
+def progress_bar(run: Run) -> tqdm[Any]:
+    """A bar from the run's step to its last, refreshed rarely where it goes to a file."""
+    return tqdm(
+        total=run.config.steps,
+        initial=run.step,
+        unit="step",
+        mininterval=0.1 if sys.stderr.isatty() else 10.0,
+        disable=not run.writes,
+    )
+
+
+def ended(run: Run) -> bool:
+    """Whether a run has made all its steps, or early stopping ends it."""
+    return run.step == run.config.steps or run.stopping.verdict(run.config) is not None
+
+
+def learn(run: Run, batch: Batch) -> None:
+    """Make the next step; its losses are left to be read."""
+    set_rates(run.model, run.config.rate(run.step))
+    run.step += 1
+    run.model.shown = {} if run.step % run.config.log_every == 0 else None
+    losses = run.model.step(batch, run.rng)
+    run.unread.append((run.step, parallel.read_later(losses)))
 
 
 def set_rates(model: Baseline, share: float) -> None:
@@ -156,6 +213,58 @@ def set_rates(model: Baseline, share: float) -> None:
     for optimizer in model.optimizers.values():
         for group in optimizer.param_groups:
             group["lr"] = share * group.setdefault("initial_lr", group["lr"])
+
+
+def read_losses(run: Run) -> None:
+    """Read the losses of the last step, or, on a GPU, of the one before unless something is due.
+
+    A GPU is then at work on a step while the losses of another are read. FddError for a loss that
+    is not finite.
+    """
+    config = run.config
+    periods = config.log_every, config.sample_every, config.checkpoint_every, config.steps
+    due = any(run.step % every == 0 for every in periods)
+    while len(run.unread) > (0 if due or run.device.type == "cpu" else 1):
+        step, read = run.unread.popleft()
+        run.losses = read()
+        for name, value in run.losses.items():
+            if not math.isfinite(value):
+                raise not_finite(f"loss {name}={value}", step, run)
+
+
+def milestones(run: Run, recorder: Recorder, epoch: int) -> None:
+    """Do what is due after a step: a row of numbers, pictures, a checkpoint with its score."""
+    step, config = run.step, run.config
+    if step % config.log_every == 0:
+        recorder.numbers(step, epoch, run.losses, run.model)
+    if step % config.sample_every == 0 or step == config.steps:
+        recorder.pictures(step, run.model)
+    if step % config.checkpoint_every == 0:
+        checkpoint(run, best=run.stopping.update(step, recorder.judge(run.model)))
+
+
+def checkpoint(run: Run, best: bool = False) -> None:
+    """Save a run as it is, also as the best if it is; FddError for a weight that is not finite."""
+    if run.writes:
+        weights = run.model.state_dict()
+        for name, weight in weights.items():
+            if not weight.isfinite().all():
+                raise not_finite(f"weight {name} is not finite", run.step, run)
+        state = {
+            "step": run.step,
+            "rng": run.rng.get_state(),
+            "optimizers": {n: o.state_dict() for n, o in run.model.optimizers.items()},
+            "watch": run.stopping.state_dict(),  # the name of it in all saved runs
+        }
+        runs.save_checkpoint(run.folder, weights, state, best)
+    run.saved = run.step
+
+
+def not_finite(what: str, step: int, run: Run) -> FddError:
+    return FddError(
+        f"{what} at step {step}, so training stopped; the last good checkpoint, of step "
+        f"{run.saved}, is in '{runs.find_checkpoint(run.folder)}'; a smaller learning rate may help"
+    )
 
 
 @contextmanager
@@ -171,42 +280,3 @@ def deterministic(wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0])
         torch.backends.cudnn.benchmark = before[1]
-
-
-def restore(folder: Path, model: Baseline, rng: torch.Generator, stopping: EarlyStopping) -> int:
-    """Put the newest checkpoint into `model`, `rng` and `stopping`; its step, or 0 without one."""
-    if runs.find_checkpoint(folder) is None:
-        return 0
-    state = runs.load_state(folder)
-    model.load_state_dict(runs.load_weights(folder))
-    for name, optimizer in model.optimizers.items():
-        optimizer.load_state_dict(state["optimizers"][name])
-    rng.set_state(state["rng"])
-    vars(stopping).update(state["watch"])
-    return state["step"]
-
-
-def save(
-    folder: Path,
-    model: Baseline,
-    rng: torch.Generator,
-    stopping: EarlyStopping,
-    step: int,
-    saved: int,
-    best: bool = False,
-) -> None:
-    """Make the checkpoint of `step`; if a weight is not finite, FddError instead."""
-    weights = model.state_dict()
-    for name, weight in weights.items():
-        if not weight.isfinite().all():
-            raise not_finite(f"weight {name} is not finite", step, saved, folder)
-    optimizers = {name: optimizer.state_dict() for name, optimizer in model.optimizers.items()}
-    state = {"step": step, "rng": rng.get_state(), "optimizers": optimizers}
-    runs.save_checkpoint(folder, weights, state | {"watch": stopping.state_dict()}, best)
-
-
-def not_finite(what: str, step: int, saved: int, folder: Path) -> FddError:
-    return FddError(
-        f"{what} at step {step}, so training stopped; the last good checkpoint, of step {saved}, "
-        f"is in '{runs.find_checkpoint(folder)}'; a smaller learning rate may help"
-    )
