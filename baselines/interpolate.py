@@ -268,7 +268,12 @@ def save_gif(pictures: Sequence[Images], target: Path) -> None:
     first, *others = [Image.fromarray(picture) for picture in pictures]
     with atomic_write(target) as temporary:
         first.save(
-            *(temporary, "GIF"), save_all=True, append_images=others, duration=FRAME_MS, loop=0
+            temporary,
+            "GIF",
+            save_all=True,
+            append_images=others,
+            duration=FRAME_MS,
+            loop=0,
         )
 
 

@@ -20,11 +20,21 @@ from baselines.training import parallel
 from baselines.training.cli import main
 
 OPTIONS = [
-    *("--device=cpu", "--steps=6", "--batch-size=8", "--image-size=16", "--width=2"),
-    *("--kernel-size=3", "--log-every=1", "--sample-every=3", "--checkpoint-every=3"),
+    "--device=cpu",
+    "--steps=6",
+    "--batch-size=8",
+    "--image-size=16",
+    "--width=2",
+    "--kernel-size=3",
+    "--log-every=1",
+    "--sample-every=3",
+    "--checkpoint-every=3",
     # so that few steps go far
-    *("--leaky-slope=0.2", "--batch-norm-eps=0.01", "--lr-discriminator=0.001"),
-    *("--lr-generator=0.003", "--no-stop-on-collapse"),
+    "--leaky-slope=0.2",
+    "--batch-norm-eps=0.01",
+    "--lr-discriminator=0.001",
+    "--lr-generator=0.003",
+    "--no-stop-on-collapse",
 ]
 LSD = [*OPTIONS, "--data=stream", "--version=tiny-1", "--flip"]
 STOPPED = [*OPTIONS, "--steps=9", "--version=tiny-1"]

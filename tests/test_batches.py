@@ -8,9 +8,9 @@ import pytest
 import torch
 from skimage import data as pictures
 from tiny_runs import OPTIONS, Images, drawn
+from torch import distributed
 
 import fdd
-from baselines.training import data as batches_of
 from baselines.training.data import (
     HELD_OUT,
     Batches,
@@ -37,10 +37,14 @@ def data():
 
 @pytest.fixture
 def place(monkeypatch):
-    """place(rank, world) makes this process the one of that rank, for data."""
-    return lambda *rank_and_world: monkeypatch.setattr(
-        batches_of, "processes", lambda: rank_and_world
-    )
+    """place(rank, world) makes this process the one of that rank, as torch has it."""
+
+    def put(rank, world):
+        monkeypatch.setattr(distributed, "is_initialized", lambda: True)
+        monkeypatch.setattr(distributed, "get_rank", lambda: rank)
+        monkeypatch.setattr(distributed, "get_world_size", lambda: world)
+
+    return put
 
 
 def options(**changes):

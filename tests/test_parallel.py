@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from types import SimpleNamespace
 
 import numpy as np
 import parallel_program as program
@@ -12,7 +11,7 @@ import torch
 from conftest import CHECKOUT
 from PIL import Image
 from skimage import data as shipped
-from tiny_runs import OPTIONS, data_sets, table
+from tiny_runs import table
 from torch import nn
 
 import baselines
@@ -20,8 +19,6 @@ from baselines import aae, dcgan, lsd
 from baselines.aae import AAE
 from baselines.training import parallel
 from baselines.training.cli import main
-from baselines.training.loop import train
-from fdd import FddError
 
 LOSSES = {
     "dcgan": ["discriminator", "generator"],
@@ -191,14 +188,3 @@ def test_one_process_alone_does_nothing():
     parameter.grad = rows.clone()
     parallel.average_gradients([parameter])
     assert torch.equal(parameter.grad, rows)
-
-
-def test_a_batch_that_three_cannot_share(monkeypatch, tmp_path):
-    three = SimpleNamespace(device=torch.device("cpu"), is_global_zero=True, world_size=3)
-    monkeypatch.setattr(parallel, "start", lambda device: three)
-    with pytest.raises(FddError) as error:
-        train(AAE, OPTIONS, tmp_path / "run", **data_sets())
-    assert str(error.value) == (
-        "batch_size=4 must be a multiple of 3, the number of processes that share it"
-    )
-    assert list(tmp_path.iterdir()) == []

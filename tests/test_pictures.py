@@ -17,8 +17,16 @@ from fdd import FddError
 
 ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp"
 NAMES = [
-    *("a/chelsea.JPG", "a/rocket.jpg", "astronaut.png", "b/c/moon.gif", "camera.png"),
-    *("coffee.webp", "coins.tif", "logo.png", "page.bmp", "text.png"),
+    "a/chelsea.JPG",
+    "a/rocket.jpg",
+    "astronaut.png",
+    "b/c/moon.gif",
+    "camera.png",
+    "coffee.webp",
+    "coins.tif",
+    "logo.png",
+    "page.bmp",
+    "text.png",
 ]
 
 

@@ -139,8 +139,13 @@ def test_runs_that_cannot_be_loaded(trained, damage, message):
 @pytest.mark.parametrize(
     "change",
     [
-        *({"width": width} for width in (3, 10**6, 10**12, 10**30)),
-        *({"kernel_size": 10**9 + 1}, {"latent_size": 10**15}, {"mapping_layers": 100}),
+        {"width": 3},
+        {"width": 10**6},
+        {"width": 10**12},
+        {"width": 10**30},
+        {"kernel_size": 10**9 + 1},
+        {"latent_size": 10**15},
+        {"mapping_layers": 100},
     ],
 )
 def test_networks_of_any_other_size_do_not_fit_the_weights(trained, change):
