@@ -38,7 +38,7 @@ for _package in (
 ):
     if find_spec(_package) is None:
         _error = missing_extra("baselines", ImportError(name=_package))
-        if sys.argv[:1] == ["-m"]:  # so it is while `python -m baselines.NAME` looks for the module
+        if sys.argv[:1] == ["-m"]:  # as while `python -m baselines.NAME` is looking for the module
             print(f"error: {_error}", file=sys.stderr)
             raise SystemExit(2)
         raise _error
@@ -47,7 +47,7 @@ for _package in (
 def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = "last") -> Model:
     """The model of a run folder, on `device` (auto, cpu, cuda, cuda:N).
 
-    `checkpoint` is "last", the newest, or "best", that of the best score on held-out images.
+    `checkpoint` is "last", the newest, or "best", the one with the best score on held-out images.
 
     FddError that names the folder and what is missing, damaged or unknown in it.
     """
@@ -74,7 +74,7 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
         with torch.device("meta"):  # no memory, whatever config.json asks for
             wanted = baseline(options, torch.Generator("cpu")).state_dict()
         fits = {n: w.shape for n, w in weights.items()} == {n: w.shape for n, w in wanted.items()}
-    except (RuntimeError, TypeError, OverflowError):  # of a size that is no machine's
+    except (RuntimeError, TypeError, OverflowError):  # a size that no machine has
         fits = False
     if not fits:
         raise FddError(f"run folder '{folder}': the weights do not fit config.json")

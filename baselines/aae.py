@@ -1,13 +1,13 @@
 """The adversarial auto-encoder of 2019: a DCGAN whose generator is also a decoder.
 
-Every step makes an update more than the DCGAN's, before them:
+Every step makes one update more than the DCGAN's, before them:
 
     autoencoder: on MSE(x, G(E(x))) + MSE(E(x), 0) + sqrt(MSE(E(x)^2, 1)), of encoder and generator
     ("EG"), or of the encoder alone ("E"), which then looks for the codes of images in a latent
     space that the GAN alone shapes: in 2019 the "detach" experiment.
 
-With `generator_from` the generator is that of a run that has been trained, and stays as it is: only
-the encoder learns.
+With `generator_from` the generator is that of a trained run and stays as it is: only the encoder
+learns.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from fdd.errors import FddError
 class Config(dcgan.Config):
     """Train the adversarial auto-encoder (AAE) of the 2019 experiments on Fractal Dream images.
 
-    The defaults are the settings of 2019. They want a GPU: on a laptop use --preset small.
+    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset small.
     """
 
     autoencoder_loss: Literal["EG", "E"] = "EG"

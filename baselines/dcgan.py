@@ -1,11 +1,11 @@
-"""The DCGAN of 2019 (after Radford et al. 2016, arXiv:1511.06434): a generator and its judge.
+"""The DCGAN of 2019 (after Radford et al. 2016, arXiv:1511.06434): a generator and a discriminator.
 
 Every step makes two updates, in this order:
 
 1. discriminator: tell real images from those of z ~ N(0, 1);
 2. generator: have the discriminator take those for real.
 
-The other baselines are this one and a term or a network more.
+The other baselines add a term or a network to this one.
 """
 
 from __future__ import annotations
@@ -49,12 +49,12 @@ C = TypeVar("C", bound=RunConfig)
 class Config(RunConfig):
     """Train the DCGAN of the 2019 experiments on Fractal Dream images.
 
-    The defaults are the settings of 2019. They want a GPU: on a laptop use --preset small.
+    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset small.
     """
 
     adversarial_loss: AdversarialName = "bce"
     """The game of the two networks: bce as in 2019, hinge, or Wasserstein with clipped weights or a
-    gradient penalty. Those two go without BatchNorm there and want several discriminator steps."""
+    gradient penalty. Those two discriminators have no BatchNorm and need several steps."""
     discriminator_steps: Count = 1
     """Updates of the discriminator for one of the generator, on the same images and new noise."""
     width: Count = 64

@@ -1,7 +1,7 @@
-"""What a trained model makes along a path in its latent space.
+"""What a trained model generates along a path in its latent space.
 
 Command: `python -m baselines.interpolate RUN`. The path leads from code to code, the stations, in
-legs that are straight lines or arcs, and is drawn as a GIF, which moves, and as a strip, one
+legs that are straight lines or arcs, and is drawn as an animated GIF and as a strip, one still
 picture. Where the codes stand for Fractal Dream images, the path of the Fractal Dream itself is
 drawn beside the model's.
 """
@@ -73,7 +73,7 @@ class Options:
     stations: int = 3
     """How many codes or images to pass, if --rows does not say which."""
     cyclic: bool = True
-    """Return to the first station at the end, so that the GIF goes round without a jump."""
+    """Return to the first station at the end, so that the GIF loops without a jump."""
     frames: int = 24
     """Frames from one station to the next."""
     seed: int = 0
@@ -96,7 +96,7 @@ class Options:
         if self.rows and self.between != "images":
             raise FddError(f"rows={self.rows} needs between='images', not {self.between!r}")
         if len(self.rows) == 1:
-            raise FddError(f"rows={self.rows} must be at least 2 numbers of images")
+            raise FddError(f"rows={self.rows} must name at least 2 images")
 
     def images(self, available: int) -> tuple[int, ...]:
         """The rows to pass, of so many; FddError if one of them is not there."""
@@ -264,7 +264,7 @@ def lettered(picture: Images, texts: Sequence[tuple[int, int, str]], left: int =
 
 
 def save_gif(pictures: Sequence[Images], target: Path) -> None:
-    """Writes pictures uint8 [H, W, 3] as a GIF that begins anew at its end, forever."""
+    """Writes pictures uint8 [H, W, 3] as a GIF that loops forever."""
     first, *others = [Image.fromarray(picture) for picture in pictures]
     with atomic_write(target) as temporary:
         first.save(

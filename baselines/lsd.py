@@ -1,6 +1,6 @@
 """LSD, latent space discovery, of 2019: a DCGAN that is shown which image belongs to which vector.
 
-The generator's loss has a term more, the correspondence: MSE(FD(v), G(v)), where v are the
+The generator's loss has one term more, the correspondence: MSE(FD(v), G(v)), where v are the
 parameters of the batch and FD(v) its images, so that the generator becomes the renderer while the
 discriminator keeps its images plausible.
 """
@@ -31,7 +31,7 @@ SCALE = (1.0, 1.0, 3.0, 3.0, 3.0, 3.0)
 class Config(dcgan.Config):
     """Train the LSD model of the 2019 experiments on Fractal Dream images.
 
-    The defaults are the settings of 2019. They want a GPU: on a laptop use --preset small.
+    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset small.
     """
 
     correspondence_loss: ReconstructionName = "mse"
@@ -39,7 +39,7 @@ class Config(dcgan.Config):
     correspondence_weight: NotNegative = 1.0
     """Weight of that term in the generator's loss."""
     adversarial_weight: NotNegative = 1.0
-    """Weight of the other; 0 trains the generator on the correspondence alone."""
+    """Weight of the adversarial term; 0 trains the generator on the correspondence alone."""
     vector: Literal["scaled", "canonical"] = "scaled"
     """The v that stands for an image: (x0, y0, a/3, b/3, c/3, d/3) as in 2019, or the same with
     (-1 + 2|a|/3, sign(a) b/3) for a and b, since an image does not tell their common sign."""

@@ -1,11 +1,11 @@
-"""The experiments of 2019 as recipes, and those that came of them.
+"""The experiments of 2019 as recipes, and those that followed.
 
     python -m baselines.recipes list
     python -m baselines.recipes run lsd --mini --seeds 0 1 2
 
-A recipe is a few runs to be compared: the settings of 2019 at full size, which want a GPU, or with
+A recipe is a few runs to be compared: the settings of 2019 at full size, which need a GPU, or with
 --mini narrower networks on the 32x32 release, for two CPU cores. The runs are ordinary run folders,
-OUT/RUN-seedN, with "mini-" before RUN for the small ones; the same command again goes on with them,
+OUT/RUN-seedN, with "mini-" before RUN for the small ones; the same command again resumes them,
 and recipes share them. `python -m benchmarks.recipes` scores them and makes the table.
 """
 
@@ -90,7 +90,7 @@ class Recipe:
     question: str
     runs: tuple[str, ...]
     concluded: str = ""
-    """What 2019 saw, by eye."""
+    """What was seen in 2019, by eye."""
     interpolate: bool = False
     """Whether to draw paths in the latent spaces at the end."""
 
@@ -158,7 +158,7 @@ class List:
 
 @dataclass(frozen=True)
 class Run:
-    """Train the runs of a recipe, one after another; the same command again goes on."""
+    """Train the runs of a recipe, one after another; the same command again resumes them."""
 
     recipe: tyro.conf.Positional[str]
     """Its name, as `list` has it."""
@@ -167,7 +167,7 @@ class Run:
     seeds: tuple[int, ...] = (0,)
     """Each run is trained once with each of these seeds."""
     only: tuple[str, ...] = ()
-    """Train only the runs of these names."""
+    """Train only the runs with these names."""
     steps: int | None = None
     """Training steps, in place of the recipe's."""
     data: str | None = None

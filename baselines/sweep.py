@@ -7,7 +7,7 @@
     trials.csv, scores.png  the trials by score; the score against each option
 
 A trial enters the journal in one record, when it has ended, and the options of the next one follow
-from those records alone. So a sweep that is killed at any moment goes on as if it never stopped.
+from those records alone. So a sweep that is killed at any moment resumes as if it never stopped.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Plan:
     trials: int
 
     def record(self) -> dict[str, Any]:
-        """All that must be the same for a sweep to go on, by name."""
+        """All that must be the same for a sweep to resume, by name."""
         told = {"baseline": self.make.name, "search": self.search, "search_seed": self.seed}
         return told | asdict(self.config) | {name: words(d) for name, d in self.space.items()}
 
@@ -96,7 +96,7 @@ def parse_value(text: str, kind: Any) -> Any:
 def parse_values(name: str, text: str, kind: Any) -> Values:
     """What `--set name=text` lets an option of that type be: `words` gives the text back.
 
-    FddError for an empty value, one that is there twice, and a range that is none.
+    FddError for an empty value, one that is given twice, and a malformed range.
     """
     if kind in (int, float) and ":" in text:
         log = text.startswith("log:")
@@ -114,7 +114,7 @@ def parse_values(name: str, text: str, kind: Any) -> Values:
         if value == "":
             raise FddError(f"{name}={text} has an empty value; write {name}=VALUE,VALUE")
         if values.count(value) > 1:
-            raise FddError(f"{name}={text} has {value} twice; a value must be there once")
+            raise FddError(f"{name}={text} has {value} twice; a value must be given once")
     return CategoricalDistribution(values)
 
 
@@ -137,7 +137,7 @@ def choices(values: Values) -> tuple[Any, ...]:
 def parse_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, Values]:
     """What the options in `settings`, texts NAME=VALUES, may be, by name.
 
-    FddError for a text that is none, an option that `config` has not or that is there twice, and
+    FddError for a text that is none, an option that `config` has not or that is given twice, and
     what `parse_values` refuses.
     """
     kinds = get_type_hints(type(config))
@@ -152,7 +152,7 @@ def parse_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, Valu
                 f"--set {setting}: there is no option {name}; the baseline's --help lists them"
             )
         if name in found:
-            raise FddError(f"--set {setting}: {name} is there twice; give all its values at once")
+            raise FddError(f"--set {setting}: {name} is given twice; give all its values at once")
         found[name] = parse_values(name, text, kinds[name])
     return found
 
@@ -238,7 +238,7 @@ def draw(plan: Plan, ended: Sequence[FrozenTrial]) -> dict[str, Any]:
 def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
     """Run the trials of a plan that have not ended yet, and give the table of those that have.
 
-    `out` becomes the sweep's folder; if it holds the same sweep, that one goes on. The columns are
+    `out` becomes the sweep's folder; if it holds the same sweep, that one resumes. The columns are
     number, the options that vary, score, best_step, state (complete or failed), seconds, folder and
     reason (why it failed or stopped early); the best score comes first. There are fewer rows than
     `plan.trials` if Ctrl-C or SIGTERM stopped the sweep. A trial whose loss is not finite, or whose
@@ -265,7 +265,7 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
         with atomic_write(folder / "trials.csv") as path:
             table.to_csv(path, index=False)
     if len(table) >= plan.trials and table["score"].isna().all():
-        raise FddError(f"all {len(table)} trials failed, the first one so: {table['reason'][0]}")
+        raise FddError(f"all {len(table)} trials failed; the first one: {table['reason'][0]}")
     return table
 
 
@@ -283,7 +283,7 @@ def lock(folder: Path) -> Any:
 
 
 def open_study(plan: Plan, folder: Path) -> optuna.Study:
-    """The journal of the folder, begun if there is none. FddError if it is of another plan."""
+    """The journal of the folder, begun if there is none. FddError if it belongs to another plan."""
     journal = not_linked(folder / "optuna.log")
     Path(f"{journal}.lock").unlink(missing_ok=True)  # a process that was killed may leave it
     if journal.exists():  # a full disk may cut the last record short
@@ -316,7 +316,7 @@ def trial_folder(number: int) -> str:
 
 
 def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
-    """Run or go on with the next trial and record how it ended; False if a signal stopped it."""
+    """Run or resume the next trial and record how it ended; False if a signal stopped it."""
     number = len(study.trials)
     options = draw(plan, study.trials)
     shown = ", ".join(f"{name}={value}" for name, value in options.items())
@@ -445,21 +445,21 @@ def told(words: str, metavar: str, default: str) -> Any:
 
 @dataclass(frozen=True)
 class Arguments:
-    """Search the options of a baseline: train it with many, rank these runs by their best score.
+    """Search the options of a baseline: train it with many of them, rank the runs by best score.
 
     The score of a run is the best that it had at a checkpoint, on held-out images. The same command
-    again goes on with a sweep that was stopped, and shows again one that is complete.
+    again resumes a sweep that was stopped, and shows the table of one that is complete.
     """
 
     baseline: Annotated[Literal[tuple(BASELINES)], tyro.conf.Positional]  # type: ignore[valid-type]
     """The model to train."""
     preset: str = "paper"
-    """The settings to begin with, which --set changes: paper, small or mini."""
+    """The settings to start from, which --set changes: paper, small or mini."""
     set: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
         told(
-            "An option and what it may be, once for each option. One value: steps=400. Some: "
+            "An option and what it may be, once for each option. One value: steps=400. Several: "
             "beta1=0.5,0.7 or flip=true,false. A range, not for a grid: beta1=0.3:0.9 or "
             "width=4:16. A range on a logarithmic scale: lr_generator=log:1e-6:1e-2.",
             "NAME=VALUES",
@@ -471,13 +471,17 @@ class Arguments:
     well (tree-structured Parzen estimator)."""
     trials: Annotated[
         int | None,
-        told("How many runs; more than before adds some.", "N", "all of a grid, else 20"),
+        told("How many runs; more than before adds to them.", "N", "all of a grid, else 20"),
     ] = None
     search_seed: int = 0
-    """What is random in the search follows from it; in training, from the option seed."""
+    """The seed of the search; the option seed is that of training."""
     out: Annotated[
         Path | None,
-        told("For the runs, trials.csv and scores.png.", "FOLDER", "runs/sweep-BASELINE-PRESET"),
+        told(
+            "The folder for the runs, trials.csv and scores.png.",
+            "FOLDER",
+            "runs/sweep-BASELINE-PRESET",
+        ),
     ] = None
 
 

@@ -22,7 +22,7 @@ def photographs():
     return np.concatenate([resize(picture[None, :256, :256], SIDE) for picture in found])
 
 
-def chance(*values, rows=4):
+def repeated(*values, rows=4):
     """The same random numbers for every row, 1 being the most that can be drawn."""
     return np.tile(np.array(values, float), (rows, 1))
 
@@ -34,7 +34,7 @@ MIRRORED = {"no": (0.5, 0.5), "down": (0.49, 0.5), "across": (0.5, 0.49), "both"
 def test_a_flip_is_what_rendering_its_parameters_gives(how):
     params = fdd.sample_params(40)
     counts = fdd.render(params, "counts")
-    flipped, changed = augment.flip(counts, params, chance(*MIRRORED[how], rows=40))
+    flipped, changed = augment.flip(counts, params, repeated(*MIRRORED[how], rows=40))
     rendered = fdd.render(changed, "counts")
     # the points on the edge of the bounding box may fall one cell aside: one at each end
     off = flipped.astype(int) - rendered
@@ -62,12 +62,12 @@ def test_flipped_colours_are_those_of_rendering_but_for_the_edge():
 
 def test_flips_leave_what_they_are_given_and_need_no_parameters(photographs):
     before = photographs.copy()
-    flipped, params = augment.flip(photographs, None, chance(0, 1))
+    flipped, params = augment.flip(photographs, None, repeated(0, 1))
     assert params is None
     assert np.array_equal(photographs, before)
     assert np.array_equal(flipped, before[:, ::-1])
     vectors = fdd.uniform_params(4)
-    augment.flip(photographs, vectors, chance(0, 0))
+    augment.flip(photographs, vectors, repeated(0, 0))
     assert np.array_equal(vectors, fdd.uniform_params(4))
 
 
@@ -80,8 +80,8 @@ def test_each_of_the_four_flips_comes_as_often():
 
 
 def test_no_move_leaves_an_image_as_it_is(photographs):
-    middle = augment.affine(photographs, chance(0.5, 0.5, 0.5, 0.5), 30, 0.2, 0.2)
-    nothing = augment.affine(photographs, chance(0.9, 0.1, 0.9, 0.9), 0, 0, 0)
+    middle = augment.affine(photographs, repeated(0.5, 0.5, 0.5, 0.5), 30, 0.2, 0.2)
+    nothing = augment.affine(photographs, repeated(0.9, 0.1, 0.9, 0.9), 0, 0, 0)
     assert middle.dtype == np.uint8
     assert np.array_equal(middle, photographs)
     assert np.array_equal(nothing, photographs)
@@ -89,12 +89,12 @@ def test_no_move_leaves_an_image_as_it_is(photographs):
 
 @pytest.mark.parametrize(("number", "turns"), [(1.0, -1), (0.0, 1)])
 def test_a_quarter_turn_clockwise_and_back(photographs, number, turns):
-    turned = augment.affine(photographs, chance(number, 0.5, 0.5, 0.5), 90, 0, 0)
+    turned = augment.affine(photographs, repeated(number, 0.5, 0.5, 0.5), 90, 0, 0)
     assert np.abs(turned.astype(int) - np.rot90(photographs, turns, (1, 2))).max() <= 1
 
 
 def test_a_shift_moves_right_and_down_and_white_comes_in(photographs):
-    moved = augment.affine(photographs, chance(0.5, 0.5, 1.0, 0.75), 0, 0.25, 0)
+    moved = augment.affine(photographs, repeated(0.5, 0.5, 1.0, 0.75), 0, 0.25, 0)
     right, down = SIDE // 4, SIDE // 8
     assert np.array_equal(moved[:, down:, right:], photographs[:, :-down, :-right])
     assert (moved[:, :down] == 255).all()
@@ -104,18 +104,18 @@ def test_a_shift_moves_right_and_down_and_white_comes_in(photographs):
 def test_zooming_out_shows_white_around_the_image_and_zooming_in_its_middle():
     black = np.zeros((2, SIDE, SIDE, 3), np.uint8)
     black[:, 8:24, 8:24] = 200
-    half = augment.affine(black, chance(0.5, 0.0, 0.5, 0.5, rows=2), 0, 0, 0.5)
+    half = augment.affine(black, repeated(0.5, 0.0, 0.5, 0.5, rows=2), 0, 0, 0.5)
     assert (half[:, :7] == 255).all()
     assert (half[:, 9:11, 9:23] == 0).all()
     assert (half[:, 14:18, 14:18] == 200).all()
-    large = augment.affine(black, chance(0.5, 1.0, 0.5, 0.5, rows=2), 0, 0, 0.5)
+    large = augment.affine(black, repeated(0.5, 1.0, 0.5, 0.5, rows=2), 0, 0, 0.5)
     assert (large[:, 5:27, 5:27] == 200).all()
     assert (large[:, :3] == 0).all()
 
 
 def test_a_turned_square_has_white_corners():
     black = np.zeros((1, SIDE, SIDE, 3), np.uint8)
-    turned = augment.affine(black, chance(1, 0.5, 0.5, 0.5, rows=1), 45, 0, 0)[0, ..., 0]
+    turned = augment.affine(black, repeated(1, 0.5, 0.5, 0.5, rows=1), 45, 0, 0)[0, ..., 0]
     rows, columns = np.mgrid[:SIDE, :SIDE] - (SIDE - 1) / 2
     distance = np.abs(rows) + np.abs(columns)  # the turned square holds what is below 16 sqrt 2
     assert (turned[distance < SIDE / np.sqrt(2) - 1.5] == 0).all()

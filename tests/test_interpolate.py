@@ -242,7 +242,8 @@ def test_between_images_of_the_test_split_the_true_path_lies_below(command, runs
 
     exact = [
         structural_similarity(
-            *(a / 255, b / 255),
+            a / 255,
+            b / 255,
             channel_axis=2,
             data_range=1,
             gaussian_weights=True,
@@ -305,7 +306,7 @@ def test_frames_without_a_true_image_are_told_and_not_compared(command, monkeypa
         ("aae", ["--frames", 0], "frames=0 must be a whole number of at least 1"),
         ("aae", ["--seed=-1"], f"seed=-1 must be a whole number from 0 to {2**63 - 1}"),
         ("aae", ["--rows", 1, 2], "rows=(1, 2) needs between='images', not 'codes'"),
-        ("aae", [*IMAGES, "--rows", 3], "rows=(3,) must be at least 2 numbers of images"),
+        ("aae", [*IMAGES, "--rows", 3], "rows=(3,) must name at least 2 images"),
         ("aae", [*IMAGES, "--rows", 3, 5000], "rows=5000 must be a whole number from 0 to 4999"),
         ("pictures", [*IMAGES, "--rows", 3, 40], "rows=40 must be a whole number from 0 to 39"),
         ("aae", ["--device", "tpu"], "device='tpu' must be auto, cpu, cuda or cuda:N"),

@@ -142,7 +142,7 @@ def test_a_picture_of_more_than_8_bits_is_refused(tmp_path, refused):
     path = tmp_path / "deep.png"
     Image.fromarray(np.full((8, 8), 40_000, np.uint16)).save(path)
     refused(
-        f"picture '{path}' cannot be read: its mode is 'I;16'; save it with 8 bits a channel; "
+        f"picture '{path}' cannot be read: its mode is 'I;16'; save it with 8 bits per channel; "
         "--exclude can name it",
         tmp_path,
         16,
@@ -161,12 +161,12 @@ def test_pictures_can_be_left_out_by_name(photographs, tmp_path):
     assert left.names == [name for name in NAMES if name not in ("a/rocket.jpg", "coins.tif")]
 
 
-def test_an_entry_that_is_no_picture_of_the_folder(photographs, tmp_path, refused):
+def test_an_entry_that_is_no_picture_in_the_folder(photographs, tmp_path, refused):
     names = tmp_path / "out.txt"
     names.write_text("camera.png\nrocket.jpg\n")
     refused(
-        f"exclude='{names}' names 'rocket.jpg', which is no picture of the folder; "
-        "write names relative to it, one a line",
+        f"exclude='{names}' names 'rocket.jpg', which is no picture in the folder; "
+        "write names relative to it, one per line",
         photographs,
         16,
         names,

@@ -262,7 +262,7 @@ def test_help_names_every_option_and_the_values_of_the_preset(command, name):
 
 
 @each_baseline
-def test_ctrl_c_says_how_to_go_on(command, name):
+def test_ctrl_c_says_how_to_resume(command, name):
     stop = lambda model, losses: signal.raise_signal(signal.SIGINT)  # noqa: E731
     status, _, errors = command(*TINY_WORDS, "--out", "a", make=acting(baseline(name), 2, stop))
     assert status == 130
@@ -270,9 +270,10 @@ def test_ctrl_c_says_how_to_go_on(command, name):
     assert command("--resume", "a", make=baseline(name))[0] == 0
 
 
-def test_a_run_of_another_baseline_is_not_gone_on_with(command, trained):
+def test_a_run_of_another_baseline_is_not_resumed(command, trained):
     status, _, errors = command("--resume", str(trained), make=baseline("lsd"))
-    assert (status, errors) == (2, f"error: run folder '{trained}': it is of 'aae', not 'lsd'\n")
+    message = f"error: run folder '{trained}': its baseline is 'aae', not 'lsd'\n"
+    assert (status, errors) == (2, message)
 
 
 @pytest.mark.parametrize("package", ["torch", "lightning_fabric"])

@@ -161,11 +161,11 @@ RANGE = "LOW:HIGH, numbers with LOW below HIGH, or log:LOW:HIGH with LOW above 0
         ("beta=1,2", "--set beta=1,2: there is no option beta; the baseline's --help lists them"),
         (
             "beta1=0.5,0.7 beta1=0.9",
-            "--set beta1=0.9: beta1 is there twice; give all its values at once",
+            "--set beta1=0.9: beta1 is given twice; give all its values at once",
         ),
         ("beta1=", "beta1= has an empty value; write beta1=VALUE,VALUE"),
         ("exclude=a,,b", "exclude=a,,b has an empty value; write exclude=VALUE,VALUE"),
-        ("beta1=0.5,0.50", "beta1=0.5,0.50 has 0.5 twice; a value must be there once"),
+        ("beta1=0.5,0.50", "beta1=0.5,0.50 has 0.5 twice; a value must be given once"),
         ("beta1=0.5,1", "beta1=1.0 must be a number from 0 to below 1"),
         ("beta1=half,0.7", "beta1='half' must be a number from 0 to below 1"),
         ("width=8,1e3", "width='1e3' must be a whole number of 1 or more"),
@@ -416,7 +416,7 @@ def test_a_sweep_in_which_all_trials_fail_says_why(sweep):
     status, _, errors = sweep(*wild, "--out", "wild")
     assert status == 2
     assert errors.splitlines()[-1] == (
-        "error: all 2 trials failed, the first one so: loss discriminator=nan at step 1, so "
+        "error: all 2 trials failed; the first one: loss discriminator=nan at step 1, so "
         "training stopped; the last good checkpoint, of step 0, is in "
         "'wild/trial-0000/checkpoints/last'; a smaller learning rate may help"
     )

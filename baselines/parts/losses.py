@@ -1,4 +1,4 @@
-"""What the networks are trained to make small: pure functions of tensors, each giving a scalar."""
+"""The losses of the networks: pure functions of tensors, each giving a scalar."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def reconstruction_loss(name: ReconstructionName, made: Tensor, images: Tensor) 
 
     "mse": the mean squared difference. "ms-ssim": 1 - MS-SSIM (Wang, Simoncelli and Bovik 2003), of
     images mapped to [0, 1]. That mapping, a data range of 1 and the "1 -" all matter: SSIM divides
-    by sums of squared means, which says nothing for pixels of both signs; with the library's
+    by sums of squared means, which means nothing for pixels of both signs; with the library's
     default range of 255 its constants swamp pixels of size 1, all images are alike and there is no
     gradient; and as it is, it is largest for equal images, so minimising it drives them apart.
     Images with a side of less than 128 are enlarged by repetition, since five scales need that many

@@ -1,7 +1,7 @@
 """Generator, discriminator and encoder of the 2019 experiments.
 
 With the default options the generator goes from 512x16x16 over 256x32x32 and 128x64x64 to
-64x128x128, and the other two go from 64x64x64 to 512x8x8; smaller numbers give the same in small.
+64x128x128, and the other two go from 64x64x64 to 512x8x8; smaller numbers give smaller networks.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ class UpsampledConv2d(nn.Conv2d):
 
 
 class Network(nn.Sequential):
-    """Layers that compute in bfloat16 while training, if asked to; in and out it is float32."""
+    """Layers that compute in bfloat16 while training, if asked to; input and output are float32."""
 
     def __init__(self, options: NetworkOptions, layers: list[nn.Module]) -> None:
         super().__init__(*layers)
@@ -113,9 +113,9 @@ class Generator(Network):
 
     Linear to 8*width channels of S/8 x S/8; three times upsampling by repetition and a convolution
     that halves the channels; a 3x3 one to RGB. With `mapping_layers` the codes pass through a small
-    network first (Karras et al. 2019, arXiv:1812.04948, section 2). With `generator_stride` 2, that
-    gave noise in 2019, the convolution skips every second pixel, and pixels are repeated four times
-    so that the sizes stay the same.
+    network first (Karras et al. 2019, arXiv:1812.04948, section 2). With `generator_stride` 2,
+    which gave noise in 2019, the convolution skips every second pixel, and pixels are repeated four
+    times so that the sizes stay the same.
     """
 
     def __init__(self, options: NetworkOptions, latent_size: int) -> None:
@@ -160,8 +160,8 @@ class Encoder(Network):
 class Discriminator(Encoder):
     """Images [N, 3, S, S] -> logits [N, 1], high for real ones.
 
-    A Wasserstein critic goes without BatchNorm: normalised apart, real and generated images have
-    the same means, and the difference of means is all that it is trained on.
+    A Wasserstein critic goes without BatchNorm: normalised separately, real and generated images
+    have the same means, and the difference of means is all that it is trained on.
     """
 
     def __init__(self, options: NetworkOptions, batch_norm: bool = True) -> None:

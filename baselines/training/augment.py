@@ -18,23 +18,23 @@ WHITE = 255.0
 
 
 def random_numbers(seed: int, step: int, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Uniform numbers in [0, 1) of that shape, of this seed and step, from 0, alone.
+    """Uniform numbers in [0, 1) of that shape, a function of the seed and the step, from 0.
 
-    Others than those that order the images, whose counter begins at 0.
+    They are not those that order the images, whose counter begins at 0.
     """
     return np.random.Generator(np.random.Philox(key=[seed, step], counter=[0, 0, 0, 1])).random(
         shape
     )
 
 
-def flip(images: Images, params: Params | None, chance: Params) -> tuple[Images, Params | None]:
-    """Flip image i upside down if chance[i, 0] < 0.5, left to right if chance[i, 1] < 0.5.
+def flip(images: Images, params: Params | None, numbers: Params) -> tuple[Images, Params | None]:
+    """Flip image i upside down if numbers[i, 0] < 0.5, left to right if numbers[i, 1] < 0.5.
 
-    images uint8 [N, S, S, 3], raw params [N, 6] or None, which follow, chance [N, 2].
+    images uint8 [N, S, S, 3], raw params [N, 6] or None, which follow, numbers [N, 2].
     """
     images = images.copy()
     params = None if params is None else params.copy()
-    down, across = (chance < 0.5).T
+    down, across = (numbers < 0.5).T
     images[down] = images[down, ::-1]
     images[across] = images[across, :, ::-1]
     if params is not None:
@@ -43,13 +43,13 @@ def flip(images: Images, params: Params | None, chance: Params) -> tuple[Images,
     return images, params
 
 
-def affine(images: Images, chance: Params, rotate: float, translate: float, zoom: float) -> Images:
+def affine(images: Images, numbers: Params, rotate: float, translate: float, zoom: float) -> Images:
     """Turn, scale and shift images uint8 [N, S, S, 3] about their middle; what appears is white.
 
     By up to `rotate` degrees, a factor of 1 - zoom to 1 + zoom, and the share `translate` of the
-    side; chance [N, 4] in [0, 1) says how much. Bilinear.
+    side; numbers [N, 4] in [0, 1) say how much. Bilinear.
     """
-    turn, scale, right, down = (2 * chance - 1).T
+    turn, scale, right, down = (2 * numbers - 1).T
     angle, factor = np.radians(rotate * turn), 1 / (1 + zoom * scale)
     cos, sin = factor * np.cos(angle), factor * np.sin(angle)
     shift = 2 * translate * np.stack([right, down], axis=1)

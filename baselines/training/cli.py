@@ -58,22 +58,22 @@ def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple
     told, names = tyro.conf.arg, tuple(presets)
     preset = Annotated[
         Literal[names],  # type: ignore[valid-type]
-        told(help="The settings to begin with, which the other options change."),
+        told(help="The settings to start from, which the other options change."),
     ]
     resume = Annotated[
         Path | None,
         told(
-            help="Go on with the run in this folder, with its own options, of which only "
-            "device, compile, the stops, those that end in -every and, unless rates decay, steps "
+            help="Resume the run in this folder with its own options. Only device, compile, "
+            "stop-on-collapse, patience, those that end in -every and, unless rates decay, steps "
             "may be changed.",
             metavar="FOLDER",
-            help_behavior_hint="(default: begin a new run)",
+            help_behavior_hint="(default: start a new run)",
         ),
     ]
     out = Annotated[
         Path | None,
         told(
-            help="The run folder. If it holds a run with the same options, that run goes on.",
+            help="The run folder. If it holds a run with the same options, that run resumes.",
             metavar="FOLDER",
             help_behavior_hint=f"(default: runs/{make.name}-PRESET-seedSEED)",
         ),
@@ -105,8 +105,10 @@ def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple
 
 
 def saved_config(make: Any, folder: Path) -> RunConfig:
-    """The options of the run in `folder`. FddError if it holds none of this baseline."""
+    """The options of the run in `folder`. FddError if it holds no run of this baseline."""
     saved = read_config(folder)
     if saved["baseline"] != make.name:
-        raise FddError(f"run folder '{folder}': it is of {saved['baseline']!r}, not {make.name!r}")
+        raise FddError(
+            f"run folder '{folder}': its baseline is {saved['baseline']!r}, not {make.name!r}"
+        )
     return saved_options(make.config_type, saved, folder)

@@ -80,17 +80,18 @@ class RunConfig:
     on Kaggle (kaggle), new ones in every batch (stream), or all pictures in a folder and the
     folders in it (images:FOLDER)."""
     exclude: str | None = None
-    """With images:FOLDER, a text file that names pictures to leave out, one a line."""
+    """With images:FOLDER, a text file that names pictures to leave out, one per line."""
     version: str = "fdd-1"
     """Release to train on: fdd-1, of 128x128 pixels, or mini-1, of 32x32."""
     image_size: ImageSize = 128
     """Pixels on a side: 16, 32, 64 or 128, at most the release's; smaller ones are block means."""
     colors: Literal["rgb", "hsv"] = "rgb"
-    """Numbers that stand for a pixel. The hue of hsv has a jump at red."""
+    """Colour space of a pixel's three numbers. The hue of hsv jumps at red."""
     flip: bool = False
-    """Flip each image upside down, left to right, both or not at all, at random, parameters too."""
+    """Flip each image at random: upside down, left to right, both or not at all; its parameters
+    follow."""
     rotate: NotNegative = 0.0
-    """Turn each image by up to so many degrees; its parameters are lost."""
+    """Turn each image by up to this many degrees; its parameters are lost."""
     translate: Fraction = 0.0
     """Shift each image by up to this share of its side; its parameters are lost."""
     zoom: Fraction = 0.0
@@ -98,14 +99,14 @@ class RunConfig:
     latent_size: Count = 6
     """Numbers in a code: 6, as many as the equation has parameters, to compare the two."""
     train_images: CountOrZero = 0
-    """Use only the first so many images of the train split or the folder; 0 uses all."""
+    """Use only this many images, the first of the train split or the folder; 0 uses all."""
     decay: Share = 0.0
     """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
     ema: Fraction = 0.0
     """Evaluate an average of the generator's weights that keeps this share at each step, as 0.999;
     0 evaluates the weights themselves."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """What convolutions compute in while training: bfloat16 is faster where hardware has it."""
+    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
     compile: bool = False
     """Compile the networks with torch.compile: minutes at the start, faster steps on a GPU."""
     deterministic: bool = False
@@ -119,13 +120,13 @@ class RunConfig:
     checkpoint_every: Count = 1000
     """Steps between checkpoints, at each of which the score and the samples are judged."""
     stop_on_collapse: bool = True
-    """Stop when samples lost most of the variety or sharpness that they had."""
+    """Stop when samples have lost most of the variety or sharpness that they had."""
     patience: CountOrZero = 0
-    """Stop when the score has not risen for so many checkpoints; 0 never does."""
+    """Stop when the score has not risen for this many checkpoints; 0 never does."""
 
     @property
     def changeable(self) -> set[str]:
-        """Options that may change when a run goes on: they do not change what a step does."""
+        """Options that may change when a run resumes: they do not change what a step does."""
         names = {"device", "compile", "stop_on_collapse", "patience"}
         names |= {"log_every", "sample_every", "checkpoint_every"}
         return names if self.decay else names | {"steps"}

@@ -1,4 +1,4 @@
-"""Images as the networks want them: of their size, in [-1, 1], in batches."""
+"""Images as the networks take them: of their size, in [-1, 1], in batches."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class ImageData(Protocol):
 
 
 def send(tensor: Tensor, device: torch.device) -> Tensor:
-    """A tensor of the CPU on `device`; a GPU's work does not wait for the copy."""
+    """A CPU tensor on `device`; a GPU's work does not wait for the copy."""
     if device.type == "cuda":
         return tensor.pin_memory().to(device, non_blocking=True)
     return tensor.to(device)
@@ -208,15 +208,15 @@ def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
 def augmented(
     images: Images, params: Params | None, config: RunConfig, step: int
 ) -> tuple[Images, Params | None]:
-    """The batch as the options `flip`, `rotate`, `translate` and `zoom` want it."""
+    """The batch augmented as the options `flip`, `rotate`, `translate` and `zoom` say."""
     rank, world = processes()
-    chance = augment.random_numbers(config.seed, step, (world * len(images), 6))
-    chance = np.split(chance, world)[rank]
+    numbers = augment.random_numbers(config.seed, step, (world * len(images), 6))
+    numbers = np.split(numbers, world)[rank]
     if config.flip:
-        images, params = augment.flip(images, params, chance[:, :2])
+        images, params = augment.flip(images, params, numbers[:, :2])
     if config.rotate or config.translate or config.zoom:
         moves = config.rotate, config.translate, config.zoom
-        images, params = augment.affine(images, chance[:, 2:], *moves), None
+        images, params = augment.affine(images, numbers[:, 2:], *moves), None
     return images, params
 
 
@@ -224,7 +224,7 @@ def augmented(
 def read_ahead(
     batches: Batches | StreamBatches, config: RunConfig, start: int, device: torch.device
 ) -> Iterator[Iterator[Batch]]:
-    """The batches from `start` on, each made in another thread while the one before is learned."""
+    """The batches from `start` on, each made in another thread while the one before is used."""
 
     def make(step: int) -> Batch:
         images, params = batches[step]

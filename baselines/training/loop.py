@@ -79,7 +79,7 @@ def train(
     """Train `make(config, rng)` until it has made `config.steps` steps or early stopping ends it.
 
     `out` becomes the run folder (see `baselines.training.runs`). If it holds a run with the same
-    options, that run goes on from its last checkpoint and ends with the same bits as if it had
+    options, that run resumes from its last checkpoint and ends with the same bits as if it had
     never stopped (on a CPU, with as many threads). Ctrl-C and SIGTERM finish the step and save; a
     second one does not wait. `data` and `held_out` default to what the option `data` says. Under
     `torchrun` the processes share each batch and give the numbers that one would, up to rounding.

@@ -1,4 +1,4 @@
-"""A folder of pictures as a data set: files of the usual formats, cut square, in memory."""
+"""A folder of pictures as a data set: files of the usual formats, cropped to squares, in memory."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Pictures:
         return self.images[np.asarray(indices, dtype=np.int64)]
 
     def split(self, held_out: int) -> tuple[Pictures, Pictures]:
-        """All but `held_out` pictures, evenly spaced in the order of names, and those."""
+        """All other pictures, and `held_out` of them evenly spaced in the order of names."""
         chosen = np.zeros(len(self), bool)
         chosen[np.linspace(0, len(self) - 1, held_out).round().astype(int)] = True
         return self._take(~chosen), self._take(chosen)
@@ -50,8 +50,8 @@ def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictu
     """All pictures in `folder` and the folders in it, as RGB of size x size pixels.
 
     The largest square in the middle of each, scaled by Pillow's Lanczos filter; transparent parts
-    on white; of an animation the first frame. `exclude` names pictures that are left out, one a
-    line, relative to the folder; empty lines and those that begin with # say nothing.
+    on white; of an animation the first frame. `exclude` names pictures to leave out, one per
+    line, relative to the folder; empty lines and those that begin with # are skipped.
 
     FddError for a folder without pictures, a file that is no picture (by name: exclude it), an
     entry of `exclude` that is not there.
@@ -82,8 +82,8 @@ def _excluded(exclude: Path, names: list[str]) -> set[str]:
     unknown = sorted(wanted - set(names))
     if unknown:
         raise FddError(
-            f"exclude='{exclude}' names {unknown[0]!r}, which is no picture of the folder; "
-            "write names relative to it, one a line"
+            f"exclude='{exclude}' names {unknown[0]!r}, which is no picture in the folder; "
+            "write names relative to it, one per line"
         )
     return wanted
 
@@ -95,7 +95,9 @@ def _read(path: Path, size: int) -> NDArray[np.uint8]:
             with Image.open(path, formats=FORMATS) as opened:
                 opened.draft("RGB", (2 * size, 2 * size))
                 if opened.mode not in EIGHT_BITS:
-                    raise ValueError(f"its mode is {opened.mode!r}; save it with 8 bits a channel")
+                    raise ValueError(
+                        f"its mode is {opened.mode!r}; save it with 8 bits per channel"
+                    )
                 rgba = ImageOps.exif_transpose(opened).convert("RGBA")
     except Exception as error:  # Pillow's decoders raise many types for a damaged file
         raise FddError(f"picture '{path}' cannot be read: {error}; --exclude can name it") from None

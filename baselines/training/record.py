@@ -27,7 +27,7 @@ GAP = 2
 
 
 class Recorder:
-    """Writes into a run folder that goes on after step `start`; what it held of later is dropped.
+    """Writes into the folder of a run that resumes after step `start`; later steps are dropped.
 
     `held_out` are images [n, 3, S, S] that the model does not train on, and their parameters;
     `codes` [m, L] is the fixed noise whose images are drawn. Where `writes` is false, as in all
@@ -125,7 +125,7 @@ class Recorder:
 
 
 def drop_rows(table: Path, step: int) -> None:
-    """Keep the rows of a metrics.csv up to `step`; a row that a kill cut short goes too."""
+    """Keep the rows of a metrics.csv up to `step`; a row that a kill cut short is dropped too."""
     with table.open(newline="") as file:
         header, *rows = list(csv.reader(file)) or [[]]
     kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
@@ -144,6 +144,6 @@ def evaluate(model: Baseline, function: Callable[[Any], Tensor], inputs: Any) ->
 
 
 def reproduce(model: Baseline, batch: Batch) -> Tensor | None:
-    """What the model makes of the images of a batch, or None if it makes nothing of them."""
+    """What the model makes of the images of a batch, or None if it has no `reproduce`."""
     make = getattr(model, "reproduce", None)
     return None if make is None else evaluate(model, make, batch)

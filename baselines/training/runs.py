@@ -1,13 +1,13 @@
-"""The run folder: what a training run leaves, and how it is found again.
+"""The run folder: what a training run leaves behind, and how it is read.
 
     config.json            resolved options, name of the baseline, versions
     metrics.csv, tb/       losses, as a table and as TensorBoard events
     samples/, reconstructions/      PNG pictures by step
     checkpoints/last/      model.safetensors (weights), state.pt (optimisers, random state, step)
-    checkpoints/best/      the same of the checkpoint with the best score
+    checkpoints/best/      the same for the checkpoint with the best score
 
 A checkpoint is written under another name and renamed when it is complete, and the one before it
-stays until then: a run that is killed at any moment can be loaded, and go on.
+stays until then: a run that is killed at any moment can be loaded and resumed.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def saved_options(config_type: type[C], saved: dict[str, Any], folder: Path) -> 
 
 
 def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
-    """FddError unless a run with `config` can begin or go on in `folder`. Writes nothing."""
+    """FddError unless a run with `config` can begin or resume in `folder`. Writes nothing."""
     for name in ("checkpoints", "metrics.csv", "reconstructions", "samples", "tb"):
         not_linked(folder / name)
     if (folder / "config.json").exists():
@@ -89,7 +89,7 @@ def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
 
 
 def write_config(folder: Path, config: dict[str, Any]) -> None:
-    """Make the folder and its config.json. FddError where it cannot be, or other data was used."""
+    """Make the folder and its config.json. FddError if that fails, or if the run had other data."""
     if (folder / "config.json").exists():
         version = read_config(folder).get("data_version")
         if version != config["data_version"]:

@@ -18,7 +18,7 @@ from baselines.training.config import RunConfig
 LOST = 0.3
 """A collapse: samples keep less than this share of the diversity or sharpness that they had."""
 IN_A_ROW = 3
-"""Checkpoints in a row at which they must."""
+"""Checkpoints in a row at which they do."""
 
 
 def similarity(made: Tensor, images: Tensor) -> float:
@@ -54,9 +54,9 @@ def energy_distance(made: Tensor, images: Tensor, side: int = 16) -> float:
 def judge(samples: Tensor, reproduced: Tensor | None, held_out: Tensor) -> dict[str, float]:
     """Numbers about a model, from RGB images [N, 3, S, S] in [-1, 1].
 
-    score, higher is better: SSIM of what the model makes of held-out images with them, or, where it
-    makes nothing of them, minus the energy distance of its samples to them. diversity and
-    sharpness: those of the samples by those of held-out images.
+    score, higher is better: the mean SSIM of held-out images and what the model makes of them, or,
+    for a model that makes nothing of images, minus the energy distance of its samples to them.
+    diversity and sharpness: those of the samples, divided by those of the held-out images.
     """
     found = {}
     if reproduced is not None:
@@ -79,7 +79,7 @@ class EarlyStopping:
     """Checkpoints since the best."""
     diversity: float = 0.0
     sharpness: float = 0.0
-    """The most that samples had of each, at most 1, that of real images."""
+    """The highest of each so far, at most 1, the value of real images."""
     collapsed: int = 0
     """Checkpoints in a row at which samples had lost it."""
 
