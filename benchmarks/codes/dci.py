@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
-from benchmarks.statistics.arrays import Floats, Test, matrix, real_array
+from benchmarks.statistics.arrays import Floats, Test, generator, matrix, real_array
 from benchmarks.statistics.permutation import floor_of
 from fdd.errors import FddError
 
@@ -179,7 +179,7 @@ def explicitness(losses: ArrayLike, baseline: float = 1.0) -> float | None:
 
 def known_columns(truth: Floats, predicted: Floats, seed: int = 0) -> NDArray[np.bool_]:
     """bool [D]: the parameters that `dci` calls known, from columns [M, D] of held-out rows."""
-    rng, (rows, count) = np.random.default_rng(seed), truth.shape
+    rng, (rows, count) = generator(seed), truth.shape
     y, guess = truth - truth.mean(axis=0), predicted - predicted.mean(axis=0)
     draws = max(DRAWS, 1 + int(count / LEVEL))  # or p could not get down to the level
     # the covariance ranks draws as R2 does

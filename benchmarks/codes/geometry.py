@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -13,6 +11,7 @@ from benchmarks.statistics.arrays import (
     Test,
     check_pairs,
     constant_columns,
+    real_number,
     standardise,
     varying,
 )
@@ -259,13 +258,3 @@ def centred(array: Floats, *, in_place: bool = False) -> Floats:
     live /= max(live.max(), -live.min())
     live -= live.mean(axis=0)  # again: a mean of tiny or huge ones is rounded
     return live
-
-
-def real_number(name: str, value: Any, lowest: float, highest: float) -> float:
-    """The value as a float, refused when it is no number in the closed range."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-    if not number or not lowest <= value <= highest:
-        raise FddError(f"{name}={value!r} must be a number from {lowest} to {highest}")
-    return float(value)

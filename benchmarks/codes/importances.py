@@ -15,6 +15,7 @@ from benchmarks.statistics.arrays import (
     check_pairs,
     constant_columns,
     folds,
+    generator,
     require,
     standardise,
 )
@@ -129,7 +130,7 @@ def _parts(codes: ArrayLike, params: ArrayLike, test: Test, seed: int) -> list[_
 
 def _read(part: _Part, regressor: str, rows: int, seed: int) -> tuple[Floats, Floats]:
     """Predictions [M, D] for the held-out codes; a `Reading`'s rise on at most `rows` of them."""
-    chosen = np.random.default_rng(seed).permutation(len(part.new))[:rows]
+    chosen = generator(seed).permutation(len(part.new))[:rows]
     predicted = np.empty_like(part.truth)
     rise = np.empty((len(chosen), part.new.shape[1], part.truth.shape[1]))
     for d, target in enumerate(part.params.T):
@@ -174,7 +175,7 @@ def _probes(part: _Part, seed: int) -> Floats:
     These are random Fourier features of Gaussian kernels with the WIDTHS, in turn (Rahimi and
     Recht, Random features for large-scale kernel machines, 2007).
     """
-    rng, count, most = np.random.default_rng(seed), part.codes.shape[1], max(FEATURES)
+    rng, count, most = generator(seed), part.codes.shape[1], max(FEATURES)
     waves = rng.normal(size=(count, most)) / np.sqrt(count) / np.resize(WIDTHS, most)
     shift = rng.uniform(0, 2 * np.pi, size=most)
     x, z = (

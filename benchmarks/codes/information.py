@@ -7,8 +7,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.codes.neighbours import enough_rows
-from benchmarks.statistics.arrays import Floats, check_pairs, constant_columns, require, standardise
+from benchmarks.statistics.arrays import (
+    Floats,
+    check_pairs,
+    constant_columns,
+    enough_rows,
+    generator,
+    require,
+    standardise,
+)
 from fdd.errors import whole_number
 
 Labels = NDArray[np.int64]
@@ -59,9 +66,9 @@ def mutual_information(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed:
            [6.34]])
     """
     pairs = check_pairs(codes, params, None)
-    enough_rows(len(pairs.codes), whole_number("k", k, 1) + 1, f"k={k}")
+    enough_rows("codes", len(pairs.codes), whole_number("k", k, 1) + 1, f"k={k}")
     live = np.flatnonzero(~constant_columns(pairs.codes))
-    noise = JITTER * np.random.default_rng(seed).standard_normal((2, len(pairs.codes), 1))
+    noise = JITTER * generator(seed).standard_normal((2, len(pairs.codes), 1))
     x, y = standardise(pairs.codes)[0] + noise[0], standardise(pairs.params)[0] + noise[1]
     found = np.zeros((pairs.codes.shape[1], y.shape[1]))
     for column, param in enumerate(y.T):
@@ -82,7 +89,7 @@ def binned_information(codes: ArrayLike, params: ArrayLike, bins: int) -> tuple[
     True
     """
     pairs = check_pairs(codes, params, None)
-    enough_rows(len(pairs.codes), whole_number("bins", bins, 2), f"bins={bins}")
+    enough_rows("codes", len(pairs.codes), whole_number("bins", bins, 2), f"bins={bins}")
     x, y = _equal_frequency(pairs.codes, bins), _equal_frequency(pairs.params, bins)
     own, entropies = (np.array([_entropy(column) for column in labels.T]) for labels in (x, y))
     joint = np.array([[_entropy(bins * code + param) for param in y.T] for code in x.T])

@@ -16,6 +16,8 @@ from benchmarks.statistics.arrays import (
     Test,
     check_pairs,
     constant_columns,
+    enough_rows,
+    generator,
     matrix,
     real_array,
     require,
@@ -74,7 +76,7 @@ def irs(codes: ArrayLike, params: ArrayLike, *, bins: int = 10, quantile: float 
     pairs, bins = check_pairs(codes, params, None), whole_number("bins", bins, 2)
     if isinstance(quantile, bool) or not 0 < quantile <= 1:
         raise FddError(f"quantile is {quantile!r}: it must be a number above 0 and at most 1")
-    _enough("codes", len(pairs.codes), 2 * bins, f"bins={bins}")
+    enough_rows("codes", len(pairs.codes), 2 * bins, f"bins={bins}")
     x = varying(pairs.codes)
     if x.shape[1] == 0:
         return 0.0
@@ -133,9 +135,9 @@ def factor_vae(
     """
     size = whole_number("group_size", group_size, 2)
     (x, y), (z, truth) = _sides(codes, params, test, size, f"group_size={size}")
+    rng = generator(seed)
     if x.shape[1] == 0:
         return 1 / y.shape[1]
-    rng = np.random.default_rng(seed)
     found = [_stillest(x, groups) for groups in _groups(y, size, EXACT_GROUPS, rng)]
     votes = [np.bincount(code, minlength=x.shape[1]) / len(code) for code in found]
     vote = np.argmax(votes, axis=0)
@@ -191,7 +193,7 @@ def beta_vae(
     """
     size, points = whole_number("group_size", group_size, 1), whole_number("points", points, 1)
     (x, y), (z, truth) = _sides(codes, params, test, 2 * size, f"group_size={size}")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     train, held_out = (
         np.concatenate([_points(c, pairs, size, points, rng) for pairs in _groups(v, 2, size, rng)])
         for c, v in ((x, y), (z, truth))
@@ -231,7 +233,7 @@ def intervened_params(
     if not (bottom < top).all():
         d = int(np.flatnonzero(bottom >= top)[0])
         raise FddError(f"low is {bottom[d]} and high {top[d]} for parameter {d}: low must be less")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     params = rng.uniform(bottom, top, size=(n_groups, group_size, len(bottom)))
     groups, fixed = np.arange(n_groups), np.arange(n_groups) % len(bottom)
     params[groups, :, fixed] = params[groups, 0, fixed][:, None]
@@ -268,13 +270,13 @@ def _sides(
     if y.shape[1] < 2:
         raise FddError("params has 1 column: it must have at least 2 to ask which one is fixed")
     if pairs.test is None:
-        _enough("codes", len(x), 2 * rows, why)
+        enough_rows("codes", len(x), 2 * rows, why)
         half = len(x) // 2
         x, z, y, truth = x[:half], x[half:], y[:half], y[half:]
     else:
         z, truth = pairs.test
-        _enough("codes", len(x), rows, why)
-        _enough("test codes", len(z), rows, why)
+        enough_rows("codes", len(x), rows, why)
+        enough_rows("test codes", len(z), rows, why)
     with np.errstate(over="ignore", invalid="ignore"):
         x, z = standardise(x, z)
     if not np.abs(z).max(initial=0) <= LARGEST:
@@ -303,8 +305,3 @@ def _groups(params: Floats, size: int, fewest: int, rng: np.random.Generator) ->
             firsts = np.concatenate(exact)
         found.append(order[firsts[:, None] + np.arange(size)])
     return found
-
-
-def _enough(name: str, rows: int, fewest: int, why: str) -> None:
-    if rows < fewest:
-        raise FddError(f"{name} has {rows} rows: it must have at least {fewest} for {why}")

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.statistics.arrays import Floats, check_pairs, matrix, require
-from fdd.errors import FddError, whole_number
+from benchmarks.statistics.arrays import Floats, check_pairs, enough_rows, matrix, require
+from fdd.errors import whole_number
 
 Rows = NDArray[np.intp]
 
@@ -61,7 +61,7 @@ def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     """
     pairs = check_pairs(codes, params, None)
     rows = len(pairs.codes)
-    enough_rows(rows, whole_number("k", k, 1) + 1, f"k={k}")
+    enough_rows("codes", rows, whole_number("k", k, 1) + 1, f"k={k}")
     sides = (pairs.codes, pairs.params)
     (near, clear), (other_near, other_clear) = (_surely_nearest(side, k) for side in sides)
     sure = clear & other_clear
@@ -151,7 +151,7 @@ def neighbour_table(array: Floats, *, k: int = 10) -> Floats:
            [0., 1., 0.]])
     """
     rows = matrix("array", array)
-    enough_rows(len(rows), whole_number("k", k, 1) + 1, f"k={k}")
+    enough_rows("codes", len(rows), whole_number("k", k, 1) + 1, f"k={k}")
     table = np.zeros((len(rows), len(rows)))
     for row, distances in zip(table, _distances(rows), strict=True):
         row.put(*_nearest(distances, k))
@@ -175,7 +175,7 @@ def trust_table(truth: Floats, *, k: int = 10) -> Floats:
     """
     rows = matrix("truth", truth)
     count = len(rows)
-    enough_rows(count, 2 * whole_number("k", k, 1) + 1, f"k={k}")
+    enough_rows("codes", count, 2 * whole_number("k", k, 1) + 1, f"k={k}")
     table = np.zeros((count, count))
     for row, distances in zip(table, _distances(rows), strict=True):
         order = np.argsort(distances)[:-1]  # the last is the row itself
@@ -183,16 +183,10 @@ def trust_table(truth: Floats, *, k: int = 10) -> Floats:
     return np.asarray((1 - 2 * table / (2 * count - 3 * k - 1)) / (count * k))
 
 
-def enough_rows(rows: int, fewest: int, option: str) -> None:
-    """An FddError unless there are as many rows as an option needs."""
-    if rows < fewest:
-        raise FddError(f"codes has {rows} rows: it must have at least {fewest} for {option}")
-
-
 def _without_intruders(embedding: Floats, truth: Floats, k: int) -> float:
     """1 - the scaled sum of (rank in truth - k) over the k nearest of each row in the embedding."""
     rows = len(truth)
-    enough_rows(rows, 2 * whole_number("k", k, 1) + 1, f"k={k}")
+    enough_rows("codes", rows, 2 * whole_number("k", k, 1) + 1, f"k={k}")
     penalty = 0.0
     for embedded, true in zip(_distances(embedding), _distances(truth), strict=True):
         near, share = _nearest(embedded, k)

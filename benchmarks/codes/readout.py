@@ -136,6 +136,7 @@ def predict(
     >>> predict([[0.0], [1.0], [2.0]], [[1.0], [3.0], [5.0]], [[3.0]]).round(6)
     array([[7.]])
     """
+    whole_number("seed", seed, 0)
     fit = regressors.linear if regressor == "linear" else _regressor(regressor, max_rows, seed)
     x, y, new = matrix("codes", codes), targets("params", params), matrix("new_codes", new_codes, 1)
     same(("codes", len(x)), ("params", len(y)), "rows")
@@ -147,6 +148,7 @@ def _r2(
     fit: regressors.Regressor, codes: ArrayLike, params: ArrayLike, test: Test, seed: int
 ) -> Floats:
     """R2 of held-out predictions, in units of the standard deviation in train."""
+    whole_number("seed", seed, 0)
     pairs = check_pairs(codes, params, test)
     if pairs.test is None:
         (y,) = standardise(pairs.params)

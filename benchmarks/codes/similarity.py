@@ -8,10 +8,12 @@ from functools import partial
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.codes.geometry import centred, directions, real_number
+from benchmarks.codes.geometry import centred, directions
 from benchmarks.statistics.arrays import (
     Floats,
+    generator,
     matrix,
+    real_number,
     require,
     same,
     standardise,
@@ -82,6 +84,7 @@ def cka(
     True
     """
     known("kernel", kernel, KERNELS)
+    whole_number("seed", seed, 0)
     share = real_number("width", width, 0.01, 100)
     x, y = _pairs(codes, params, 4)
     if kernel == "linear":
@@ -164,9 +167,10 @@ def rsa(codes: ArrayLike, params: ArrayLike, *, max_rows: int = 5000, seed: int 
     >>> round(rsa(params[:, ::-1] * [-3, 3], params), 6)
     1.0
     """
+    whole_number("seed", seed, 0)
     x, y = _pairs(codes, params, 3)
     if len(x) > whole_number("max_rows", max_rows, 3):
-        rows = np.random.default_rng(seed).permutation(len(x))[:max_rows]
+        rows = generator(seed).permutation(len(x))[:max_rows]
         x, y = x[rows], y[rows]
     order, ranks = _ranked(_all_distances(x))
     order, other = _ranked(_all_distances(y)[order])
@@ -284,7 +288,7 @@ def _rbf(x: Floats, width: float, start: int, stop: int) -> Floats:
 
 def _typical(x: Floats, seed: int) -> float:
     """The median distance of two rows of x, whose columns have mean 0 and variance 1."""
-    rows = np.random.default_rng(seed).permutation(len(x))[:MEDIAN_ROWS]
+    rows = generator(seed).permutation(len(x))[:MEDIAN_ROWS]
     median = float(np.median(require("scipy.spatial.distance").pdist(x[rows])))
     root_mean_square = float(np.sqrt(2 * x.shape[1]))
     return median if median > 1e-6 * root_mean_square else root_mean_square

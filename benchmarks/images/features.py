@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import rgb_images
-from benchmarks.statistics.arrays import require
+from benchmarks.statistics.arrays import generator, require
 from fdd.errors import FddError, whole_number
 
 Floats32 = NDArray[np.float32]
@@ -45,7 +45,7 @@ def random_convolution(seed: int = 0) -> FeatureMap:
     (2, 128)
     """
     torch = require("torch")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     weights = [
         torch.from_numpy(
             (rng.normal(size=(out, channels, 3, 3)) * np.sqrt(2 / (9 * channels))).astype(

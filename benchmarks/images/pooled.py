@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.quality import SIDE, fid, power
-from benchmarks.statistics.arrays import Floats, matrix, require, same
+from benchmarks.statistics.arrays import Floats, generator, matrix, require, same
 from benchmarks.statistics.permutation import permutations
 from fdd.errors import whole_number
 
@@ -85,5 +85,5 @@ def _deals(
     """All rows [N + M, F], and which of them are dealt as real ones, bool [draws, N + M]."""
     x, y = matrix("real", real), matrix("fake", fake)
     same(("real", x.shape[1]), ("fake", y.shape[1]), "columns")
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     return np.concatenate([x, y]), permutations(len(x) + len(y), draws, rng) < len(x)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import enough, gpu, on_gpu
-from benchmarks.statistics.arrays import Floats, real_array, require
+from benchmarks.statistics.arrays import Floats, generator, real_array, require
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
 
@@ -134,7 +134,7 @@ def retrieval_floor(
     (1.0, 0.01, True)
     """
     q, g, other = _gallery(queries, gallery, also, 2)
-    shuffled = permutations(len(q), draws, np.random.default_rng(seed))
+    shuffled = permutations(len(q), draws, generator(seed))
     own = np.arange(len(q))[None]
     ranks = _ranks(q, g, other, np.concatenate([own, shuffled]), gpu(device))
     every = {

@@ -9,7 +9,14 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import enough
-from benchmarks.statistics.arrays import Floats, constant_columns, real_array, require, standardise
+from benchmarks.statistics.arrays import (
+    Floats,
+    constant_columns,
+    generator,
+    real_array,
+    require,
+    standardise,
+)
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
 
@@ -93,7 +100,7 @@ def local_floor(
     """
     ours, theirs = _steps(made, made_moved, true, true_moved)
     count = len(ours[0])
-    shuffled = permutations(count, draws, np.random.default_rng(seed))
+    shuffled = permutations(count, draws, generator(seed))
     matches = np.concatenate([np.arange(count)[None], shuffled])
     cosines, own, want = np.zeros(len(matches)), np.empty(count), np.empty(count)
     for rows in _blocks(count):

@@ -1,4 +1,4 @@
-"""Checks that every score shares: what comes in is numbers, finite, and of shapes that agree."""
+"""What every score shares: checks of what comes in, standardised columns, generators, folds."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fdd.errors import FddError, missing_extra
+from fdd.errors import FddError, missing_extra, whole_number
 
 Floats = NDArray[np.float64]
 Test = tuple[ArrayLike, ArrayLike] | None
@@ -123,6 +123,27 @@ def same(one: tuple[str, int], other: tuple[str, int], what: str) -> None:
         raise FddError(f"{one[0]} has {one[1]} {what} and {other[0]} {other[1]}: they must agree")
 
 
+def enough_rows(name: str, rows: int, fewest: int, option: str) -> None:
+    """An FddError unless there are as many rows as an option needs."""
+    if rows < fewest:
+        raise FddError(f"{name} has {rows} rows: it must have at least {fewest} for {option}")
+
+
+def real_number(name: str, value: Any, lowest: float, highest: float) -> float:
+    """The value as a float; an FddError unless it is a number in the closed range."""
+    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
+        value, bool
+    )
+    if not number or not lowest <= value <= highest:
+        raise FddError(f"{name}={value!r} must be a number from {lowest} to {highest}")
+    return float(value)
+
+
+def generator(seed: int) -> np.random.Generator:
+    """The generator of a seed; an FddError unless that is a whole number of at least 0."""
+    return np.random.default_rng(whole_number("seed", seed, 0))
+
+
 def standardise(train: Floats, *others: Floats) -> tuple[Floats, ...]:
     """All arrays [*, K] by mean and deviation of the first, without its constant columns.
 
@@ -154,6 +175,6 @@ def regular_factor(rows: Floats) -> Floats | None:
 
 def folds(rows: int, count: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:
     """(train rows, held-out rows) of a shuffled `count`-fold split, at most one fold a row."""
-    order = np.random.default_rng(seed).permutation(rows)
+    order = generator(seed).permutation(rows)
     for held_out in np.array_split(order, min(count, rows)):
         yield np.setdiff1d(order, held_out), np.sort(held_out)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.statistics.arrays import Floats, matrix, require
+from benchmarks.statistics.arrays import Floats, generator, matrix, require
 from fdd.errors import whole_number
 
 Rows = NDArray[np.intp]
@@ -58,7 +58,7 @@ def half_sample_interval(
     0.2
     """
     whole_number("rows", rows, 4)
-    rng, order = np.random.default_rng(seed), np.arange(rows)
+    rng, order = generator(seed), np.arange(rows)
     halves = [
         np.asarray(score(np.sort(rng.permutation(order)[: rows // 2])), dtype=np.float64)
         for _ in range(whole_number("draws", draws, 2))
@@ -90,7 +90,7 @@ def seed_interval(
     """
     found = np.asarray(values, dtype=np.float64)
     whole_number("the number of seeds", len(found), 2)
-    rng = np.random.default_rng(seed)
+    rng = generator(seed)
     picked = np.sort(found[rng.integers(0, len(found), (draws, len(found)))], axis=1)
     cut = int(0.25 * len(found))
     means = picked[:, cut : len(found) - cut].mean(axis=1)

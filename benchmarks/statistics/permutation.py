@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.statistics.arrays import Floats, check_pairs
+from benchmarks.statistics.arrays import Floats, check_pairs, generator
 from fdd.errors import FddError, whole_number
 
 Score = Callable[..., "Floats | float"]
@@ -133,7 +133,7 @@ def permutation_null(
     """The draws alone of `permutation_floor`, [draws, ...], for who has the score already."""
     pairs = check_pairs(codes, params, test)
     draws, batch = whole_number("draws", draws, 1), whole_number("batch", batch, 1)
-    rng, columns = np.random.default_rng(seed), pairs.params.shape[1]
+    rng, columns = generator(seed), pairs.params.shape[1]
     null: list[Floats] = []
     while len(null) < draws:
         count = min(batch, draws - len(null))
@@ -180,7 +180,7 @@ def pairs_floor(
     True
     """
     pairs = check_pairs(codes, params, test)
-    rng, count = np.random.default_rng(seed), len(pairs.codes)
+    rng, count = generator(seed), len(pairs.codes)
     one, other = of_codes(pairs.codes), of_params(pairs.params)
     null = []
     for _ in range(whole_number("draws", draws, 1)):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchmarks.statistics.arrays import (
     Floats,
     constant_columns,
+    generator,
     regular_factor,
     require,
     standardise,
@@ -63,7 +64,7 @@ def kernel(
     if constant_columns(codes).all():
         return np.tile(mean, (len(new), 1))
     ridge = require("sklearn.kernel_ridge")
-    rows = np.random.default_rng(seed).permutation(len(codes))[:max_rows]
+    rows = generator(seed).permutation(len(codes))[:max_rows]
     x, z = standardise(codes, new)
     x, y = x[rows], (targets - mean)[rows]
     gammas = [1 / (2 * x.shape[1] * width**2) for width in WIDTHS]
