@@ -1,4 +1,4 @@
-"""The chance of a score of pairs: what wrongly paired images give."""
+"""The permutation baseline of a score of pairs: what wrongly paired images give."""
 
 from __future__ import annotations
 
@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.statistics.arrays import Floats, same
+from benchmarks.statistics.arrays import Floats, generator, same
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import whole_number
 
 PairScore = Callable[[NDArray[Any], NDArray[Any]], Floats]
 """(a [N, ...], b [N, ...]) -> float64 [N]."""
+Rows = NDArray[np.intp]
 
 
 def pair_floor(
@@ -41,21 +42,29 @@ def pair_floor(
     left, right = np.asarray(a), np.asarray(b)
     same(("a", len(left)), ("b", len(right)), "rows")
     whole_number("the number of pairs", len(left), 2)
-    rng, blocks = np.random.default_rng(seed), max(1, len(left) // whole_number("block", block, 2))
+
+    def every(rows: Rows) -> Floats:
+        ours, theirs = np.repeat(rows, len(rows)), np.tile(rows, len(rows))
+        scores = np.asarray(score(left[ours], right[theirs]), dtype=np.float64)
+        return scores.reshape(len(rows), len(rows))
+
+    return block_floor(every, len(left), draws=draws, block=block, seed=seed)
+
+
+def block_floor(
+    every: Callable[[Rows], Floats], count: int, *, draws: int, block: int, seed: int
+) -> Floor:
+    """`pair_floor` of `count` pairs, from a function that scores every pair within a block.
+
+    every : row numbers int [L] -> float64 [L, L], row i of a with row j of b
+    """
+    rng, blocks = generator(seed), max(1, count // whole_number("block", block, 2))
     null, true, wrong, wrong_pairs = np.zeros(whole_number("draws", draws, 1)), 0.0, 0.0, 0
-    for rows in np.array_split(rng.permutation(len(left)), blocks):
-        count = len(rows)
-        every = score(
-            np.repeat(left[rows], count, axis=0), np.tile(right[rows], _times(count, right))
-        )
-        every = np.asarray(every, dtype=np.float64).reshape(count, count)
-        null += every[np.arange(count), permutations(count, draws, rng)].sum(axis=1)
-        true += every.trace()
-        wrong += every.sum() - every.trace()
-        wrong_pairs += every.size - count
-    floor = floor_of(true / len(left), null / len(left))
+    for rows in np.array_split(rng.permutation(count), blocks):
+        scores = every(rows)
+        null += scores[np.arange(len(rows)), permutations(len(rows), draws, rng)].sum(axis=1)
+        true += scores.trace()
+        wrong += scores.sum() - scores.trace()
+        wrong_pairs += scores.size - len(rows)
+    floor = floor_of(true / count, null / count)
     return replace(floor, chance=np.asarray(wrong / wrong_pairs))
-
-
-def _times(count: int, array: NDArray[Any]) -> tuple[int, ...]:
-    return (count, *[1] * (array.ndim - 1))
