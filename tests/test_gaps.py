@@ -2,7 +2,6 @@
 
 import doctest
 import itertools
-import sys
 from functools import partial
 
 import numpy as np
@@ -221,23 +220,9 @@ def test_noise_is_within_its_null(score):
     assert abs(floor.score - floor.chance) < 0.05
 
 
-@pytest.mark.parametrize("name", SCORES)
-def test_order_scale_sign_and_offset_do_not_matter(name):
-    codes = CODES[:, [2, 4, 0, 3, 1]] * [-1e-6, 3, 1e5, -1, 1] + [7, -1e3, 0, 1, 0]
-    params = PARAMS[:, [2, 0, 1]] * [-1e-9, 5, 1e9]
-    assert SCORES[name](codes, params) == pytest.approx(SCORES[name](CODES, PARAMS), abs=1e-6)
-
-
 @pytest.mark.parametrize("score", [mig, modularity])
 def test_increasing_changes_do_not_matter_to_bins(score):
     assert score(np.exp(3 * CODES), PARAMS**3) == score(CODES, PARAMS)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_dead_codes_do_not_matter(name):
-    dead = np.column_stack([np.full(400, 0.1), CODES, np.zeros(400)])
-    assert SCORES[name](dead, PARAMS) == pytest.approx(SCORES[name](CODES, PARAMS), abs=1e-12)
-    assert SCORES[name](np.ones((400, 3)), PARAMS) == 0
 
 
 def test_codes_without_information_do_not_move_modularity():
@@ -259,34 +244,10 @@ def test_a_code_that_occurs_twice_leaves_no_gap_and_one_code_alone_all_of_it(sco
     assert score(one, one) == score(np.column_stack([one, np.zeros(400)]), one) > 0.99
 
 
-@pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1e90, 1e99])
-def test_any_scale_is_the_same_and_warns_of_nothing(name, scale, recwarn):
-    want = SCORES[name](CODES, PARAMS)
-    assert SCORES[name](CODES * scale, PARAMS * scale) == pytest.approx(want, abs=1e-6)
-    assert not recwarn.list
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_few_rows_and_many_codes_have_a_finite_answer(name, recwarn):
-    rng = np.random.default_rng(8)
-    rows = {"sap": 2, "mi_gap": 4, "mig": 20, "modularity": 20}[name]
-    assert 0 <= SCORES[name](rng.normal(size=(rows, 50)), rng.normal(size=(rows, 2))) < 2
-    assert not recwarn.list
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_the_same_call_gives_the_same_number(name):
-    tied = np.round(CODES, 1)
-    assert SCORES[name](tied, PARAMS) == SCORES[name](tied, PARAMS)
-
-
-FEW = (CODES[:3], PARAMS[:3])
 BAD = {
     "k": (partial(mi_gap, CODES, PARAMS, k=0), "k=0 must be a whole number of at least 1"),
-    "k rows": (partial(mi_gap, *FEW), "codes has 3 rows: it must have at least 4 for k=3"),
-    "mi k rows": (
-        partial(mutual_information, *FEW, k=5),
+    "k rows": (
+        partial(mutual_information, CODES[:3], PARAMS[:3], k=5),
         "codes has 3 rows: it must have at least 6 for k=5",
     ),
     "bins": (partial(mig, CODES, PARAMS, bins=1), "bins=1 must be a whole number of at least 2"),
@@ -294,14 +255,9 @@ BAD = {
         partial(modularity, CODES, PARAMS, bins=2.5),
         "bins=2.5 must be a whole number of at least 2",
     ),
-    "bins rows": (partial(mig, *FEW), "codes has 3 rows: it must have at least 20 for bins=20"),
     "one parameter": (
         partial(modularity, CODES, PARAMS[:, :1]),
         "params has 1 column: modularity needs at least 2 to choose among",
-    ),
-    "test": (
-        partial(sap, CODES, PARAMS, test=(CODES[:, :2], PARAMS)),
-        "codes has 5 columns and test codes 2: they must agree",
     ),
 }
 
@@ -312,20 +268,3 @@ def test_bad_options_are_named(case):
     with pytest.raises(FddError) as caught:
         call()
     assert str(caught.value) == message
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_bad_arrays_are_named(name):
-    with pytest.raises(FddError, match=r"^codes has 400 rows and params 9: they must agree$"):
-        SCORES[name](CODES, PARAMS[:9])
-    with pytest.raises(FddError, match=r"^params column 1 is constant: it has no variance to"):
-        SCORES[name](CODES, PARAMS * [1, 0, 1])
-    with pytest.raises(FddError, match=r"^codes holds NaN or infinity: 2000 of 2000 values, "):
-        SCORES[name](CODES * np.nan, PARAMS)
-
-
-@pytest.mark.parametrize(("score", "module"), [(mi_gap, "scipy.spatial"), (mig, "scipy.stats")])
-def test_a_missing_package_is_one_sentence(score, module, monkeypatch):
-    monkeypatch.setitem(sys.modules, module, None)
-    with pytest.raises(FddError, match=r"pip install 'fdd\[benchmarks\]'"):
-        score(CODES, PARAMS)

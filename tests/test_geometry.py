@@ -10,13 +10,12 @@ import scipy.spatial
 from sklearn.cross_decomposition import CCA
 from sklearn.decomposition import PCA
 
-from benchmarks.codes import geometry, matching
+from benchmarks.codes import geometry
 from benchmarks.codes.geometry import cca, procrustes, pwcca, svcca
-from benchmarks.codes.matching import correlations, mcc
+from benchmarks.codes.matching import mcc
 from fdd import FddError
 
 BEST_ONE = {"cca": cca, "svcca": svcca, "pwcca": pwcca}
-SCORES = {**BEST_ONE, "procrustes": procrustes}
 RNG = np.random.default_rng(0)
 TURN = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
 SQUARE = np.array(list(itertools.product([-1.0, 1.0], repeat=3)) * 3)  # orthogonal columns
@@ -51,9 +50,8 @@ def plain_cca(x, y):
     return np.sqrt(values[: min(x.shape[1], y.shape[1])])
 
 
-@pytest.mark.parametrize("module", [geometry, matching])
-def test_examples_in_docstrings(module):
-    assert doctest.testmod(module).failed == 0
+def test_examples_in_docstrings():
+    assert doctest.testmod(geometry).failed == 0
 
 
 @pytest.mark.parametrize("codes", [np.eye(3), TURN, -7 * TURN])
@@ -120,48 +118,6 @@ def test_noise_scores_the_chance_that_the_docstrings_name():
     level = np.sqrt(2 / np.pi / 100)  # the mean of |correlation| of 100 pairs
     means = [mcc(*halves(x, y, 100), alignment="weak") for x, y in draws]
     assert np.mean(means) == pytest.approx(level, abs=0.02)
-
-
-@pytest.mark.parametrize("score", [cca, weak, lambda x, y: cca(*halves(x, y))])
-def test_no_affine_change_of_either_side_matters_to_cca(score, params, mixed):
-    change = np.random.default_rng(5).normal(size=(4, 4))
-    want = score(mixed, params)
-    np.testing.assert_allclose(score(mixed @ change + 1, params), want, atol=1e-9)
-    np.testing.assert_allclose(score(mixed * [1e-9, 1, 1e9, -1], params), want, atol=1e-9)
-    np.testing.assert_allclose(score(mixed, params @ TURN * [1, 5, -1e-6] + 3), want, atol=1e-9)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_offset_and_common_scale_do_not_matter(name, params, mixed):
-    score = SCORES[name]
-    want = score(mixed, params)
-    for scale in (1e-200, -3.0, 1e90):
-        np.testing.assert_allclose(score((mixed + 5) * scale, params), want, atol=1e-9)
-        np.testing.assert_allclose(score(mixed, (params - 5) * scale), want, atol=1e-9)
-
-
-def test_rotating_codes_leaves_svcca_and_procrustes_alone_and_pwcca_not(params, mixed):
-    turn = np.linalg.qr(np.random.default_rng(6).normal(size=(4, 4)))[0]
-    for score in (svcca, procrustes):
-        assert score(mixed @ turn, params) == pytest.approx(score(mixed, params), abs=1e-12)
-        assert abs(score(mixed * [9, 1, 1, 1], params) - score(mixed, params)) > 0.01
-    assert abs(pwcca(mixed @ turn, params) - pwcca(mixed, params)) > 0.01
-    changed = params @ TURN * [1, 5, -9]
-    assert pwcca(mixed, changed) == pytest.approx(pwcca(mixed, params), abs=1e-12)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_dead_codes_do_not_matter_even_huge_ones(name, params, mixed):
-    dead = np.column_stack([np.full(500, 0.1), mixed, np.full(500, 1e95)])
-    want = SCORES[name](mixed, params)
-    np.testing.assert_allclose(SCORES[name](dead, params), want, atol=1e-12)
-
-
-def test_only_dead_codes_score_worst(params):
-    dead = np.full((500, 2), 0.1)
-    assert cca(dead, params).tolist() == cca(*halves(dead, params)).tolist() == [0, 0]
-    assert svcca(dead, params) == pwcca(dead, params) == weak(dead, params) == 0
-    assert procrustes(dead, params) == 1
 
 
 @pytest.mark.parametrize("columns", [8, 20, 500])
@@ -242,58 +198,7 @@ def test_procrustes_of_stretched_codes_is_what_theory_says():
     assert procrustes(SQUARE * stretch, SQUARE) == pytest.approx(want, abs=1e-12)
 
 
-@pytest.mark.parametrize("correlation", ["pearson", "spearman"])
-def test_weak_mcc_is_that_of_scikit_learns_canonical_variables(correlation, params, mixed):
-    x, y, test = halves(mixed, params)
-    variables = CCA(n_components=3, tol=1e-14, max_iter=10_000).fit(x, y).transform(*test)
-    want = correlations(*variables, correlation=correlation).diagonal().mean()
-    assert weak(mixed, params, correlation=correlation) == pytest.approx(want, abs=1e-6)
-
-
-def test_weak_mcc_counts_what_no_code_is_left_for_as_zero(params):
-    assert weak(params[:, :2] @ [[1, 2], [3, 4]], params) == pytest.approx(2 / 3, abs=1e-12)
-
-
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize("rows", [2, 3, 6, 40])
-@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1.0, 1e99])
-def test_few_rows_and_any_scale_have_a_finite_answer_without_a_warning(name, rows, scale):
-    rng = np.random.default_rng(rows)
-    codes, params = rng.normal(size=(rows, 5)) * scale, rng.normal(size=(rows, 2)) / scale**0.3
-    codes[:, 0] *= 1e-9
-    first, second = (SCORES[name](codes, params) for _ in range(2))
-    np.testing.assert_array_equal(first, second)
-    assert np.all((first >= 0) & (first <= 1))
-
-
 GOOD = np.random.default_rng(0).normal(size=(9, 2))
-NAN = np.where(np.arange(18).reshape(9, 2) == 5, np.nan, GOOD)
-BAD = {
-    "1-D": ((GOOD[:, 0], GOOD), "codes has shape (9,): it must be 2-D, [rows, columns]"),
-    "one row": ((GOOD[:1], GOOD[:1]), "codes has shape (1, 2): it must have at least 2 rows"),
-    "no columns": ((GOOD, GOOD[:, :0]), "params has shape (9, 0): it must have at least 1 column"),
-    "lengths": ((GOOD[:8], GOOD), "codes has 8 rows and params 9: they must agree"),
-    "NaN": (
-        (NAN, GOOD),
-        "codes holds NaN or infinity: 1 of 18 values, the first at index (2, 1)",
-    ),
-    "huge": ((GOOD, GOOD * 0 + 1e101), "params reaches 1e+101 in size: at most 1e100 is allowed"),
-    "text": (([["a"], ["b"]], GOOD[:2]), "codes has dtype <U1: it must hold real numbers"),
-    "constant": (
-        (GOOD, GOOD * [1, 0]),
-        "params column 1 is constant: it has no variance to explain; drop it",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-@pytest.mark.parametrize("name", SCORES)
-def test_bad_arrays_are_named(name, case):
-    arguments, message = BAD[case]
-    with pytest.raises(FddError) as caught:
-        SCORES[name](*arguments)
-    assert str(caught.value) == message
 
 
 OUTSIDE = (
@@ -316,15 +221,6 @@ OUTSIDE = (
         ),
         (partial(svcca, variance=np.nan), "variance=nan must be a number from 0 to 1"),
         (partial(svcca, variance=True), "variance=True must be a number from 0 to 1"),
-        (partial(cca, test=GOOD), "test is ndarray: it must be a pair (codes, params)"),
-        (
-            partial(cca, test=(GOOD[:, :1], GOOD)),
-            "codes has 2 columns and test codes 1: they must agree",
-        ),
-        (
-            partial(mcc, alignment="weak"),
-            "alignment is 'weak', which fits a map: give test=(codes, params) too",
-        ),
         (lambda x, y: cca(x * 1e-250, y, test=(x * 1e90, y)), OUTSIDE),
         (lambda x, y: mcc(x, y * 1e-50, test=(x, y * 1e60), alignment="weak"), OUTSIDE),
     ],

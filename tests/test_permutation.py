@@ -5,6 +5,7 @@ import pytest
 
 from benchmarks.scores import linear_r2, mcc, permutation_floor
 from benchmarks.statistics import permutation
+from fdd import FddError
 
 
 @pytest.fixture
@@ -81,3 +82,11 @@ def test_p_values_of_noise_are_spread_evenly():
     ]
     assert 0.02 <= np.mean(np.array(p) <= 0.05) <= 0.09
     assert 0.42 <= np.mean(p) <= 0.62
+
+
+def test_a_batch_of_a_score_that_gives_no_number_a_column_is_refused(params):
+    with pytest.raises(FddError) as caught:
+        permutation_floor(mcc, params, params, batch=5)
+    assert str(caught.value) == "batch is 5: this score gives no number a column, so it must be 1"
+    with pytest.raises(FddError, match=r"^batch=0 must be a whole number of at least 1$"):
+        permutation_floor(linear_r2, params, params, batch=0)

@@ -131,13 +131,15 @@ def test_distance_correlation_of_the_example_in_dcors_documentation():
     assert distance_correlation(x, [[1], [0], [0], [1]]) == pytest.approx(-0.5, abs=1e-12)
 
 
-@pytest.mark.parametrize("pairs", [1, 700, 1_000_000])
-def test_blocks_of_any_size_give_the_same(pairs, params, mixed, monkeypatch):
-    want = [DEBIASED[name](mixed, params) for name in DEBIASED]
-    monkeypatch.setattr(similarity, "PAIRS", pairs)
-    np.testing.assert_allclose(
-        [DEBIASED[name](mixed, params) for name in DEBIASED], want, atol=1e-12
-    )
+def test_more_rows_than_are_held_at_once_give_what_whole_matrices_give():
+    rng = np.random.default_rng(5)
+    params = rng.normal(size=(700, 3))
+    codes = params + rng.normal(size=(700, 3))
+    assert 700**2 > similarity.PAIRS
+    want = dcor.u_distance_correlation_sqr(codes, params)
+    assert distance_correlation(codes, params) == pytest.approx(want, abs=1e-12)
+    want = plain_cka(plain_rbf(whitened(codes), 1), plain_rbf(scaled(params), 1))
+    assert rbf(codes, params) == pytest.approx(float(want), abs=1e-9)
 
 
 @pytest.mark.parametrize("score", [cka, rbf, distance_correlation])
@@ -173,13 +175,14 @@ def test_rsa_takes_at_most_max_rows_drawn_by_the_seed(params, mixed):
     assert rsa(mixed, params, max_rows=300, seed=1) == rsa(mixed, params)
 
 
-def test_the_median_distance_is_that_of_some_rows_drawn_by_the_seed(params, mixed, monkeypatch):
-    want = rbf(mixed, params)
-    assert rbf(mixed, params, seed=1) == pytest.approx(want, abs=1e-12)
-    monkeypatch.setattr(similarity, "MEDIAN_ROWS", 100)
-    first, same, other = (rbf(mixed, params, seed=seed) for seed in (0, 0, 1))
+def test_the_median_distance_of_many_rows_is_that_of_some_drawn_by_the_seed(params, mixed):
+    assert rbf(mixed, params, seed=1) == pytest.approx(rbf(mixed, params), abs=1e-12)
+    rng = np.random.default_rng(5)
+    many = rng.uniform(-1, 1, size=(similarity.MEDIAN_ROWS + 200, 1))
+    codes = many + rng.normal(size=many.shape)
+    first, same, other = (rbf(codes, many, seed=seed) for seed in (0, 0, 1))
     assert first == same != other
-    assert first == pytest.approx(want, abs=0.01)
+    assert first == pytest.approx(other, abs=0.01)
 
 
 @pytest.mark.parametrize("name", ["cka", "distance_correlation", "rsa"])
@@ -233,29 +236,6 @@ def test_the_biased_estimate_that_cka_is_not():
 
 
 @pytest.mark.parametrize("name", SCORES)
-def test_rotation_offset_and_common_scale_do_not_matter(name, params, mixed):
-    score = SCORES[name]
-    want = score(mixed, params)
-    for scale in (1e-200, -3.0, 1e90):
-        assert score((mixed @ turn(4) + 5) * scale, params) == pytest.approx(want, abs=1e-9)
-        assert score(mixed, (params - 5) * scale) == pytest.approx(want, abs=1e-9)
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_scaling_one_code_matters_to_all_but_the_whitened(name, params, mixed):
-    changed = SCORES[name](mixed * [9, 1, 1, 1], params) - SCORES[name](mixed, params)
-    assert changed == pytest.approx(0, abs=1e-12) if name == "rbf" else changed > 0.05
-
-
-@pytest.mark.parametrize("name", SCORES)
-def test_dead_codes_do_not_matter_even_huge_ones(name, params, mixed):
-    for scale in (1, 1e-280):
-        dead = np.column_stack([np.full(300, 0.1), mixed * scale, np.full(300, 1e95)])
-        assert SCORES[name](dead, params) == pytest.approx(SCORES[name](mixed, params), abs=1e-9)
-    assert SCORES[name](np.full((300, 2), 0.1), params) == 0
-
-
-@pytest.mark.parametrize("name", SCORES)
 def test_rows_that_are_all_equally_far_apart_score_zero(name, params):
     assert SCORES[name](np.eye(300), params) == 0
 
@@ -281,54 +261,7 @@ def test_a_code_that_hardly_ever_moves_has_a_width_too(params):
     assert want > 0.1
 
 
-@pytest.mark.filterwarnings("error")
-@pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize("rows", [4, 5, 40])
-@pytest.mark.parametrize("scale", [1e-300, 1e-200, 1.0, 1e99])
-def test_few_rows_and_any_scale_have_a_finite_answer_without_a_warning(name, rows, scale):
-    rng = np.random.default_rng(rows)
-    codes, params = rng.normal(size=(rows, 5)) * scale, rng.normal(size=(rows, 2)) / scale**0.3
-    codes[:, 0] *= 1e-9
-    first, second = (SCORES[name](codes, params) for _ in range(2))
-    assert first == second
-    assert -1 - 1e-12 <= first <= 1 + 1e-12
-
-
 GOOD = np.random.default_rng(0).normal(size=(9, 2))
-NAN = np.where(np.arange(18).reshape(9, 2) == 5, np.nan, GOOD)
-BAD = {
-    "1-D": ((GOOD[:, 0], GOOD), "codes has shape (9,): it must be 2-D, [rows, columns]"),
-    "no columns": ((GOOD, GOOD[:, :0]), "params has shape (9, 0): it must have at least 1 column"),
-    "lengths": ((GOOD[:8], GOOD), "codes has 8 rows and params 9: they must agree"),
-    "NaN": (
-        (NAN, GOOD),
-        "codes holds NaN or infinity: 1 of 18 values, the first at index (2, 1)",
-    ),
-    "huge": ((GOOD, GOOD * 0 + 1e101), "params reaches 1e+101 in size: at most 1e100 is allowed"),
-    "text": (([["a"], ["b"]], GOOD[:2]), "codes has dtype <U1: it must hold real numbers"),
-    "constant": (
-        (GOOD, GOOD * [1, 0]),
-        "params column 1 is constant: it has no variance to explain; drop it",
-    ),
-}
-
-
-@pytest.mark.parametrize("case", BAD)
-@pytest.mark.parametrize("name", SCORES)
-def test_bad_arrays_are_named(name, case):
-    arguments, message = BAD[case]
-    with pytest.raises(FddError) as caught:
-        SCORES[name](*arguments)
-    assert str(caught.value) == message
-
-
-@pytest.mark.parametrize(("name", "least"), [("rsa", 3), *((name, 4) for name in DEBIASED)])
-def test_too_few_rows_are_named_with_how_many_are_needed(name, least):
-    few, message = GOOD[: least - 1], f"it must have at least {least} rows"
-    with pytest.raises(FddError) as caught:
-        SCORES[name](few, few)
-    assert str(caught.value) == f"codes has shape ({least - 1}, 2): {message}"
-    SCORES[name](GOOD[:least], GOOD[:least])
 
 
 @pytest.mark.parametrize(
