@@ -79,15 +79,14 @@ def test_by_hand():
     assert counts_correlation(picture, np.array([[[1, 0], [2, 3]]])) == pytest.approx(0.8)
 
 
-def test_pictures_in_blocks_and_alone_are_the_same(monkeypatch):
-    want = counts_correlation(IMAGES["kbc"] // 3 * 2, COUNTS)
+def test_pictures_are_the_same_alone_as_among_more_than_are_held_at_once():
+    many = np.resize(np.arange(12), module.ROWS + 6)
+    found = counts_correlation(IMAGES["kbc"][many] // 3 * 2, COUNTS[many])
     alone = [
         counts_correlation(image[None] // 3 * 2, count[None])[0]
         for image, count in zip(IMAGES["kbc"], COUNTS, strict=True)
     ]
-    np.testing.assert_array_equal(alone, want)
-    monkeypatch.setattr(module, "ROWS", 5)
-    np.testing.assert_array_equal(counts_correlation(IMAGES["kbc"] // 3 * 2, COUNTS), want)
+    np.testing.assert_array_equal(found, np.array(alone)[many])
 
 
 @pytest.mark.filterwarnings("error")
@@ -126,25 +125,9 @@ BAD = {
         partial(counts_correlation, PICTURE / 255, COUNT),
         "images has dtype float64: it must be uint8, as fdd.render gives it",
     ),
-    "gray": (
-        partial(counts_correlation, PICTURE[..., 0], COUNT),
-        "images has shape (12, 64, 64): it must be [N, H, W, 3]",
-    ),
     "four channels": (
         partial(counts_correlation, np.concatenate([PICTURE, PICTURE[..., :1]], axis=3), COUNT),
         "images has shape (12, 64, 64, 4): it must be [N, H, W, 3]",
-    ),
-    "none": (
-        partial(counts_correlation, PICTURE[:0], COUNT),
-        "images has 0 images: it must have at least 1",
-    ),
-    "no pixels": (
-        partial(counts_correlation, PICTURE[:, :0], COUNT),
-        "images has shape (12, 0, 64, 3): it must be [N, H, W, 3]",
-    ),
-    "shape": (
-        partial(counts_correlation, PICTURE, COUNT[:, :32]),
-        "images has shape (12, 64, 64, 3) and counts (12, 32, 64): they must agree in [N, H, W]",
     ),
     "float counts": (
         partial(counts_correlation, PICTURE, COUNT / 2),
@@ -153,10 +136,6 @@ BAD = {
     "negative counts": (
         partial(counts_correlation, PICTURE, COUNT.astype(int) - 3),
         "counts has dtype int64 and values from -3: it must hold whole numbers of at least 0",
-    ),
-    "NaN counts": (
-        partial(counts_correlation, PICTURE, np.full(COUNT.shape, np.nan)),
-        "counts holds NaN or infinity: 49152 of 49152 values, the first at index (0, 0, 0)",
     ),
     "palette": (
         partial(counts_correlation, PICTURE, COUNT, palette="fire"),

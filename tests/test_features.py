@@ -30,16 +30,16 @@ def test_examples_in_docstrings():
 
 
 @pytest.mark.parametrize(("name", "count"), [("convolution", 128), ("pca", 8)])
-def test_each_row_is_of_its_image_alone(name, count, monkeypatch):
-    images = pictures(21, seed=1)
+def test_each_row_is_of_its_image_alone(name, count):
+    rows = features.ROWS + 21  # more than are held at once
+    images = pictures(rows, seed=1)
     found = MAPS[name](images)
     assert found.dtype == np.float32
-    assert found.shape == (21, count)
+    assert found.shape == (rows, count)
     assert np.linalg.matrix_rank(found) > 7
-    order = np.random.default_rng(0).permutation(21)
+    order = np.random.default_rng(0).permutation(rows)
     np.testing.assert_allclose(MAPS[name](images[order]), found[order], atol=1e-5)
-    monkeypatch.setattr(features, "ROWS", 4)
-    np.testing.assert_allclose(MAPS[name](images), found, atol=1e-5)
+    np.testing.assert_allclose(MAPS[name](images[-4:]), found[-4:], atol=1e-5)
 
 
 def test_the_random_network_is_the_plain_one():

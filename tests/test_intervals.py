@@ -5,8 +5,6 @@ import doctest
 import numpy as np
 import pytest
 
-from benchmarks.images import paired
-from benchmarks.images.paired import pair_floor
 from benchmarks.protocol import settings
 from benchmarks.protocol.settings import Settings, cell
 from benchmarks.statistics import intervals
@@ -15,7 +13,7 @@ from benchmarks.statistics.permutation import floor_of
 from fdd import FddError
 
 
-@pytest.mark.parametrize("module", [intervals, settings, paired])
+@pytest.mark.parametrize("module", [intervals, settings])
 def test_examples_in_docstrings(module):
     found = doctest.testmod(module)
     assert found.failed == 0 < found.attempted
@@ -78,15 +76,3 @@ def test_deviations_are_named():
         "draws is 9, not 999",
         "step is 0.1, not 0.05",
     ]
-
-
-def test_the_floor_of_pairs_is_the_mean_over_all_wrong_pairs_of_a_block():
-    rng = np.random.default_rng(4)
-    a, b = rng.normal(size=(2, 12))
-    found = pair_floor(lambda x, y: x * y, a, b, draws=199, block=12)
-    products = np.outer(a, b)
-    assert found.score == pytest.approx(np.trace(products) / 12)
-    assert found.chance == pytest.approx((products.sum() - np.trace(products)) / 132)
-    assert found.null.mean() == pytest.approx(products.mean(), abs=0.05)
-    with pytest.raises(FddError, match="a has 12 rows and b 11: they must agree"):
-        pair_floor(lambda x, y: x * y, a, b[:11])

@@ -1,7 +1,6 @@
 """Scores of interventions give what the papers' algorithms give on the same groups."""
 
 import doctest
-import warnings
 from functools import partial
 
 import numpy as np
@@ -13,7 +12,6 @@ from benchmarks.codes.interventions import beta_vae, factor_vae, intervened_para
 from fdd import FddError
 
 ACCURACIES = {"factor_vae": factor_vae, "beta_vae": beta_vae}
-SCORES = {"irs": irs, **ACCURACIES}
 
 
 def draw(rows=2000, count=4, seed=0):
@@ -108,12 +106,11 @@ def test_irs_chance_depends_on_the_distribution_of_codes():
     assert irs(rng.normal(size=(10_000, 8)), params) == pytest.approx(0.35, abs=0.05)
 
 
-def test_irs_weighs_codes_by_their_size_and_minds_no_shift():
+def test_irs_weighs_codes_by_their_size_and_minds_no_increasing_change_of_a_parameter():
     params = draw()
     codes = np.column_stack([params[:, 0], params[:, 0] + params[:, 1]])
     low, high = irs(codes * [1, 100], params), irs(codes * [100, 1], params)
     assert low < irs(codes, params) < high
-    assert irs(codes[:, ::-1] * [-1, 1] + 7, params) == pytest.approx(irs(codes, params), abs=1e-9)
     assert irs(codes, np.exp(params)) == pytest.approx(irs(codes, params), abs=1e-9)
 
 
@@ -198,17 +195,6 @@ def test_two_parameters_turned_by_45_degrees_cannot_be_told_apart():
 
 
 @pytest.mark.parametrize("name", ACCURACIES)
-def test_scale_offset_sign_order_and_dead_codes_do_not_matter(name):
-    score, params = ACCURACIES[name], draw(count=6)
-    codes = params @ rotation(6, 0)
-    want = score(codes, params)
-    changed = codes[:, [3, 1, 0, 2, 5, 4]] * [-1e-9, 3, 1e9, -1, 1, 1e90] + [7, 0, 1, 0, 0, 0]
-    dead = np.column_stack([np.zeros(2000), changed, np.full(2000, 0.1)])
-    assert score(dead, params * 1e-9 + 3) == pytest.approx(want, abs=0.01)
-    assert score(codes, params) == want < 1
-
-
-@pytest.mark.parametrize("name", ACCURACIES)
 def test_the_seed_decides_ties_and_draws(name):
     score = ACCURACIES[name]
     params = np.random.default_rng(0).integers(0, 3, size=(2000, 4))
@@ -216,24 +202,6 @@ def test_the_seed_decides_ties_and_draws(name):
     found = [score(codes, params, group_size=8, seed=s) for s in (0, 0, *range(1, 6))]
     assert found[0] == found[1]
     assert len(set(found)) > 1
-
-
-def test_only_dead_codes_are_at_chance_or_zero():
-    assert irs(np.ones((2000, 3)), draw()) == 0
-    for score in ACCURACIES.values():
-        assert score(np.ones((2000, 3)), draw()) == 0.25
-
-
-@pytest.mark.parametrize("name", SCORES)
-@pytest.mark.parametrize("scale", [1e-200, 1.0, 1e90])
-def test_few_rows_any_scale_twins_and_more_codes_than_rows_are_finite(name, scale):
-    rng = np.random.default_rng(0)
-    codes, params = scale * rng.normal(size=(8, 20)), scale * rng.normal(size=(8, 2))
-    codes[:, 1] = codes[:, 0]
-    option = {"bins": 4} if name == "irs" else {"group_size": 2}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert 0 <= SCORES[name](codes, params, **option) <= 1
 
 
 def test_intervened_params_fix_one_parameter_a_group():
@@ -253,18 +221,10 @@ GOOD = np.random.default_rng(0).normal(size=(200, 2))
 ONE = "params has 1 column: it must have at least 2 to ask which one is fixed"
 FAR = "test codes lie too far outside the training codes to be compared"
 BAD = [
-    (
-        partial(irs, GOOD[:19], GOOD[:19]),
-        "codes has 19 rows: it must have at least 20 for bins=10",
-    ),
     (partial(irs, GOOD, GOOD, bins=1), "bins=1 must be a whole number of at least 2"),
     (
         partial(irs, GOOD, GOOD, quantile=0),
         "quantile is 0: it must be a number above 0 and at most 1",
-    ),
-    (
-        partial(factor_vae, GOOD[:127], GOOD[:127]),
-        "codes has 127 rows: it must have at least 128 for group_size=64",
     ),
     (
         partial(beta_vae, GOOD, GOOD),

@@ -8,6 +8,7 @@ import pytest
 from benchmarks.image_scores import fid, kid, prdc
 from benchmarks.images import pooled
 from benchmarks.images.pooled import fid_null, kid_null, prdc_null
+from benchmarks.images.quality import SIDE
 from benchmarks.statistics.permutation import floor_of
 from fdd import FddError
 
@@ -50,20 +51,21 @@ def test_a_draw_is_the_score_of_its_deal(shape):
             assert values.tolist() == pytest.approx([prdc(*deal, k=k)[name] for deal in want])
 
 
-def test_kid_in_blocks_is_the_same(monkeypatch):
-    real, fake = sets(40, 33)
-    want = kid_null(real, fake, draws=5)
-    monkeypatch.setattr(pooled, "SIDE", 16)
-    np.testing.assert_allclose(kid_null(real, fake, draws=5), want, atol=1e-12)
+def test_kid_of_more_rows_than_are_held_at_once_is_the_score_of_its_deal():
+    real, fake = sets(SIDE, 40, shift=0.4)
+    want = [kid(*deal) for deal in deals(real, fake, 3, seed=2)]
+    np.testing.assert_allclose(kid_null(real, fake, draws=3, seed=2), want, rtol=1e-9)
 
 
-def test_balls_of_more_rows_than_are_looked_at_are_cut(monkeypatch):
-    real, fake = sets(150, 150)
-    want = prdc_null(real, fake, draws=20)
-    monkeypatch.setattr(pooled, "SEEN", 24)
+def test_balls_of_more_rows_than_are_looked_at_are_cut():
+    real, fake = sets(28, 200)  # the fifth real neighbour of a row is its 40th, or its 70th
+    want = [prdc(*deal) for deal in deals(real, fake, 20, seed=0)]
     found = prdc_null(real, fake, draws=20)
     for name in NAMES:
-        assert np.abs(found[name] - want[name]).max() < 0.02, name
+        exact = np.array([scores[name] for scores in want])
+        assert (found[name] <= exact + 1e-12).all(), name
+        np.testing.assert_allclose(found[name], exact, atol=0.12, err_msg=name)
+    assert (found["density"] < [scores["density"] - 1e-9 for scores in want]).any()
 
 
 def test_p_values_of_one_distribution_are_spread_evenly():

@@ -13,7 +13,7 @@ from benchmarks.images import quality
 from benchmarks.images.quality import fid, kid, prdc
 from fdd import FddError
 
-SHAPES = [(60, 50, 7), (200, 300, 3), (40, 40, 12)]
+SHAPES = [(60, 50, 7), (300, 280, 3), (40, 40, 12)]  # more rows than are held at once, too
 PERFECT = {"precision": 1.0, "recall": 1.0, "density": 1.0, "coverage": 1.0}
 
 
@@ -84,11 +84,12 @@ def test_kid_is_the_unbiased_estimator(shape, degree):
     assert kid(x, y, degree=degree) == pytest.approx(want, rel=1e-10)
 
 
-def test_kid_in_blocks_is_the_same(monkeypatch):
-    x, y = sets(60, 50, 7)
-    want = kid(x, y)
-    monkeypatch.setattr(quality, "SIDE", 16)
-    assert kid(x, y) == pytest.approx(want, rel=1e-12)
+def test_kid_of_more_rows_than_are_held_at_once_is_the_unbiased_estimator():
+    x, y = sets(quality.SIDE + 30, 50, 3)
+    kernel = polynomial_kernel(x)[~np.eye(len(x), dtype=bool)]
+    among_fake = polynomial_kernel(y)[~np.eye(50, dtype=bool)]
+    want = kernel.mean() + among_fake.mean() - 2 * polynomial_kernel(x, y).mean()
+    assert kid(x, y) == pytest.approx(want, rel=1e-10)
 
 
 def test_kid_by_hand():
@@ -116,13 +117,6 @@ def test_prdc_is_that_of_the_package_of_its_authors(shape, k):
     assert 0 < found["precision"] < 1
     assert 0 < found["density"] < 1
     assert 0 < found["coverage"] < 1
-
-
-def test_prdc_in_blocks_is_the_same(monkeypatch):
-    x, y = sets(60, 50, 7)
-    want = prdc(x, y)
-    monkeypatch.setattr(quality, "ROWS", 13)
-    assert prdc(x, y) == pytest.approx(want, abs=1e-12)
 
 
 def test_prdc_by_hand_with_points_on_the_rims():
@@ -203,12 +197,6 @@ def test_fid_scales_as_a_square_and_prdc_not_at_all(scale):
     assert prdc(scale * x, scale * y) == pytest.approx(prdc(x, y), abs=1e-12)
 
 
-def test_fid_and_kid_are_symmetric():
-    x, y = sets(60, 50, 7)
-    assert fid(x, y) == pytest.approx(fid(y, x), rel=1e-12)
-    assert kid(x, y) == pytest.approx(kid(y, x), rel=1e-12)
-
-
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("scale", [0, 1e-200, 1, 1e30])
 @pytest.mark.parametrize("score", [fid, kid, prdc])
@@ -220,33 +208,6 @@ def test_constant_and_duplicated_features_have_a_finite_answer(score, scale):
 
 GOOD = np.random.default_rng(0).normal(size=(9, 2))
 BAD = {
-    "1-D": (partial(fid, GOOD[0], GOOD), "real has shape (2,): it must be 2-D, [rows, columns]"),
-    "columns": (partial(kid, GOOD, GOOD[:, :1]), "real has 2 columns and fake 1: they must agree"),
-    "no columns": (
-        partial(prdc, GOOD, GOOD[:, :0]),
-        "fake has shape (9, 0): it must have at least 1 column",
-    ),
-    "one row": (
-        partial(fid, GOOD, GOOD[:1]),
-        "fake has shape (1, 2): it must have at least 2 rows",
-    ),
-    "one row of kid": (
-        partial(kid, GOOD[:1], GOOD),
-        "real has shape (1, 2): it must have at least 2 rows",
-    ),
-    "too few for k": (
-        partial(prdc, GOOD, GOOD[:5]),
-        "fake has shape (5, 2): it must have at least 6 rows",
-    ),
-    "NaN": (
-        partial(fid, np.where(GOOD == GOOD[2, 1], np.nan, GOOD), GOOD),
-        "real holds NaN or infinity: 1 of 18 values, the first at index (2, 1)",
-    ),
-    "huge": (
-        partial(prdc, GOOD, GOOD * 0 + 1e101),
-        "fake reaches 1e+101 in size: at most 1e100 is allowed",
-    ),
-    "text": (partial(fid, [["a"]], GOOD), "real has dtype <U1: it must hold real numbers"),
     "k": (partial(prdc, GOOD, GOOD, k=0), "k=0 must be a whole number of at least 1"),
     "degree": (
         partial(kid, GOOD, GOOD, degree=1.5),
