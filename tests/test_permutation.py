@@ -87,6 +87,9 @@ def test_p_values_of_noise_are_spread_evenly():
 def test_a_batch_of_a_score_that_gives_no_number_a_column_is_refused(params):
     with pytest.raises(FddError) as caught:
         permutation_floor(mcc, params, params, batch=5)
-    assert str(caught.value) == "batch is 5: this score gives no number a column, so it must be 1"
+    assert (
+        str(caught.value)
+        == "batch is 5: this score does not give one number a column, so it must be 1"
+    )
     with pytest.raises(FddError, match=r"^batch=0 must be a whole number of at least 1$"):
         permutation_floor(linear_r2, params, params, batch=0)

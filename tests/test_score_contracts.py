@@ -495,7 +495,7 @@ STEPS = dict(
 )
 SETS = {"real": FEATURES[0], "fake": FEATURES[1]}
 WINDOWS = "{name} has shape {shape}: it must be [N, H, W, C] or [N, H, W], H and W at least 11"
-PIXELS = "{name} has shape {shape}: it must be [N, ...] with pixels a row"
+PIXELS = "{name} has shape {shape}: it must be [N, ...] with pixels in each row"
 UNLIKE_MADE = "made has shape (40, 24, 22, 3) and {name} {shape}: they must agree"
 NONE = "{name} has 0 images: it must have at least 1"
 ONE = "{name} has 1 images: it must have at least 2"

@@ -18,7 +18,6 @@ from fdd import FddError
 
 rbf = partial(cka, kernel="rbf")
 SCORES = {"cka": cka, "rbf": rbf, "distance_correlation": distance_correlation, "rsa": rsa}
-DEBIASED = {name: score for name, score in SCORES.items() if name != "rsa"}
 
 
 @pytest.fixture
@@ -133,9 +132,9 @@ def test_distance_correlation_of_the_example_in_dcors_documentation():
 
 def test_more_rows_than_are_held_at_once_give_what_whole_matrices_give():
     rng = np.random.default_rng(5)
-    params = rng.normal(size=(700, 3))
-    codes = params + rng.normal(size=(700, 3))
-    assert 700**2 > similarity.PAIRS
+    params = rng.normal(size=(520, 3))
+    codes = params + rng.normal(size=(520, 3))
+    assert 520**2 > similarity.PAIRS
     want = dcor.u_distance_correlation_sqr(codes, params)
     assert distance_correlation(codes, params) == pytest.approx(want, abs=1e-12)
     want = plain_cka(plain_rbf(whitened(codes), 1), plain_rbf(scaled(params), 1))

@@ -1,4 +1,4 @@
-"""DCI-ES: which code says which parameter, how well, and how easily it is read."""
+"""DCI-ES: which code stands for which parameter, how well, and how easily it is read."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ def dci(
 
     Parameters
     ----------
-    codes : array [N, K], N at least 10; constant columns are dropped and move nothing
+    codes : array [N, K], N at least 10; constant columns are dropped and change nothing
     params : array [N, D]
-    test : pair of arrays [M, K] and [M, D], M at least 10, that R2, "boosting"'s importances and
-        the probes' losses are taken on. Without it, 5-fold cross-validation (folds drawn by
-        `seed`): held-out predictions pooled, importances averaged; never in-sample, and 3 times
-        as slow.
+    test : pair of arrays [M, K] and [M, D], M at least 10, on which R2, the importances of
+        "boosting" and the losses of the probes are computed. Without it, 5-fold cross-validation
+        (folds drawn by `seed`): held-out predictions are pooled and importances averaged; never
+        in-sample, and 3 times as slow.
     regressor : "boosting": histogram gradient boosting as in `nonlinear_r2`; importance is the
         rise of the held-out squared error when a code is permuted. "lasso": penalty chosen by
         5-fold cross-validation; importance is |coefficient| of standardised codes.
-    max_rows : most held-out rows that codes are permuted on, drawn by `seed`
+    max_rows : codes are permuted on at most so many held-out rows, drawn by `seed`
     seed : of folds, fits and permutations
 
     Returns
@@ -59,18 +59,18 @@ def dci(
     three: the importances of a fit to noise are no evidence, and can look perfect. So the scores
     have no chance level, but are None: completeness and explicitness where no parameter is known,
     disentanglement where fewer than two are, and completeness where fewer than two codes vary.
-    What the importances of noise would give, a result has as their chance
+    What the importances of a fit to noise give is the permutation baseline of a result
     (`benchmarks.protocol.boosting`).
 
     Notes
     -----
-    Regressors differ, so give two: of six parameters in 32 codes, tanh(W v) with random W and some
-    noise, "boosting" has disentanglement 0.5 and completeness 0.3, "lasso" 0.15 and 0.09. A
+    Regressors differ, so report two: of six parameters in 32 codes, tanh(W v) with random W and
+    some noise, "boosting" has disentanglement 0.5 and completeness 0.3, "lasso" 0.15 and 0.09. A
     rotated code scores low for both (0 for two parameters turned by 45 degrees) and 1 for
     explicitness. A duplicated code shares the importance of its twin, which costs completeness;
-    noise codes raise completeness, whose unit is log K. Correlated parameters blur all of it.
-    Which parameters are known decides what disentanglement means: compare it only where they are
-    the same. Unchanged by scaling and shifting codes and parameters, and, but for the draws of
+    noise codes raise completeness, whose unit is log K. Correlated parameters blur all three. Which
+    parameters are known decides what disentanglement means: compare it only where they are the
+    same. Unchanged by scaling and shifting codes and parameters and, apart from the draws of
     permutations and features, by the order of codes.
 
     Explicitness is that of ridge regression on the codes and 0, 8, ... 256 random Fourier
@@ -109,9 +109,9 @@ def dci(
 def parts_of(importance: Floats, losses: Floats) -> dict[str, float | None]:
     """ "disentanglement", "completeness" and "explicitness" of tables for the same parameters.
 
-    importance: [K, D], as of `importance_of`. losses: [T, D], 1 - R2 of probes of growing capacity;
-    of the explicitness of parameters the mean is taken over those that have one. None where there
-    is nothing.
+    importance: [K, D], as from `importance_of`. losses: [T, D], 1 - R2 of probes of growing
+    capacity; explicitness is the mean over the parameters that have one. None where there is
+    nothing to average.
     """
     curves = [explicitness(curve) for curve in losses.T]
     easy = [one for one in curves if one is not None]
@@ -157,8 +157,8 @@ def completeness(importance: ArrayLike) -> float | None:
 def explicitness(losses: ArrayLike, baseline: float = 1.0) -> float | None:
     """How early the loss-capacity curve of probes falls, from losses [T] at equal steps.
 
-    A probe as good as a smaller one or the baseline is at hand, so the curve is the least loss so
-    far, at most the baseline. 1 - A / Z, where A is the area between the curve and its end and Z
+    A smaller probe or the baseline can always stand in, so the curve is the least loss so far, at
+    most the baseline. 1 - A / Z, where A is the area between the curve and its end and Z
     that of the triangle below a straight fall from the baseline to it: 1 where the smallest probe
     is as good as any, 0 for the straight fall, -1 where only the largest does anything. None
     where no loss is below the baseline. Eastwood et al., 2023, section 4.

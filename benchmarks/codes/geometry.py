@@ -34,8 +34,8 @@ def cca(codes: ArrayLike, params: ArrayLike, test: Test = None) -> Floats:
     codes : array [N, K]; constant and duplicated columns add nothing
     params : array [N, D]
     test : pair of arrays [M, K] and [M, D]. The combinations are found on (codes, params) and
-        correlated on `test`, with their signs, for a combination that turns over on new rows has
-        not been found. Without it the definition: in-sample, and 1 throughout once K >= N - 1.
+        correlated on `test`, with their signs, since a combination that changes sign on new rows
+        has not been found. Without it the definition: in-sample, and 1 throughout once K >= N - 1.
 
     Returns
     -------
@@ -46,8 +46,8 @@ def cca(codes: ArrayLike, params: ArrayLike, test: Test = None) -> Floats:
     Notes
     -----
     Unchanged by any invertible affine change of the codes or of the parameters, so it says nothing
-    of single codes (see `mcc`), and a direction of tiny variance counts like any other. Hotelling,
-    Relations between two sets of variates, 1936; by QR or SVD: Bjorck and Golub, 1973.
+    about single codes (see `mcc`), and a direction of tiny variance counts like any other.
+    Hotelling, Relations between two sets of variates, 1936; by QR or SVD: Bjorck and Golub, 1973.
 
     Examples
     --------
@@ -157,7 +157,7 @@ def pwcca(codes: ArrayLike, params: ArrayLike) -> float:
 def procrustes(codes: ArrayLike, params: ArrayLike) -> float:
     """Procrustes disparity: what is left between both after the best shift, scale and rotation.
 
-    Both are centred and scaled to a sum of squares of 1, the narrower is filled up with columns of
+    Both are centred and scaled to a sum of squares of 1, the narrower is padded with columns of
     zeros, and one is rotated or reflected and scaled onto the other; the disparity is the sum of
     the squared differences, 1 - (sum of the singular values of X'Y)^2: the same number as
     `scipy.spatial.procrustes` gives.

@@ -38,9 +38,9 @@ def mutual_information(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed:
     ----------
     codes : array [N, K], N > k; constant columns have no information
     params : array [N, D]. Nothing is fitted, so there is no `test`.
-    k : neighbours; more of them vary less and are biased more
-    seed : of the jitter: one for all codes and one for all parameters, so that codes that are the
-        same stay so
+    k : how many neighbours; with more, the estimate varies less and is more biased
+    seed : of the jitter, which is one for all codes and one for all parameters, so that equal
+        codes stay equal
 
     Returns
     -------

@@ -212,7 +212,7 @@ def intervened_params(
     """Parameters [n_groups * group_size, D] in groups that fix one parameter each, exactly.
 
     Rows g * group_size ... (g + 1) * group_size - 1 share the value of parameter g mod D; every
-    other value is uniform in low .. high (arrays [D]). Draw them as images, and give codes and
+    other value is uniform in low .. high (arrays [D]). Render them, and give codes and
     params to `factor_vae` or `beta_vae`. Where the renderer rejects rows, make the groups larger
     than the score's group_size: a group that is left with fewer rows is not used.
 

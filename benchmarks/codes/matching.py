@@ -42,8 +42,8 @@ def mcc(
     codes, params : arrays [N, K] and [N, D]
     test : pair of arrays [M, K] and [M, D]. Without it the assignment is found and scored on the
         same rows: that is the definition of the papers, and in-sample. It flatters most when rows
-        are few and codes many, so read it beside its `permutation_floor`, which is flattered the
-        same. "affine" and "weak" fit maps and need `test`.
+        are few and codes many, so read it beside its `permutation_floor`, which is flattered
+        alike. "affine" and "weak" fit maps and need `test`.
     correlation : "pearson", or "spearman", which any increasing change of single codes leaves
         as it is
     alignment : "strong": the codes as they are. "affine": the codes are replaced by the
@@ -93,8 +93,8 @@ def mcc(
 def assigned(train: ArrayLike, test: ArrayLike) -> float:
     """The mean over parameters of |correlations| [K, D] of test, in the best assignment on train.
 
-    The second half of `mcc`, for who has the `correlations` already. Raises FddError unless both
-    are finite arrays of one shape.
+    The second half of `mcc`, for a caller that has the `correlations` already. Raises FddError
+    unless both are finite arrays of one shape.
 
     >>> assigned([[0.9, 0.8], [0.7, 0.1]], [[0.5, 0.6], [0.4, 0.2]])
     0.5

@@ -78,19 +78,19 @@ def nonlinear_r2(
     """Share of each parameter's variance that a smooth nonlinear map of the codes explains.
 
     As `linear_r2`, with another regression. "kernel", the headline: ridge regression with a
-    Gaussian kernel on standardised codes, its width and penalty chosen for every parameter apart
-    by leave-one-out error on at most 1000 rows of train, fitted on at most `max_rows`; both
-    subsets are drawn by `seed`. (A fixed width or penalty overfits: it scored -0.28 on noise.)
-    "boosting": histogram gradient boosting, stopped early on a tenth of train; all rows; sees
-    steps and single codes better, rotated codes worse, and little with fewer than some hundred
-    rows. "neighbours": the mean of the 10 nearest rows on standardised codes; crude, and the
-    only one that chooses nothing.
+    Gaussian kernel on standardised codes, its width and penalty chosen separately for every
+    parameter by leave-one-out error on at most 1000 rows of train, fitted on at most `max_rows`;
+    both subsets are drawn by `seed`. (A fixed width or penalty overfits: it scored -0.28 on noise.)
+    "boosting": histogram gradient boosting, stopped early on a tenth of train; all rows; sees steps
+    and single codes better, rotated codes worse, and little with fewer than some hundred rows.
+    "neighbours": the mean of the 10 nearest rows on standardised codes; crude, and the only one
+    that chooses nothing.
 
     Parameters
     ----------
-    codes, params, test, seed : as for `linear_r2`; the cross-validation without `test`, too
+    codes, params, test, seed : as for `linear_r2`, and so is the cross-validation without `test`
     regressor : "kernel", "boosting" or "neighbours"
-    max_rows : most rows of train that "kernel" is fitted on; its time grows as their cube
+    max_rows : "kernel" is fitted on at most so many rows; its time grows as their cube
 
     Returns
     -------
@@ -100,7 +100,7 @@ def nonlinear_r2(
 
     Notes
     -----
-    A lower bound of what the codes know: more rows or a better regression find more, above all with
+    A lower bound on what the codes know: more rows or a better regression find more, above all with
     many codes, where a Gaussian kernel sees all points as far apart. The gap to `linear_r2` says
     how implicit the code is. Not invariant to rotation. Saunders, Gammerman and Vovk, Ridge
     regression learning algorithm in dual variables, 1998; Ke et al., LightGBM, 2017.

@@ -182,7 +182,7 @@ def rsa(codes: ArrayLike, params: ArrayLike, *, max_rows: int = 5000, seed: int 
 def kernel_table(array: ArrayLike, *, white: bool = False, seed: int = 0) -> Floats:
     """float64 [N, N] by [N, K]: `cka` with "rbf" is the sum over pairs of the product of two.
 
-    Of parameters as they are and of codes with `white`; zeros where cka is 0.
+    For parameters as they are, for codes with `white`; zeros where `cka` is 0.
     """
     rows = matrix("array", array, 4)
     scaled = standardise(rows)[0]

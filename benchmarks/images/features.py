@@ -1,4 +1,4 @@
-"""Control features for scores of quality: what a map that was never trained sees, or a linear one.
+"""Control features for scores of quality: what an untrained map sees, and what a linear one sees.
 
 A score that ranks two sets one way on a trained encoder's features and the other way on these says
 more about the encoder than about the sets. Both return a function of images uint8 [N, H, W, 3] that
@@ -34,8 +34,9 @@ def random_convolution(seed: int = 0) -> FeatureMap:
     Notes
     -----
     The same seed gives the same weights, and so the same features up to the rounding of float32.
-    They see local texture and colour, and where things are not at all. Untrained networks are used
-    so by Naeem et al., Reliable fidelity and diversity metrics for generative models, 2020.
+    They see local texture and colour, and nothing of where things are. Untrained networks are used
+    in this way by Naeem et al., Reliable fidelity and diversity metrics for generative models,
+    2020.
 
     Examples
     --------
@@ -82,10 +83,10 @@ def pixel_pca(train_images: ArrayLike, components: int = 64) -> FeatureMap:
 
     Notes
     -----
-    Fit it on images that are in neither of the sets to compare: those it was fitted on spread wider
-    along its directions than others. Constant training images give components of 0 on themselves.
-    It sees where ink is, and a shift of all by a few pixels as another picture. Halko, Martinsson
-    and Tropp, Finding structure with randomness, 2011.
+    Fit it on images that are in neither of the sets to compare: the images it was fitted on spread
+    wider along its directions than others. Constant training images give components of 0 on
+    themselves. It sees where ink is, and takes a shift by a few pixels for another picture. Halko,
+    Martinsson and Tropp, Finding structure with randomness, 2011.
 
     Examples
     --------

@@ -1,8 +1,8 @@
 """Do generated images, as a set, look like real ones? Scores of features [N, F] and [M, F].
 
 No row belongs to a row of the other set. The features come from a frozen network or from
-`benchmarks.images.features`; scores compare with scores of the same features only, and never with
-published ones, which are of Inception's.
+`benchmarks.images.features`. Scores compare only with scores of the same features, and never with
+published ones, whose features are those of Inception.
 """
 
 from __future__ import annotations
@@ -70,8 +70,8 @@ def kid(real: ArrayLike, fake: ArrayLike, *, degree: int = 3) -> float:
     Returns
     -------
     float; its expected value for two samples of one distribution, which is chance and best, is 0
-    at any N, so that it may be negative. It is for a set beside itself, since a row meets its own
-    copy among the pairs of real and fake ones alone.
+    at any N, so that it may be negative. It is negative for a set beside itself, since a row meets
+    its own copy only among the pairs of a real and a fake row.
 
     Notes
     -----
@@ -107,8 +107,8 @@ def prdc(real: ArrayLike, fake: ArrayLike, *, k: int = 5) -> dict[str, float]:
 
     The ball of a row reaches to its k-th nearest other row of the same set. Precision: the share of
     fake rows in some ball of a real row. Recall: of real rows in some ball of a fake row. Coverage:
-    of real rows whose ball holds a fake row. Density: how many real balls hold a fake row, in the
-    mean, over k.
+    of real rows whose ball holds a fake row. Density: how many real balls hold a fake row on
+    average, divided by k.
 
     Parameters
     ----------

@@ -82,7 +82,7 @@ def retrieval(
 
     Parameters
     ----------
-    queries : array [N, ...]; of any shape a row that the gallery shares
+    queries : array [N, ...], rows of any shape that the gallery shares
     gallery : array [M, ...], M >= N and M >= 2
     also : array like the gallery, another form of each of its images that counts as the same one
         (its mirror image, say): the distance is that of the nearer form
@@ -269,7 +269,7 @@ def _gallery(
     for name, images in (("queries", q), ("gallery", g)):
         if images.ndim < 2 or 0 in images.shape[1:]:
             raise FddError(
-                f"{name} has shape {images.shape}: it must be [N, ...] with pixels a row"
+                f"{name} has shape {images.shape}: it must be [N, ...] with pixels in each row"
             )
     enough("queries", q, rows)
     enough("gallery", g, max(len(q), 2))

@@ -39,8 +39,8 @@ def local_correspondence(
     Returns
     -------
     dict of float. "cosine", -1 to 1 (best): the mean over steps of the cosine between the two
-    differences, all pixels and channels as one vector; a step that moves one of the images not at
-    all counts 0. "sensitivity", -1 to 1 (best): the Spearman correlation over steps between the
+    differences, all pixels and channels as one vector; a step that leaves one of the images as it
+    is counts 0. "sensitivity", -1 to 1 (best): the Spearman correlation over steps between the
     sizes |G(v + h) - G(v)| and |FD(v + h) - FD(v)|; 0 where either is constant. "gain", of at least
     0 (best 1): the median of the first size over the second, among the steps that move FD(v); 0
     where none does. For chance see `local_floor`; the gain has none.
@@ -51,8 +51,8 @@ def local_correspondence(
     of them; the gain by the latter. The cosine is near 0 where lines move by more than their width,
     however well G draws the rest: take steps so small that FD(v) and FD(v + h) still look alike,
     which chaotic parameters may not allow. A G that ignores v scores 0 in all three. Take all h of
-    one length, or sensitivity is that of both to the length. Sizes that agree to 1e-12 of the
-    largest are ties. The definition is this project's.
+    one length; otherwise both sizes follow that length and sensitivity is high for any G that sees
+    it. Sizes that agree to 1e-12 of the largest are ties. The definition is this project's.
 
     Examples
     --------
@@ -121,7 +121,7 @@ def _steps(*images: ArrayLike) -> tuple[Steps, Steps]:
         real_array(name, value) for name, value in zip(names, images, strict=True)
     )
     if made.ndim < 2 or 0 in made.shape[1:]:
-        raise FddError(f"made has shape {made.shape}: it must be [N, ...] with pixels a row")
+        raise FddError(f"made has shape {made.shape}: it must be [N, ...] with pixels in each row")
     for name, array in zip(names, (made, made_moved, true, true_moved), strict=True):
         if array.shape != made.shape:
             raise FddError(f"made has shape {made.shape} and {name} {array.shape}: they must agree")

@@ -54,8 +54,8 @@ def ssim(
     Notes
     -----
     Symmetric in its arguments. It rewards blur where a sharp guess would be misplaced, and compares
-    colour channels apart. Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from error
-    visibility to structural similarity, 2004.
+    colour channels separately. Wang, Bovik, Sheikh and Simoncelli, Image quality assessment: from
+    error visibility to structural similarity, 2004.
 
     Examples
     --------
@@ -84,10 +84,10 @@ def ms_ssim(
 ) -> Floats:
     """Multi-scale structural similarity of every pair (images_a[i], images_b[i]).
 
-    Of each channel the product over scales of s^w, where s is at the coarsest scale the mean over
+    For each channel the product over scales of s^w, where s is at the coarsest scale the mean over
     windows of `ssim`, and at the others that of its second factor alone,
-    (2 s + c2) / (u + v + c2), which leaves brightness out; where negative they count 0. Then the
-    mean over channels. Each scale has half the sides of the one before, by means of 2 x 2 pixels,
+    (2 s + c2) / (u + v + c2), which leaves brightness out; negative ones count 0. Then the mean
+    over channels. Each scale has half the sides of the one before, by means of 2 x 2 pixels,
     and w = 0.0448, 0.2856, 0.3001, 0.2363, 0.1333, the finest first. The same numbers as
     `pytorch_msssim.ms_ssim`, which puts a black row or column before an odd side.
 

@@ -77,7 +77,7 @@ def varying(array: Floats) -> Floats:
 
 
 def targets(name: str, value: ArrayLike, rows: int = 2) -> Floats:
-    """`matrix`, and no column may be constant: its variance would be nothing to explain."""
+    """`matrix`, and no column may be constant: it would have no variance to explain."""
     array = matrix(name, value, rows)
     dead = np.flatnonzero(constant_columns(array))
     if dead.size:

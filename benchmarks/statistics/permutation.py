@@ -1,4 +1,4 @@
-"""Chance: what a score gives when rows of params belong to the wrong codes."""
+"""The permutation baseline: what a score gives when rows of params belong to the wrong codes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Table = Callable[[Floats], Floats]
 
 @dataclass(frozen=True)
 class Floor:
-    """A score beside its chance level; each field but `draws` has the shape of the score.
+    """A score beside its permutation baseline; all but `draws` and `null` have its shape.
 
     score: the value on the true pairs. chance: the mean over the draws. upper: their 95 % quantile.
     p: (1 + #(draws >= score)) / (draws + 1), one-sided, never 0. null: [draws, ...], all of them.
@@ -69,7 +69,7 @@ def permutation_floor(
     *,
     batch: int = 1,
 ) -> Floor:
-    """The chance level of `score(codes, params, test=test)` and its permutation p-value.
+    """The permutation baseline of `score(codes, params, test=test)`, and its p-value.
 
     The null hypothesis is that codes and params are independent. Each draw gives every row of train
     the params of another row of train, and every row of test those of another row of test (whole
@@ -98,8 +98,8 @@ def permutation_floor(
 
     Raises
     ------
-    FddError : on what `check_pairs` refuses, on draws or batch below 1, on a batched score that is
-        not one number a column.
+    FddError : on what `check_pairs` refuses, on draws or batch below 1, on a batched score that
+        does not give one number a column.
 
     References
     ----------
@@ -130,7 +130,7 @@ def permutation_null(
     *,
     batch: int = 1,
 ) -> Floats:
-    """The draws alone of `permutation_floor`, [draws, ...], for who has the score already."""
+    """The draws alone of `permutation_floor`, [draws, ...], for a caller that has the score."""
     pairs = check_pairs(codes, params, test)
     draws, batch = whole_number("draws", draws, 1), whole_number("batch", batch, 1)
     rng, columns = generator(seed), pairs.params.shape[1]
@@ -145,7 +145,7 @@ def permutation_null(
         values = _values(score, pairs.codes, wrong, held_out)
         if batch > 1 and values.shape != (count * columns,):
             raise FddError(
-                f"batch is {batch}: this score gives no number a column, so it must be 1"
+                f"batch is {batch}: this score does not give one number a column, so it must be 1"
             )
         null.extend(values.reshape(count, columns) if batch > 1 else [values])
     return np.stack(null)

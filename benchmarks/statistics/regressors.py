@@ -1,8 +1,8 @@
 """Regressions that scores fit: codes [N, K], targets [N, D], new codes [M, K] -> [M, D].
 
-Each treats the columns of the targets apart, standardises the codes by the rows it is fitted on,
-drops codes that are constant there, and predicts the mean where nothing else is left. The arrays
-are taken as checked (`arrays.check_pairs`).
+Each treats the columns of the targets separately, standardises the codes by the rows it is fitted
+on, drops codes that are constant there, and predicts the mean where nothing else is left. The
+arrays must have been checked (`arrays.check_pairs`).
 """
 
 from __future__ import annotations
