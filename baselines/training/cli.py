@@ -35,7 +35,6 @@ def main(
 @command(stopped="stopped; the run goes on from its last checkpoint, if any")
 def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     """Print the options, train, and say how it ended; the exit status that `main` documents."""
-    config.check()
     lines = {**asdict(config), "run folder": out}
     print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
     outcome = train(make, config, out, **data)
