@@ -20,6 +20,7 @@ from html import escape
 from pathlib import Path
 from typing import Any
 
+from benchmarks.protocol.descriptions import description_of
 from benchmarks.reporting.results import (
     SAME,
     Cell,
@@ -45,8 +46,6 @@ COLUMNS = (
     "ssim/aligned",
     "fdd_fid/samples",
 )
-LESS_IS_BETTER = ("procrustes", "fid", "kid")
-"""Last words of the names of such scores."""
 ENOUGH = 5
 """Seeds below which a difference is no finding."""
 
@@ -105,11 +104,15 @@ def leaderboard(
         _line(name if names.count(name) == 1 else f"{name} ({next(iter(group))})", group, columns)
         for name, group in zip(names, groups, strict=True)
     ]
-    sign = 1 if sort.partition("/")[0].split("_")[-1] in LESS_IS_BETTER else -1
+    described = description_of(sort.partition("/")[0])
 
     def place(line: Line) -> tuple[bool, float, str]:
         cell = line.cells[sort]
-        return cell is None, 0.0 if cell is None else sign * cell["score"], line.name
+        return (
+            cell is None,
+            0.0 if cell is None else float(described.loss(cell["score"])),
+            line.name,
+        )
 
     about = {key: results[files[0]][key] for key in SAME}
     return Board(about, columns, sort, sorted(lines, key=place))

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.protocol.descriptions import QUESTIONS
+from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.protocol.settings import PROTOCOL, SETS, TARGETS
 
@@ -50,8 +50,8 @@ def image_scores(level, conditions=CONDITIONS):
     labels = ("a'", "b'", "c", "d", "mean")
     found["oracle_r2"] = {c: {label: cell(level) for label in labels} for c in conditions}
     for name in QUESTIONS["samples"].scores:
-        far = name.endswith(("fid", "kid"))
-        one = cell(30 * (1 - level), 40.0, 1.5) if far else cell(level)
+        less = DESCRIPTIONS[name].less_is_better
+        one = cell(30 * (1 - level), 40.0, 1.5) if less else cell(level)
         one |= {"p_same": one.pop("p")}
         found[name] = {"samples": one}
     return found

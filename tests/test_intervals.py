@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from benchmarks.protocol import settings
+from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.settings import Settings, cell
 from benchmarks.statistics import intervals
 from benchmarks.statistics.intervals import half_sample_interval, interquartile_mean, seed_interval
@@ -66,9 +67,10 @@ def test_a_share_lies_between_chance_and_a_ceiling_that_is_better():
     assert cell(0.5, floor, ceiling=0.9)["share"] == pytest.approx(0.5)
     assert "share" not in cell(0.5, floor, ceiling=0.05)
     assert "share" not in cell(0.5, floor, ceiling=0.11)
-    assert cell(0.5, floor_of(0.5, np.full(9, 0.9)), ceiling=0.1, less_is_better=True)[
-        "share"
-    ] == pytest.approx(0.5)
+    high = floor_of(0.5, np.full(9, 0.9))
+    assert "share" not in cell(0.5, high, ceiling=0.1)
+    small = cell(0.5, high, ceiling=0.1, described=DESCRIPTIONS["procrustes"])
+    assert small["share"] == pytest.approx(0.5)
 
 
 def test_deviations_are_named():

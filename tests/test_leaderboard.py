@@ -70,6 +70,17 @@ def test_lines_are_sorted_by_a_column_with_the_best_first(tmp_path):
     assert board.lines[0].cells["mcc/canonical"] is None
 
 
+def test_the_best_is_the_nearest_where_nearer_is_better_and_else_the_most(tmp_path):
+    scores = {
+        name: {"fdd_density": {"samples": {"score": x}}, "new": {"set": {"score": x}}}
+        for name, x in (("a", 0.7), ("b", 1.1), ("c", 2.0))
+    }
+    files = write(tmp_path, **{name: result(name, scores=s) for name, s in scores.items()})
+    columns = ("fdd_density/samples", "new/set")
+    assert names(leaderboard(files, columns)) == ["b", "a", "c"]
+    assert names(leaderboard(files, columns, "new/set")) == ["c", "b", "a"]
+
+
 def test_a_score_by_parameter_is_its_mean(tmp_path):
     columns = ("linear_r2/canonical", "linear_r2/start", "linear_r2/start/y0", "mcc/raw")
     (line,) = leaderboard(write(tmp_path, a=result()), columns).lines

@@ -15,6 +15,7 @@ from benchmarks.codes.neighbours import neighbour_table, overlap_table, trust_ta
 from benchmarks.codes.similarity import distance_table, kernel_table, rank_table
 from benchmarks.protocol.boosting import score_boosting
 from benchmarks.protocol.cells import r2, r2_cells
+from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.moments import moments_floor
 from benchmarks.protocol.settings import SETS, Cell, Settings, cell
 from benchmarks.statistics.arrays import Floats, constant_columns, require
@@ -38,9 +39,8 @@ class Entry:
 
     fits: it takes `test=` and is fitted on train; the others see test rows alone. pairwise: it
     looks at all pairs of rows, so it gets `pairwise_rows` of them. floor: `permutation_floor`, or
-    what gives the same draws sooner. draws: the setting that says how many. best: its value for
-    perfect codes. least: with fewer test images the score is absent, since a half of them is too
-    few.
+    what gives the same draws sooner. draws: the setting that says how many. least: with fewer test
+    images the score is absent, since a half of them is too few.
     """
 
     score: Callable[..., float]
@@ -48,7 +48,6 @@ class Entry:
     pairwise: bool = False
     floor: Callable[..., Floor] = permutation_floor
     draws: str = "draws"
-    best: float = 1.0
     least: int = 44
 
 
@@ -87,7 +86,7 @@ ENTRIES: dict[str, Entry] = {
     "distance_correlation": Entry(
         scores.distance_correlation, pairwise=True, floor=of_pairs(distance_table, distance_table)
     ),
-    "procrustes": Entry(scores.procrustes, floor=moments_floor, best=0.0),
+    "procrustes": Entry(scores.procrustes, floor=moments_floor),
     "knn_overlap": Entry(
         scores.knn_overlap, pairwise=True, floor=of_pairs(neighbour_table, overlap_table)
     ),
@@ -98,7 +97,7 @@ ENTRIES: dict[str, Entry] = {
         scores.continuity, pairwise=True, floor=of_pairs(trust_table, neighbour_table)
     ),
     "sap": Entry(scores.sap, floor=moments_floor),
-    "mi_gap": Entry(scores.mi_gap, pairwise=True, draws="few_draws", best=np.inf),
+    "mi_gap": Entry(scores.mi_gap, pairwise=True, draws="few_draws"),
     "mig": Entry(scores.mig, draws="slow_draws"),
     "modularity": Entry(scores.modularity, draws="slow_draws"),
     "irs": Entry(scores.irs, draws="slow_draws"),
@@ -149,7 +148,7 @@ def score_codes(
         if len(held_out[0]) >= entry.least:
             say(name)
             found[name] = {
-                kind: _entry(entry, kind, fit, held_out, settings, best) for kind in OTHER_SETS
+                kind: _entry(name, kind, fit, held_out, settings, best) for kind in OTHER_SETS
             }
     say("boosting_r2 and dci")
     return found | score_boosting(fit, held_out, settings, best)
@@ -209,13 +208,14 @@ def _ranks(pair: Arrays) -> Arrays:
 
 
 def _entry(
-    entry: Entry,
+    name: str,
     kind: str,
     fit: Arrays,
     held_out: Arrays,
     settings: Settings,
     best: tuple[Arrays, Arrays] | None,
 ) -> Cell:
+    entry, described = ENTRIES[name], DESCRIPTIONS[name]
     rows = settings.pairwise_rows if entry.pairwise else None
 
     def score(train: Arrays, test: Arrays) -> float:
@@ -241,7 +241,7 @@ def _entry(
     if best is not None:
         codes, params = best[1]
         ceiling = score(of_set(best[0]), of_set((codes[:rows], params[:rows])))
-    if entry.best == 0:  # less is better, so chance is beaten from above
+    if described.less_is_better:  # so chance is beaten from above
         floor = floor_of(-floor.score, -floor.null)
         floor = Floor(-floor.score, -floor.chance, -floor.upper, floor.p, floor.draws, -floor.null)
-    return cell(float(floor.score), floor, interval, ceiling, less_is_better=entry.best == 0)
+    return cell(float(floor.score), floor, interval, ceiling, described=described)

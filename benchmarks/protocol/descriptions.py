@@ -8,6 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import inf, isinf
 
+import numpy as np
+from numpy.typing import ArrayLike
+
+from benchmarks.statistics.arrays import Floats
+
 
 @dataclass(frozen=True)
 class Description:
@@ -29,8 +34,20 @@ class Description:
         """The best value, and which way it lies, as a sentence."""
         if isinf(self.best):
             return "More is better, without limit."
-        way = "nearer" if self.near else "less" if self.best == 0 else "more"
+        way = "nearer" if self.near else "less" if self.less_is_better else "more"
         return f"Best {self.best:g}; {way} is better."
+
+    @property
+    def less_is_better(self) -> bool:
+        """Whether the best value is the smallest one."""
+        return self.best == 0
+
+    def loss(self, values: ArrayLike) -> Floats:
+        """Values of it as numbers of which less is always better, in their shape."""
+        found = np.asarray(values, dtype=np.float64)
+        if self.near:
+            return np.abs(found - self.best)
+        return found if self.less_is_better else -found
 
     @property
     def bounded(self) -> bool:
@@ -308,6 +325,12 @@ QUESTIONS: dict[str, Question] = {
 
 DESCRIPTIONS = {k: d for question in QUESTIONS.values() for k, d in question.scores.items()}
 """All scores by name, in the order of a report."""
+
+
+def description_of(score: str) -> Description:
+    """The description of a score; of one that the protocol does not have, more is better."""
+    return DESCRIPTIONS.get(score, Description(score, "", best=inf))
+
 
 HEADLINE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("codes", "linear R2", ("linear_r2", "canonical", "mean")),

@@ -115,20 +115,14 @@ def _cells(
     )
     found = {}
     for i, (name, value) in enumerate(here.items()):
-        apart = floor_of(_apart(name, value), _apart(name, null[name]))
+        described = DESCRIPTIONS[name]
+        # the further apart a score says that the sets are, the larger its loss
+        apart = floor_of(described.loss(value), described.loss(null[name]))
         found[name] = cell(
             value,
             interval=interval.at(i),
             chance=chance[name],
             ceiling=best[name],
-            less_is_better=DESCRIPTIONS[name].best == 0,
+            described=described,
         ) | {"p_same": float(apart.p), "draws": apart.draws}
     return found
-
-
-def _apart(name: str, value: Floats | float) -> Floats:
-    """How far apart a score says that two sets are: more where it is worse."""
-    described, values = DESCRIPTIONS[name], np.asarray(value)
-    if described.near:
-        return np.abs(values - described.best)
-    return values if described.best == 0 else -values

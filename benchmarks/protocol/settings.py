@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 import fdd
+from benchmarks.protocol.descriptions import Description
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import Interval
 from benchmarks.statistics.permutation import Floor
@@ -79,11 +80,12 @@ def cell(
     ceiling: float | None = None,
     *,
     chance: float | None = None,
-    less_is_better: bool = False,
+    described: Description | None = None,
 ) -> Cell:
     """A score with what stands beside it; a share only where the ceiling is better than chance.
 
-    chance: where it comes of no permutations, so without p.
+    chance: one that does not come from permutations, and so has no p.
+    described: of the score; without it, more is better.
 
     >>> cell(0.5, ceiling=1.0)
     {'score': 0.5, 'ceiling': 1.0}
@@ -99,6 +101,7 @@ def cell(
         found["ceiling"] = float(ceiling)
     if ceiling is not None and "chance" in found:
         room = ceiling - found["chance"]
+        less_is_better = described is not None and described.less_is_better
         if (-room if less_is_better else room) > LEAST_ROOM:
             found["share"] = (score - found["chance"]) / room
     return found
