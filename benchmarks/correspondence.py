@@ -20,8 +20,9 @@ from benchmarks.oracle import Oracle, load_oracle
 from benchmarks.protocol.data import read_data
 from benchmarks.protocol.evaluation import LEAST_IMAGES, Data, Evaluation, evaluate, head
 from benchmarks.protocol.settings import Settings
+from benchmarks.reporting.files import check_out
 from benchmarks.reporting.saved import folder_of, write_run
-from benchmarks.reporting.text import as_text, check_out
+from benchmarks.reporting.text import as_text
 from benchmarks.statistics.arrays import require
 from fdd.commands import command
 from fdd.errors import FddError, whole_number

@@ -23,7 +23,7 @@ from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import read_data
 from benchmarks.protocol.evaluation import Data, evaluate, head
 from benchmarks.protocol.settings import Settings
-from benchmarks.reporting.text import check_out, strict_json, write_files
+from benchmarks.reporting.files import check_out, strict_json, write_files
 from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import command
 from fdd.errors import whole_number

@@ -23,8 +23,9 @@ from benchmarks.correspondence import Bench
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.protocol.settings import PROTOCOL, Settings
 from benchmarks.reporting.figures import all_figures
+from benchmarks.reporting.files import check_out, strict_json, write_report
 from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
-from benchmarks.reporting.text import check_out, headline, strict_json, write_report
+from benchmarks.reporting.text import headline
 from benchmarks.statistics.arrays import require
 from fdd.commands import command
 from fdd.errors import FddError

@@ -15,8 +15,8 @@ import baselines
 from baselines import interpolate, sweep
 from baselines.training import runs
 from benchmarks.reporting.figures import all_figures
+from benchmarks.reporting.files import write_files, write_report
 from benchmarks.reporting.saved import folder_of
-from benchmarks.reporting.text import write_files, write_report
 from fdd import FddError, files
 from fdd.data import cache
 from fdd.folders import generate, shards

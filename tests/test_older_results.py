@@ -10,9 +10,10 @@ from fake_results import result
 from benchmarks.leaderboard import leaderboard
 from benchmarks.protocol.settings import PROTOCOL, Settings
 from benchmarks.report import is_of
-from benchmarks.reporting import text as page
+from benchmarks.reporting.files import as_csv
 from benchmarks.reporting.html import as_html
 from benchmarks.reporting.runs import runs_of
+from benchmarks.reporting.text import as_text, headline
 
 BARE = ("score", "ceiling")
 
@@ -46,7 +47,7 @@ def test_the_protocol_has_the_numbers_that_it_had():
 
 
 def test_the_text_leaves_out_what_is_not_there():
-    lines = page.as_text(older()).splitlines()
+    lines = as_text(older()).splitlines()
     (fid,) = (line for line in lines if line.startswith("FDD-FID"))
     assert fid == f"{'FDD-FID':22}{'12':>7}{'':24}{'1.500':>7}"
     (dci,) = (line for line in lines if line.startswith("DCI completeness"))
@@ -55,13 +56,13 @@ def test_the_text_leaves_out_what_is_not_there():
 
 def test_old_and_new_results_stand_on_one_page_and_in_one_csv():
     both = [older(name="old"), result("new")]
-    html, text = as_html(both), page.as_csv(both)
+    html, text = as_html(both), as_csv(both)
     # of the new one, for 8 scores and in the first table: in print, and twice for who hears it
     assert html.count("p same 0.001") == 3 * (8 + 1)
     lines = {tuple(line.split(",")[:4]): line for line in text.splitlines()}
     assert lines["old", "0", "fdd_fid", "samples"].endswith(",12.0,,,,,1.5,,")
     assert lines["new", "0", "fdd_fid", "samples"].endswith(",0.001")
-    assert "FDD-FID" in page.headline(both)
+    assert "FDD-FID" in headline(both)
 
 
 def test_seeds_of_both_kinds_are_one_line():

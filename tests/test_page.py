@@ -14,10 +14,11 @@ from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE
 from benchmarks.protocol.images import RANKED
 from benchmarks.protocol.settings import SETS, TARGETS
-from benchmarks.reporting import text as page
+from benchmarks.reporting import files
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
 from benchmarks.reporting.runs import CONDITIONS, PARAMETERS, cells_of, places_of, runs_of
+from benchmarks.reporting.text import as_text, headline
 from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
@@ -254,7 +255,7 @@ def test_a_seed_that_lacks_a_score_is_said():
 
 def test_the_csv_has_a_line_for_each_score():
     results = [*seeds([0.25, 0.5]), without("encoder")]
-    lines = list(csv.DictReader(io.StringIO(page.as_csv(results))))
+    lines = list(csv.DictReader(io.StringIO(files.as_csv(results))))
     assert len(lines) == sum(len(list(cells_of(one))) for one in results)
     line = next(line for line in lines if line["score"] == "mcc" and line["seed"] == "1")
     assert line == {
@@ -276,21 +277,21 @@ def test_the_csv_has_a_line_for_each_score():
     assert read["parameter"] == "a"
     samples = next(line for line in lines if line["score"] == "fdd_fid")
     assert (samples["p"], samples["p_same"]) == ("", "0.001")
-    odd = list(csv.DictReader(io.StringIO(page.as_csv([result('a,"b"\n', run="r")]))))
+    odd = list(csv.DictReader(io.StringIO(files.as_csv([result('a,"b"\n', run="r")]))))
     assert odd[0]["name"] == 'a,"b"\n'
 
 
 def test_json_is_strict():
     made = {"a": np.float64(0.5), "b": np.int64(3), "c": (1, None)}
-    assert json.loads(page.strict_json(made)) == {"a": 0.5, "b": 3, "c": [1, None]}
+    assert json.loads(files.strict_json(made)) == {"a": 0.5, "b": 3, "c": [1, None]}
     with pytest.raises(ValueError, match="not JSON compliant"):
-        page.strict_json({"a": np.nan})
+        files.strict_json({"a": np.nan})
 
 
 @pytest.mark.parametrize("part", ["encoder", "generator", None])
 def test_the_text_is_narrow_and_holds_what_is_there(part):
     found = result() if part is None else without(part)
-    text = page.as_text(found)
+    text = as_text(found)
     assert max(map(len, text.splitlines())) <= 100
     assert ("least squares" in text, "MCC, raw" in text) == (part != "encoder",) * 2
     assert ("G(v)" in text, "FDD-FID" in text) == (part != "generator",) * 2
@@ -300,7 +301,7 @@ def test_the_text_is_narrow_and_holds_what_is_there(part):
 def test_the_text_shows_scores_beside_chance_and_ceiling():
     found = result(deviations=["x " * 80])
     found["scores"]["linear_r2"]["canonical"]["a'"] = cell(-0.0001, -0.0123, 0.9, p=0.25)
-    lines = page.as_text(found).splitlines()
+    lines = as_text(found).splitlines()
     assert max(map(len, lines)) <= 100
     line = next(line for line in lines if line.startswith("a' "))
     assert line.split()[:7] == ["a'", "0.000", "[-0.020,", "0.020]", "-0.012", "0.900", "0.250"]
@@ -312,7 +313,7 @@ def test_the_text_shows_scores_beside_chance_and_ceiling():
 
 def test_the_headline_is_narrow_and_says_how_many_seeds():
     hostile = result("n" * 200 + "\n\x1b[2J", run="r")
-    text = page.headline([*seeds([0.2, 0.3, 0.4]), hostile, without("encoder")])
+    text = headline([*seeds([0.2, 0.3, 0.4]), hostile, without("encoder")])
     lines = text.splitlines()
     assert max(map(len, lines)) <= 100
     assert lines[0].split() == [*["codes"] * 3, *["G(v)"] * 2, *["G(Mv", "+", "b)"] * 2, "samples"]
@@ -327,9 +328,9 @@ def test_the_headline_is_narrow_and_says_how_many_seeds():
 
 def test_a_report_is_a_folder_with_the_page_last(tmp_path, monkeypatch):
     results, written = [result(), result("second")], []
-    keep = page.atomic_write
-    monkeypatch.setattr(page, "atomic_write", lambda path: written.append(path.name) or keep(path))
-    page.write_report(tmp_path / "a" / "b", results, [PICTURE])
+    keep = files.atomic_write
+    monkeypatch.setattr(files, "atomic_write", lambda path: written.append(path.name) or keep(path))
+    files.write_report(tmp_path / "a" / "b", results, [PICTURE])
     assert written == ["a.png", "results.csv", "results.json", "index.html"]
     out = tmp_path / "a" / "b"
     assert sorted(path.name for path in out.iterdir()) == sorted(written)
@@ -342,11 +343,11 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     (tmp_path / "file").write_text("in the way")
     for out in (tmp_path / "file", tmp_path / "file" / "x"):
         with pytest.raises(FddError) as caught:
-            page.check_out(out)
+            files.check_out(out)
         expected = f"out is '{out}', which cannot be written: see {tmp_path / 'file'}"
         assert str(caught.value) == expected
     with pytest.raises(FddError, match=r"^out is '.*/file', which cannot be written: "):
-        page.write_report(tmp_path / "file", [result()], [])
+        files.write_report(tmp_path / "file", [result()], [])
 
 
 def test_conditions_are_named_as_in_the_pictures():

@@ -18,7 +18,7 @@ import numpy as np
 
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.reporting.figures import all_figures
-from benchmarks.reporting.text import strict_json, write_files, write_report
+from benchmarks.reporting.files import strict_json, write_files, write_report
 from fdd.files import not_linked
 
 SCORES, SHOWN, SUMS = "scores.json", "shown.npz", "SHA256SUMS"

@@ -1,44 +1,28 @@
-"""Scores as text for a terminal, and as a folder with a page that stands alone."""
+"""Scores as text for a terminal."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
-import os
-from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
 from benchmarks.protocol.settings import Cell
-from benchmarks.reporting.figures import Figure
-from benchmarks.reporting.html import as_html
 from benchmarks.reporting.runs import (
     CONDITIONS,
     PARAMETERS,
     Result,
     Run,
     cell_of,
-    cells_of,
     cut,
     name_of,
     places_of,
     runs_of,
-    seed_of,
     span,
 )
-from fdd.errors import FddError
-from fdd.files import atomic_write
 
 WIDTH = 100
 """Columns of a terminal."""
 LIMITS = f"{'score':>7}{'95 % interval':>17}{'chance':>7}{'ceil.':>7}"
 BESIDE = f"{LIMITS}{'p':>6}"
-FIELDS = ("low", "high", "chance", "p", "ceiling", "share", "p_same")
-"""What results.csv says of a score beside its value."""
 
 
 def as_text(result: Result) -> str:
@@ -177,65 +161,3 @@ def _p(cell: Cell, key: str) -> str:
 def _part(cell: Cell | None, described: Description, keys: Sequence[str]) -> str:
     texts = (described.written(cell[key]) if cell and key in cell else "" for key in keys)
     return "".join(f" {text:>6}" for text in texts)
-
-
-def check_out(out: Path) -> None:
-    """FddError unless the folder `out` is there or can be made, and be written; writes nothing."""
-    parent = out.absolute()
-    while not parent.exists() and parent != parent.parent:
-        parent = parent.parent
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise FddError(f"out is {str(out)!r}, which cannot be written: see {parent}")
-
-
-def write_report(out: Path, results: Sequence[Result], figures: Sequence[Figure]) -> None:
-    """Write a report of one result or several into the folder `out`.
-
-    The figures, results.csv, results.json and, last, index.html, each atomically. FddError where
-    the folder cannot be written.
-    """
-    files = {figure.name: figure.png for figure in figures}
-    files["results.csv"] = as_csv(results).encode(errors="replace")
-    files["results.json"] = strict_json(results).encode()
-    files["index.html"] = as_html(results, figures).encode(errors="replace")
-    write_files(out, files)
-
-
-def write_files(out: Path, files: Mapping[str, bytes]) -> None:
-    """Write files into the folder `out`, made if need be, each atomically, in that order.
-
-    FddError where it cannot be written.
-    """
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        for name, content in files.items():
-            with atomic_write(out / name) as path:
-                path.write_bytes(content)
-    except OSError as error:
-        raise FddError(f"out is {str(out)!r}, which cannot be written: {error}") from error
-
-
-def strict_json(value: Any) -> str:
-    """JSON without NaN and infinity, which other languages would not read."""
-
-    def plain(other: Any) -> Any:
-        return other.item() if isinstance(other, np.generic) else str(other)
-
-    return json.dumps(value, indent=2, allow_nan=False, default=plain) + "\n"
-
-
-def as_csv(results: Sequence[Result]) -> str:
-    """A line for each score of each result, in full precision; an empty field where there is none.
-
-    The columns: name, seed, score, set, parameter, value, and FIELDS.
-    """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "seed", "score", "set", "parameter", "value", *FIELDS])
-    for run in runs_of(results):
-        for result in run.results:
-            for place, cell in cells_of(result):
-                where = [*place, ""][:3]
-                numbers = [cell["score"], *(cell.get(field) for field in FIELDS)]
-                writer.writerow([run.name, seed_of(result), *where, *numbers])
-    return text.getvalue()
