@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 import fdd
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.reader import RESULT
-from benchmarks.reporting.figures import BLUE, GREY, INK, PALE, STYLE
+from benchmarks.reporting.plots import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import command
 from fdd.errors import FddError, whole_number

@@ -1,4 +1,6 @@
-"""Scores and pictures as the protocol gives them, made by hand: no model, no data set."""
+"""Scores and pictures as the protocol gives them, made by hand, and pages taken apart again."""
+
+from html.parser import HTMLParser
 
 import numpy as np
 
@@ -96,3 +98,27 @@ def evaluation(name="first", *, encoder=True, generator=True, level=0.6, **optio
         return Evaluation(found, truth, pictures=pictures)
     noisy, related = truth + rng.normal(size=truth.shape), rng.uniform(0, 1, (6, 8))
     return Evaluation(found, truth, noisy, related, pictures)
+
+
+class Parsed(HTMLParser):
+    """A page's tags with their attributes, its text, and the text of each table row."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.words, self.rows = [], [], []
+        self.feed(html)
+        self.text = " ".join(self.words)
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append((tag, dict(attributes)))
+        if tag == "tr":
+            self.rows.append([])
+
+    def handle_data(self, data):
+        if data.strip():
+            self.words.append(data.strip())
+            if self.rows:
+                self.rows[-1].append(data.strip())
+
+    def all_of(self, attribute):
+        return [found[attribute] for _, found in self.tags if attribute in found]

@@ -1,15 +1,17 @@
-"""Result files become one table; what cannot stand in one table is refused in one sentence."""
+"""Result files become one table; what cannot stand in it is refused in one sentence."""
 
+import copy
 import csv
 import json
 import sys
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
+from fake_results import Parsed
 
 from benchmarks.leaderboard import COLUMNS, as_html, as_text, leaderboard, main
-from benchmarks.reporting.results import SAME
+from benchmarks.reporting.results import KEYS, SAME
+from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
 
@@ -100,8 +102,11 @@ def test_seeds_are_one_line_with_the_interquartile_mean(tmp_path, seeds):
     cut = seeds // 4  # of each end; rliable.metrics.aggregate_iqm does the same
     middle = np.sort(scores)[cut : seeds - cut].mean()
     assert line.seeds == len(line.results) == seeds
-    expected = pytest.approx({"score": middle, "chance": 0.1, "ceiling": 0.9})
-    assert line.cells["mcc/canonical"] == expected
+    over = seed_interval(scores)
+    assert line.cells["mcc/canonical"] == pytest.approx(
+        {"score": middle, "low": float(over.low), "high": float(over.high)}
+        | {"chance": 0.1, "ceiling": 0.9, "p": 0.001}
+    )
     found = [(r["seed"], r["scores"]["ssim/aligned"], r["weights_sha256"]) for r in line.results]
     assert found == [(i, score, f"lsd{i}") for i, score in enumerate(scores)]
 
@@ -112,6 +117,7 @@ def test_a_score_that_one_seed_lacks_is_not_given(tmp_path):
     (line,) = leaderboard(write(tmp_path, a=result(), b=lacking)).lines
     assert (line.seeds, line.cells["ssim/aligned"]) == (2, None)
     assert line.cells["mcc/canonical"]["score"] == 0.5
+    assert list(line.results[1]["scores"]) == ["linear_r2/canonical", "mcc/canonical", COLUMNS[-1]]
 
 
 def test_what_differs_in_more_than_the_seed_is_another_line(tmp_path):
@@ -132,9 +138,9 @@ def test_what_differs_in_more_than_the_seed_is_another_line(tmp_path):
 def test_equal_deviations_are_allowed_and_said(tmp_path):
     changes = {"deviations": ["draws is 9, not 999", "halves is 5, not 200"]}
     board = leaderboard(write(tmp_path, a=result(**changes), b=result("aae", **changes)))
-    said = "not as the protocol has it: draws is 9, not 999; halves is 5, not 200"
-    assert said in as_text(board)
-    assert said in as_html(board)
+    said = "draws is 9, not 999; halves is 5, not 200"
+    assert f"not as the protocol has it: {said}" in as_text(board)
+    assert f"Not as the protocol has it: {said}." in Parsed(as_html(board)).text
 
 
 def test_an_unknown_column_is_refused_with_those_that_are_near(tmp_path):
@@ -168,35 +174,54 @@ def test_the_text_is_a_table_with_dashes(tmp_path):
         "aae        1     -0.125     -0.250        -   -2.500",
         "",
         "Sorted by linear_r2/canonical.",
-        "Of several seeds: the interquartile mean. A difference between lines of fewer than 5 "
-        "seeds is no finding.",
+        "Of several seeds: the interquartile mean, with its bootstrap interval over seeds.",
+        "A difference between runs of fewer than 5 seeds is no finding.",
     ]
     alone = as_text(
         leaderboard(write(tmp_path, a=result(score=-0.0)), ["ssim/aligned", "fdd_fid/samples"])
     )
     assert "-0.000" not in alone
-    assert "interquartile" not in alone
-    for score, shown in ((1234.5, "1234"), (2e-5, "2e-05"), (-1e90, "-1e+90")):
-        assert (
-            as_text(leaderboard(write(tmp_path, a=result(score=score)), ["mcc/raw"])).split()[-4]
-            == shown
-        )
+    assert "seeds:" not in alone
+    assert "no finding" not in alone
 
 
-class Page(HTMLParser):
-    """The text of a page, its tags, and every attribute that would load something."""
+def test_numbers_are_written_as_in_a_report(tmp_path):
+    columns = ["mcc/raw", "fdd_fid/samples"]
+    for score, shown in (
+        (0.5, ["0.500", "5.000"]),
+        (2.3456, ["2.346", "23.5"]),
+        (2e-4, ["0.000", "0.002"]),
+        (1234.5, ["1234.500", "12345"]),
+        (-1e90, ["-1e+90", "-1e+91"]),
+    ):
+        board = leaderboard(write(tmp_path, a=result(score=score)), columns)
+        assert as_text(board).splitlines()[4].split()[-2:] == shown
+        assert set(shown) <= set(Parsed(as_html(board)).words)
 
-    def __init__(self, html):
-        super().__init__()
-        self.text, self.tags, self.loads = [], [], []
-        self.feed(html)
 
-    def handle_starttag(self, tag, attributes):
-        self.tags.append(tag)
-        self.loads += [name for name, _ in attributes if name in ("src", "href")]
-
-    def handle_data(self, data):
-        self.text.append(data)
+@pytest.mark.parametrize(
+    ("seeds", "notes"),
+    [
+        ((1,), []),
+        ((2,), ["Of several seeds"]),
+        ((1, 1), ["A difference between runs of fewer than 5 seeds is no finding."]),
+        ((5, 4), ["Of several seeds", "A difference between runs"]),
+        ((5, 5), ["Of several seeds"]),
+    ],
+)
+def test_few_seeds_are_said_to_be_no_finding(tmp_path, seeds, notes):
+    made = {
+        f"{name}{seed}": result(name, seed, weights_sha256=f"{name}{seed}")
+        for name, count in zip("ab", seeds, strict=False)
+        for seed in range(count)
+    }
+    board = leaderboard(write(tmp_path, **made))
+    found = as_text(board).partition("Sorted by linear_r2/canonical.")[2].splitlines()[1:]
+    assert len(found) == len(notes)
+    page = Parsed(as_html(board)).text
+    for line, start in zip(found, notes, strict=True):
+        assert line.startswith(start)
+        assert line in page
 
 
 def test_the_page_stands_alone_and_escapes_what_is_given(tmp_path):
@@ -206,15 +231,35 @@ def test_the_page_stands_alone_and_escapes_what_is_given(tmp_path):
     html = as_html(
         leaderboard(write(tmp_path, a=result(evil, scores=scores, **settings)), ['x"><b>/s<i>'])
     )
-    page = Page(html)
-    assert {"script", "img", "hr", "i", "link", "iframe"}.isdisjoint(page.tags)
-    assert page.tags.count("b") == 1  # around the score
-    assert not page.loads
-    assert "http" not in html
+    page = Parsed(html)
+    tags = [tag for tag, _ in page.tags]
+    assert {"script", "img", "hr", "i", "link", "iframe"}.isdisjoint(tags)
+    assert tags.count("b") == 2  # around the score and "Not as the protocol has it:"
+    assert not page.all_of("src") + page.all_of("href")
+    for words in ("http", "url(", "@import"):
+        assert words not in html
     assert 'name="viewport" content="width=device-width' in html
-    assert "@media(max-width" in html
-    for text in (evil, 'x"><b>', "s<i>", "1.000", "0.900 to 1.100", "chance 0.500"):
-        assert text in page.text
+    for text in (evil, 'x"><b>', "s<i>", "1.000", "0.900 to 1.100", "<img src=x>", "<hr>."):
+        assert text in page.words or text in page.text
+
+
+def test_the_page_is_a_table_and_on_a_phone_a_card_a_line(tmp_path):
+    seeds = {f"s{i}": result(seed=i, score=0.1 * i) for i in range(3)}
+    lacking = result("aae", scores={"ssim": result()["scores"]["ssim"]})
+    html = as_html(leaderboard(write(tmp_path, **seeds, a=lacking), ["mcc/canonical", "mcc/raw"]))
+    page = Parsed(html)
+    rows = [row for row in page.rows if row]
+    assert rows[0] == ["mcc"]
+    assert rows[1:3] == [["canonical", "raw"], ["chance", "0.100"]]
+    assert rows[3][:3] == ["lsd", "3 seeds, interval over them", "0.100"]
+    assert "0.000 to 0.200" in rows[3]
+    assert rows[4][:2] == ["aae", "interval over images"]
+    assert page.all_of("aria-label").count("not given") == len(rows[4][2:]) == 2
+    assert rows[5][:2] == ["ceiling", "0.900"]
+    # each cell says which column it is of, for a screen too narrow for columns
+    assert page.all_of("data-of") == ["mcc/canonical", "mcc/raw"] * 4
+    assert "@media(max-width:40rem)" in html
+    assert "content:attr(data-of)" in html
 
 
 def test_the_command_prints_the_table_and_writes_it_in_three_forms(tmp_path, capsys):
@@ -272,10 +317,127 @@ def test_a_mistake_is_one_line_and_exits_with_2(tmp_path, capsys, monkeypatch):
     assert capsys.readouterr().err.endswith("pip install 'fdd[benchmarks]'\n")
 
 
-def test_ctrl_c_exits_with_130(tmp_path, capsys, monkeypatch):
-    def interrupted(*arguments):
-        raise KeyboardInterrupt
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"protocol": "mine"}, "protocol='mine' and {} 'correspondence-2'"),
+        ({"data_version": "fdd-1"}, "data_version='fdd-1' and {} 'mini-1'"),
+        ({"settings": {"seed": 0, "draws": 99}}, "settings.draws=99 and {} 999"),
+        ({"settings": {"seed": 0}}, "settings.draws=None and {} 999"),
+        ({"settings": {"seed": 0, "draws": 999, "x": 1}}, "settings.x=1 and {} None"),
+        ({"image_size": 16}, "image_size=16 and {} None"),
+        ({"oracle": {"origin": "mine", "sha256": "ab"}}, "oracle='ab' and {} None"),
+        ({"deviations": ["draws is 9, not 999"]}, "deviations=['draws is 9, not 999'] and {} []"),
+    ],
+)
+def test_files_that_were_not_made_in_the_same_way_are_refused(tmp_path, changes, reason):
+    first, second, third = write(tmp_path, a=result(), b=result("aae"), c=result("vae", **changes))
+    refused(
+        f"'{third}' has {reason.format(repr(str(first)))}: they cannot stand in one table",
+        [first, second, third],
+    )
 
-    monkeypatch.setattr("benchmarks.leaderboard.leaderboard", interrupted)
-    assert main([str(*write(tmp_path, a=result()))]) == 130
-    assert capsys.readouterr() == ("", "stopped\n")
+
+def test_the_same_result_twice_is_refused(tmp_path):
+    one, other = write(tmp_path, a=result(), b=result(score=0.6))
+    again = (
+        f"'{other}' and '{one}' are results of the same model: name='lsd', weights_sha256='lsd0'"
+    )
+    refused(again, [one, other])
+    refused(f"'{one}' is given twice", [one, one])
+    link = tmp_path / "link.json"
+    link.symlink_to(one)
+    refused(f"'{link}' is given twice", [one, link])
+    write(tmp_path, b=result(weights_sha256="w"))
+    refused(
+        f"'{other}' and '{one}' have the same name='lsd', config and seed=0, but other weights: "
+        "name them apart",
+        [one, other],
+    )
+    alone = result(config=None, weights_sha256="")
+    write(tmp_path, a=alone, b=alone)
+    refused(again.replace("'lsd0'", "''"), [one, other])
+    write(tmp_path, b=alone | {"scores": result(score=0.1)["scores"]})
+    assert len(leaderboard([one, other]).lines) == 2
+
+
+def broken(*keys, value=None):
+    """A result with another value, or with nothing, at that place."""
+    content = copy.deepcopy(result())
+    place = content
+    for key in keys[:-1]:
+        place = place[key]
+    if value is None:
+        del place[keys[-1]]
+    else:
+        place[keys[-1]] = value
+    return content
+
+
+MCC = "score 'mcc/canonical'"
+RAW = ("scores", "mcc", "canonical")
+NAME = "name of at most 80 printable characters that begins with a letter or a digit"
+PLAIN = f"must have a {NAME}, without '/'"
+CELLS = "must be an object of cells, with 'score' in each"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ("{", " is no strict JSON: Expecting property name enclosed in double quotes: line 1"),
+        ("[]", " is no result file: it holds no JSON object"),
+        ("[" * 200_000, " is no strict JSON: "),
+        ('{"a": NaN}', " is no strict JSON: Out of range float values"),
+        ('{"a": 1e999}', " is no strict JSON: Out of range float values"),
+        ('{"a": "\\ud800"}', " is no strict JSON: 'utf-8' codec can't encode"),
+        *((broken(key), f" is no result file: it lacks '{key}'") for key in KEYS),
+        (result(scores={}), " is no result file: it has no scores"),
+        (broken("settings", value=[]), " is no result file: settings=[]"),
+        (broken("config", value=3), " is no result file: config=3"),
+        (broken("deviations", value=[1]), " is no result file: 1 is no printable text"),
+        (
+            broken("protocol", value="\x1b[2J"),
+            r" is no result file: '\x1b[2J' is no printable text",
+        ),
+        *(
+            (broken("name", value=name), f": name={name!r:.40} must be a {NAME}")
+            for name in ("-", "=1+1", "a\nb", "a\u202eb", "x" * 81)
+        ),
+        (broken(*RAW, value={}), f": {MCC} {CELLS}"),
+        (broken(*RAW, value=[1]), f": {MCC} {CELLS}"),
+        (broken(*RAW, value={"p": 1}), f": score 'mcc/canonical/p' {CELLS}"),
+        (broken(*RAW, value={"a": {"b": {"score": 1}}}), f": score 'mcc/canonical/a' {CELLS}"),
+        (broken("scores", "mcc", value=0.5), f": score 'mcc' {CELLS}"),
+        (broken("scores", "=x", value={"s": {"score": 1}}), f": score '=x' {PLAIN}"),
+        (broken("scores", "mcc", "a/b", value={"score": 1}), f": score 'mcc/a/b' {PLAIN}"),
+        (broken(*RAW, "score", value="1"), f": {MCC} has score='1': it must be a number"),
+        (broken(*RAW, "score", value=True), f": {MCC} has score=True: it must be a number"),
+        (broken(*RAW, "low", value=[]), f": {MCC} has low=[]: it must be a number"),
+        (broken(*RAW, "p", value=1e101), f": {MCC} has p=1e+101: at most 1e100 in size is allowed"),
+        (broken(*RAW, "score", value=-(10**400)), f": {MCC} has score=-1000"),
+    ],
+)
+def test_what_is_no_result_is_refused(tmp_path, content, reason):
+    good, bad = write(tmp_path, good=result("aae"), bad=content)
+    with pytest.raises(FddError) as caught:
+        leaderboard([good, bad])
+    assert str(caught.value).startswith(f"'{bad}'{reason}")
+    assert "\n" not in str(caught.value)
+
+
+def test_what_no_table_shows_is_not_kept(tmp_path):
+    """It was not checked, so nothing may come to rely on it."""
+    extra = {"share": "<b>", "p_same": [1], "seeds": 10**6, "low": 0.1}
+    (path,) = write(tmp_path, a=broken(*RAW, value={"score": 1} | extra))
+    board = leaderboard([path], ["mcc/canonical"])
+    assert board.lines[0].cells == {"mcc/canonical": {"score": 1.0}}
+    assert "1.000" in Parsed(as_html(board)).words
+
+
+def test_what_cannot_be_read_is_refused(tmp_path):
+    refused("files is empty: give at least one result file", [])
+    none = tmp_path / "none.json"
+    refused(f"'{none}' cannot be read: No such file or directory", [none])
+    refused(f"'{tmp_path}' cannot be read: Is a directory", [tmp_path])
+    (large,) = write(tmp_path, large=json.dumps(result()) + " " * 20_000_000)
+    refused(f"'{large}' has more than 20 MB: that is no result file", [large])

@@ -21,7 +21,11 @@ LIGHT = {"filelock", "numba", "numpy", "pandas", "pillow", "platformdirs", "tqdm
 SHIPPED = {
     "fdd/py.typed",
     *("benchmarks/oracle/fdd-1.safetensors", "benchmarks/oracle/mini-1.safetensors"),
-    *("benchmarks/reporting/templates/report.css", "benchmarks/reporting/templates/report.html"),
+    "benchmarks/reporting/templates/base.html",
+    "benchmarks/reporting/templates/leaderboard.html",
+    "benchmarks/reporting/templates/macros.html",
+    "benchmarks/reporting/templates/report.html",
+    "benchmarks/reporting/templates/style.css",
     *("fdd/releases/checksums/fdd-1.sha256", "fdd/releases/checksums/mini-1.sha256"),
 }
 """What is installed beside the code."""

@@ -56,9 +56,10 @@ class Description:
 
     def written(self, value: float, decimals: int = 3) -> str:
         """A value of it: so many decimals, or three digits where it is tiny or large."""
-        if self.bounded or value == 0 or 0.01 <= abs(value) < 10:
+        size = abs(value)
+        if size == 0 or 0.01 <= size < 10 or (self.bounded and size < 1e6):
             return f"{round(value, decimals) + 0:.{decimals}f}"  # + 0 makes -0.0 a plain 0.0
-        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+        return f"{value:.0f}" if 1000 <= size < 1e6 else f"{value:.3g}"
 
 
 @dataclass(frozen=True)

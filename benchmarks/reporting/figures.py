@@ -11,10 +11,6 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.reporting.plots import (
-    BLUE,
-    GREY,
-    INK,
-    PALE,
     STYLE,
     Images,
     codes_figure,
@@ -29,8 +25,6 @@ from benchmarks.statistics.arrays import require
 
 if TYPE_CHECKING:
     from benchmarks.protocol.evaluation import Evaluation
-
-__all__ = ["BLUE", "GREY", "INK", "PALE", "STYLE", "Figure", "all_figures", "rows_png"]
 
 IN_FULL = 3
 """Runs that get figures of their own."""

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
 from benchmarks.reporting.runs import Result, cells_of, runs_of, seed_of
 from fdd.errors import FddError
-from fdd.files import atomic_write
+from fdd.files import atomic_write, writing_to
 
 FIELDS = ("low", "high", "chance", "p", "ceiling", "share", "p_same")
 """What results.csv says of a score beside its value."""
@@ -49,13 +49,11 @@ def write_files(out: Path, files: Mapping[str, bytes]) -> None:
 
     FddError where it cannot be written.
     """
-    try:
+    with writing_to(out):
         out.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
             with atomic_write(out / name) as path:
                 path.write_bytes(content)
-    except OSError as error:
-        raise FddError(f"out is {str(out)!r}, which cannot be written: {error}") from error
 
 
 def strict_json(value: Any) -> str:
@@ -72,13 +70,20 @@ def as_csv(results: Sequence[Result]) -> str:
 
     The columns: name, seed, score, set, parameter, value, and FIELDS.
     """
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["name", "seed", "score", "set", "parameter", "value", *FIELDS])
+    lines: list[Sequence[Any]] = [
+        ["name", "seed", "score", "set", "parameter", "value", *FIELDS],
+    ]
     for run in runs_of(results):
         for result in run.results:
             for place, cell in cells_of(result):
                 where = [*place, ""][:3]
                 numbers = [cell["score"], *(cell.get(field) for field in FIELDS)]
-                writer.writerow([run.name, seed_of(result), *where, *numbers])
+                lines.append([run.name, seed_of(result), *where, *numbers])
+    return csv_text(lines)
+
+
+def csv_text(lines: Iterable[Sequence[Any]]) -> str:
+    """A CSV file of these lines; None is an empty field."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(lines)
     return text.getvalue()

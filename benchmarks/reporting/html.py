@@ -1,23 +1,27 @@
-"""The page of a report: what stands in it. templates/report.html says how it looks."""
+"""The pages: what stands in them. The files in templates/ say how they look."""
 
 from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
-from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
+from benchmarks.protocol.descriptions import HEADLINE, QUESTIONS, Description, description_of
 from benchmarks.protocol.settings import Cell
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.runs import (
     CONDITIONS,
     Place,
     Result,
+    Row,
     Run,
     name_of,
     places_of,
+    rows_of,
     runs_of,
+    seed_notes,
     seed_of,
     span,
 )
@@ -25,8 +29,6 @@ from benchmarks.statistics.arrays import require
 
 WEAK = 0.05
 """A score with a larger p is shown as no better than chance."""
-ENOUGH = 5
-"""Seeds below which a difference between runs is no finding."""
 BESIDE_ONE_ANOTHER = 5
 """Columns of a table that is put into one row with others."""
 
@@ -61,7 +63,7 @@ class Column:
     @property
     def described(self) -> Description:
         """What the score asks."""
-        return DESCRIPTIONS[self.place[0]]
+        return description_of(self.place[0])
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Table:
     """A row a run between a row of chance and one of ceilings.
 
     notes: sentences above it. groups: (heading, number of columns) of its upper head, or nothing.
-    rows: (name, what its intervals are of, cells).
+    rows: (name, what its intervals are of, cells). Its columns are in the order of heads.
     """
 
     title: str
@@ -86,9 +88,9 @@ class Table:
         return len(self.heads) > BESIDE_ONE_ANOTHER
 
 
-def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
-    """One page of one result or several that needs no other file and no network."""
-    jinja2, runs = require("jinja2"), runs_of(results)
+def page(template: str, **values: Any) -> str:
+    """A page of templates/ that needs no other file and no network; all values are escaped."""
+    jinja2 = require("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmarks.reporting"),
         autoescape=True,
@@ -96,21 +98,25 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.get_template(template).render(values)
+
+
+def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
+    """The page of a report of one result or several."""
+    runs = runs_of(results)
     pictures: dict[str, list[dict[str, str]]] = {}
     for figure in figures:
         data = base64.b64encode(figure.png).decode()
         shown = {"alt": figure.alt, "caption": figure.caption, "data": data}
         pictures.setdefault(figure.topic, []).append(shown)
     tables = {key: _tables(key, runs) for key in QUESTIONS}
-    several = max(len(run.results) for run in runs)
-    return environment.get_template("report.html").render(
+    return page(
+        "report.html",
         title=", ".join(run.name for run in runs),
         facts=_facts(results),
         deviations=list(dict.fromkeys(text for r in results for text in r["deviations"])),
         headline=_headline(runs),
-        several_seeds=several > 1,
-        few_seeds=len(runs) > 1 and several < ENOUGH,
-        enough=ENOUGH,
+        seed_notes=seed_notes([len(run.results) for run in runs]),
         questions={key: q for key, q in QUESTIONS.items() if tables[key] or key in pictures},
         tables=tables,
         pictures=pictures,
@@ -135,11 +141,14 @@ def _facts(results: Sequence[Result]) -> dict[str, str]:
             )
         ),
         "Oracle": all_of(_oracle),
-        "Settings": all_of(
-            lambda r: ", ".join(f"{key} {value}" for key, value in r["settings"].items())
-        ),
+        "Settings": all_of(lambda r: settings_text(r["settings"])),
         "Package": all_of(lambda r: f"fdd {r.get('fdd_version', '')}"),
     }
+
+
+def settings_text(settings: Mapping[str, Any]) -> str:
+    """The settings of the protocol in one line."""
+    return ", ".join(f"{name} {value}" for name, value in settings.items())
 
 
 def _oracle(result: Result) -> str:
@@ -207,20 +216,39 @@ def _table(
     columns = [column for column in columns if any(run.cell(column.place) for run in runs)]
     if not columns:
         return None
-    found = [[run.cell(column.place) for column in columns] for run in runs]
-    tops = [_top(c.described, [row[i] for row in found]) for i, c in enumerate(columns)]
-    rows = []
-    for run, cells in zip(runs, found, strict=True):
-        of_each = zip(columns, cells, tops, strict=True)
-        shown = [_shown(column, cell, top, len(run.results)) for column, cell, top in of_each]
-        if every or any(cells):
-            rows.append((run.name, run.seeds(), shown))
+    rows = rows_of(runs, [column.place for column in columns])
+    shown = [row for row in rows if every or any(row.cells)]
+    return table_of(columns, shown, title, notes)
+
+
+def table_of(
+    columns: Sequence[Column], rows: Sequence[Row], title: str = "", notes: tuple[str, ...] = ()
+) -> Table:
+    """A table of all these columns and rows, each row with a cell a column."""
+    found = list(zip(*(row.cells for row in rows), strict=True))
+    tops = [_top(c.described, cells) for c, cells in zip(columns, found, strict=True)]
+    shown = [
+        (
+            row.name,
+            _seeds(row.seeds),
+            [_shown(*of_each, row.seeds) for of_each in zip(columns, row.cells, tops, strict=True)],
+        )
+        for row in rows
+    ]
     chance, ceiling = (
-        [_limits(column, runs, key) for column in columns] for key in ("chance", "ceiling")
+        [_limits(c.described, cells, key) for c, cells in zip(columns, found, strict=True)]
+        for key in ("chance", "ceiling")
     )
-    groups = dict.fromkeys(column.group for column in columns)
-    spans = [(group, sum(c.group == group for c in columns)) for group in groups if group]
-    return Table(title, notes, spans, [c.head for c in columns], chance, rows, ceiling)
+    groups = [(group, len(list(of))) for group, of in groupby(c.group for c in columns)]
+    heads = [column.head for column in columns]
+    return Table(
+        title, notes, groups if any(g for g, _ in groups) else [], heads, chance, shown, ceiling
+    )
+
+
+def _seeds(count: int) -> str:
+    """How many seeds, and what the intervals of a row are of."""
+    return "interval over images" if count == 1 else f"{count} seeds, interval over them"
 
 
 def _top(described: Description, found: Sequence[Cell | None]) -> float:
@@ -252,7 +280,7 @@ def _shown(column: Column, cell: Cell | None, top: float, seeds: int) -> Shown |
     return Shown(write(cell["score"]), interval, marks, weak, same, ", ".join(said), note)
 
 
-def _limits(column: Column, runs: Sequence[Run], key: str) -> str:
+def _limits(described: Description, cells: Sequence[Cell | None], key: str) -> str:
     """Chance or ceiling of a column: one number, or how far it differs between runs."""
-    ends = span(runs, column.place, key)
-    return " to ".join(dict.fromkeys(map(column.described.written, ends))) if ends else ""
+    ends = span(cells, key)
+    return " to ".join(dict.fromkeys(map(described.written, ends))) if ends else ""

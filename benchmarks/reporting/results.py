@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from benchmarks.protocol.settings import Cell
+from benchmarks.reporting.runs import Result
 from benchmarks.statistics.arrays import LARGEST
 from fdd.errors import FddError
-
-Cell = Mapping[str, float]
-Result = Mapping[str, Any]
 
 LIMIT = 20 * 10**6
 """Bytes of a result file; real ones have some 100 kB."""
@@ -29,10 +26,8 @@ KEYS: dict[str, type | tuple[type, ...]] = {
     "scores": dict,
 }
 NUMBERS = ("score", "low", "high", "chance", "p", "ceiling")
-"""What is read of a cell; all but the score may be absent."""
+"""What is kept of a cell; all but the score may be absent."""
 NAME = "name of at most 80 printable characters that begins with a letter or a digit"
-MEANS = ("score", "chance", "ceiling")
-"""What of several cells has a mean; intervals and p-values have none."""
 SAME = ("protocol", "data_version", "settings", "deviations")
 """What all files of a table agree on, with the size of the images and the oracle."""
 
@@ -54,7 +49,10 @@ def read_results(paths: Sequence[Path]) -> dict[Path, Result]:
 
 
 def read_result(path: Path) -> Result:
-    """A result file, checked. FddError that names the file and what is wrong in it."""
+    """A result file, checked; of its cells NUMBERS alone are kept.
+
+    FddError that names the file and what is wrong in it.
+    """
     try:
         with path.open("rb") as file:
             content = file.read(LIMIT + 1)
@@ -82,33 +80,36 @@ def read_result(path: Path) -> Result:
         raise FddError(f"'{path}': name={result['name']!r:.40} must be a {NAME}")
     if not result["scores"]:
         raise FddError(f"'{path}' is no result file: it has no scores")
-    for score, sets in result["scores"].items():
-        _check_cells(path, (score,), sets)
-    return result
+    scores = {name: _cells(path, (name,), sets) for name, sets in result["scores"].items()}
+    return result | {"scores": scores}
 
 
 def _plain(text: str) -> bool:
-    """Safe to print, and as the begin of a field in a CSV file that a spreadsheet opens."""
+    """Safe to print, and at the start of a field in a CSV file that a spreadsheet opens."""
     return text[:1].isalnum() and len(text) <= 80 and text.isprintable()
 
 
-def _check_cells(path: Path, names: tuple[str, ...], value: Any) -> None:
-    """Cells lie at score/set or score/set/parameter."""
+def _cells(path: Path, names: tuple[str, ...], value: Any) -> dict[str, Any]:
+    """What stands at score, score/set or score/set/parameter: a cell, or an object of cells."""
     where = f"'{path}': score {'/'.join(names)!r:.80}"
     if not _plain(names[-1]) or "/" in names[-1]:
         raise FddError(f"{where} must have a {NAME}, without '/'")
     if not isinstance(value, dict) or not value or (len(names) == 3 and "score" not in value):
         raise FddError(f"{where} must be an object of cells, with 'score' in each")
     if len(names) == 1 or "score" not in value:
-        for name, inner in value.items():
-            _check_cells(path, (*names, name), inner)
-        return
+        return {name: _cells(path, (*names, name), inner) for name, inner in value.items()}
+    return _cell(where, value)
+
+
+def _cell(where: str, value: dict[str, Any]) -> Cell:
     for key in NUMBERS:
         number = value.get(key, 0)
         if isinstance(number, bool) or not isinstance(number, int | float):
             raise FddError(f"{where} has {key}={number!r:.40}: it must be a number")
         if not -LARGEST <= number <= LARGEST:
             raise FddError(f"{where} has {key}={number!r:.40}: at most 1e100 in size is allowed")
+    without = set() if {"low", "high"} <= value.keys() else {"low", "high"}  # half an interval
+    return {key: float(value[key]) for key in NUMBERS if key in value.keys() - without}
 
 
 def _check_beside(path: Path, result: Result, other: Path, before: Result) -> None:
@@ -137,36 +138,6 @@ def _facts(result: Result) -> dict[str, Any]:
         "oracle": oracle.get("sha256") if isinstance(oracle, dict) else None,
     }
     return {key: result[key] for key in SAME if key != "settings"} | seen | settings
-
-
-def find_cell(result: Result, column: str) -> Cell | None:
-    """The cell of a column score/set or score/set/parameter; None if the result has none.
-
-    For cells by parameter that of "mean", or else the mean of all.
-    """
-    value: Any = result["scores"]
-    for name in column.split("/"):
-        value = value.get(name) if isinstance(value, dict) else None
-    if not isinstance(value, dict):
-        return None
-    if "score" in value:
-        return {key: float(value[key]) for key in NUMBERS if key in value}
-    if "mean" in value:
-        return find_cell(result, f"{column}/mean")
-    return mean_cell([value[name] for name in value], np.mean)
-
-
-def mean_cell(cells: Sequence[Cell], mean: Callable[[Any], Any]) -> Cell:
-    """The mean of each of MEANS that all cells have.
-
-    >>> mean_cell([{"score": 1.0, "chance": 0.0, "p": 0.1}, {"score": 2.0, "p": 0.1}], np.mean)
-    {'score': 1.5}
-    """
-    return {
-        key: float(mean([cell[key] for cell in cells]))
-        for key in MEANS
-        if all(key in cell for cell in cells)
-    }
 
 
 def column_names(results: Sequence[Result]) -> list[str]:

@@ -30,8 +30,12 @@ MERGED: dict[str, Callable[..., Any]] = {
     "p_same": np.max,
 }
 """What stands for several seeds beside their score."""
+MEANS = ("score", "chance", "ceiling")
+"""What of several parameters has a mean; intervals and p-values have none."""
 OF_A_SEED = ("seed", "trained_on")
 """What the configs of the seeds of one run differ in."""
+ENOUGH = 5
+"""Seeds below which a difference between runs is no finding."""
 
 
 @dataclass(frozen=True)
@@ -61,34 +65,59 @@ class Run:
             merged |= {key: merge(values)} if values else {}
         return {key: float(value) for key, value in merged.items()} | {"seeds": len(found)}
 
-    def seeds(self) -> str:
-        """How many seeds, and what its intervals are of."""
-        count = len(self.results)
-        return "interval over images" if count == 1 else f"{count} seeds, interval over them"
+
+@dataclass(frozen=True)
+class Row:
+    """A run in a table: its name, the number of its seeds, and what stands in each column."""
+
+    name: str
+    seeds: int
+    cells: Sequence[Cell | None]
 
 
-def runs_of(results: Sequence[Result]) -> list[Run]:
+def runs_of(results: Sequence[Result], labels: Sequence[str] | None = None) -> list[Run]:
     """The runs in the order of their first result.
 
-    Results are seeds of one run if they lie in one folder, have the name and a config that differs
-    in the seed alone. A name that two runs have is replaced by the path of the first seed, or
-    numbered.
+    Results are seeds of one run if they have one name and configs that differ in the seed alone;
+    without labels, also only if the folders of the runs lie in one folder.
+
+    labels: what a run is called by its first result where another run has its name, too; if not
+    given, the path of its folder, or else its name with a number.
     """
-    groups: dict[Any, list[Result]] = {}
+    paths = [str(result.get("run", "")) for result in results]
+    folders = [PurePath(path).parent if labels is None else None for path in paths]
+    groups: dict[Any, list[int]] = {}
     for number, result in enumerate(results):
-        config, path = result.get("config") or {}, str(result.get("run", ""))
+        config = result.get("config") or {}
         rest = {key: value for key, value in config.items() if key not in OF_A_SEED}
-        same = (PurePath(path).parent, json.dumps(rest, sort_keys=True, default=str))
-        key = (name_of(result), *(same if "seed" in config else (path or number,)))
-        groups.setdefault(key, []).append(result)
+        same = (folders[number], json.dumps(rest, sort_keys=True, default=str))
+        alone = ((labels or paths)[number] or number,)
+        key = (name_of(result), *(same if "seed" in config else alone))
+        groups.setdefault(key, []).append(number)
     names = [name for name, *_ in groups]
-    return [
-        Run(
-            name if names.count(name) == 1 else str(group[0].get("run") or f"{name} {number}"),
-            tuple(group),
+    runs = []
+    for number, (name, group) in enumerate(zip(names, groups.values(), strict=True), 1):
+        label = (labels or paths)[group[0]] or f"{name} {number}"
+        title = name if names.count(name) == 1 else label
+        runs.append(Run(title, tuple(results[i] for i in group)))
+    return runs
+
+
+def rows_of(runs: Sequence[Run], places: Sequence[Place]) -> list[Row]:
+    """The runs as rows of a table with these columns."""
+    return [Row(run.name, len(run.results), [run.cell(p) for p in places]) for run in runs]
+
+
+def seed_notes(seeds: Sequence[int]) -> list[str]:
+    """What a reader must know of runs with so many seeds each."""
+    notes = []
+    if max(seeds) > 1:
+        notes.append(
+            "Of several seeds: the interquartile mean, with its bootstrap interval over seeds."
         )
-        for number, (name, group) in enumerate(zip(names, groups.values(), strict=True), 1)
-    ]
+    if len(seeds) > 1 and min(seeds) < ENOUGH:
+        notes.append(f"A difference between runs of fewer than {ENOUGH} seeds is no finding.")
+    return notes
 
 
 def name_of(result: Result) -> str:
@@ -102,11 +131,31 @@ def seed_of(result: Result) -> Any:
 
 
 def cell_of(result: Result, place: Place) -> Cell | None:
-    """The cell at a place in a result; None where it has none."""
+    """The cell at a place in a result; None where it has none.
+
+    At (score, set) of a score that is given for each parameter, the cell of their mean.
+    """
     found: Any = result["scores"]
     for key in place:
-        found = found.get(key, {})
-    return found if "score" in found else None
+        found = found.get(key) if isinstance(found, Mapping) else None
+    if not isinstance(found, Mapping):
+        return None
+    if "score" in found:
+        return dict(found)
+    return dict(found["mean"]) if "mean" in found else mean_cell(list(found.values()))
+
+
+def mean_cell(cells: Sequence[Cell]) -> Cell:
+    """The mean of each of MEANS that all cells have.
+
+    >>> mean_cell([{"score": 1.0, "chance": 0.0, "p": 0.1}, {"score": 2.0, "p": 0.1}])
+    {'score': 1.5}
+    """
+    return {
+        key: float(np.mean([cell[key] for cell in cells]))
+        for key in MEANS
+        if all(key in cell for cell in cells)
+    }
 
 
 def cells_of(result: Result) -> Iterator[tuple[Place, Cell]]:
@@ -138,9 +187,9 @@ def _labels(labels: tuple[str, ...], each: bool) -> list[tuple[str, ...]]:
     return [(label,) for label in labels] if each else [()]
 
 
-def span(runs: Sequence[Run], place: Place, key: str) -> tuple[float, float] | None:
-    """The least and the largest "chance" or "ceiling" of all runs at a place, if any has it."""
-    found = [cell[key] for run in runs if (cell := run.cell(place)) and key in cell]
+def span(cells: Sequence[Cell | None], key: str) -> tuple[float, float] | None:
+    """The least and the largest "chance" or "ceiling" of cells, if any has it."""
+    found = [cell[key] for cell in cells if cell and key in cell]
     return (min(found), max(found)) if found else None
 
 

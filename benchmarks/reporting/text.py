@@ -10,11 +10,12 @@ from benchmarks.reporting.runs import (
     CONDITIONS,
     PARAMETERS,
     Result,
-    Run,
+    Row,
     cell_of,
     cut,
     name_of,
     places_of,
+    rows_of,
     runs_of,
     span,
 )
@@ -38,30 +39,36 @@ def headline(results: Sequence[Result]) -> str:
     Behind a name is the number of seeds, if it is not 1. Behind ± is half the width of the 95 %
     interval: over seeds where a run has several, else over images.
     """
-    runs = runs_of(results)
-    columns = [c for c in HEADLINE if any(run.cell(c[2]) for run in runs)]
-
-    def limits(key: str) -> list[str]:
-        found = [(score, span(runs, (score, *rest), key)) for _, _, (score, *rest) in columns]
-        return ["" if ends is None else _value(score, sum(ends) / 2) for score, ends in found]
-
-    lines = [[group for group, _, _ in columns], [head for _, head, _ in columns]]
-    lines.append(limits("chance"))
-    for run in runs:
-        lines.append([_spread(place[0], run.cell(place)) for _, _, place in columns])
-    lines.append(limits("ceiling"))
-    wide = [max(map(len, column)) + 1 for column in zip(*lines, strict=True)]
-    room = min(WIDTH - sum(wide), max(len(_title(run, WIDTH)) for run in runs) + 1)
-    titles = ["", "", "chance", *(_title(run, room - 1) for run in runs), "ceiling"]
-    return "\n".join(
-        (f"{t:{room}}" + "".join(f"{x:>{w}}" for x, w in zip(line, wide, strict=True))).rstrip()
-        for t, line in zip(titles, lines, strict=True)
-    )
+    rows = rows_of(runs_of(results), [place for _, _, place in HEADLINE])
+    columns = [
+        [group, head, _middle(place[0], cells, "chance")]
+        + [_spread(place[0], cell) for cell in cells]
+        + [_middle(place[0], cells, "ceiling")]
+        for i, (group, head, place) in enumerate(HEADLINE)
+        if any(cells := [row.cells[i] for row in rows])
+    ]
+    room = WIDTH - sum(max(map(len, column)) + 1 for column in columns)
+    titles = ["", "", "chance", *(_title(row, room - 1) for row in rows), "ceiling"]
+    return "\n".join(aligned([titles, *columns], gap=1))
 
 
-def _title(run: Run, room: int) -> str:
-    seeds = f" ({len(run.results)})" if len(run.results) > 1 else ""
-    return cut(run.name, room - len(seeds)) + seeds
+def aligned(columns: Sequence[Sequence[str]], gap: int) -> list[str]:
+    """The lines of a table: titles, on the left, and columns of numbers, `gap` spaces apart."""
+    (titles, *others) = columns
+    room = max(map(len, titles)) + 2 - gap  # so that two spaces at least follow a title
+    texts = [[f"{title:{room}}" for title in titles]]
+    texts += [[f"{text:>{max(map(len, column)) + gap}}" for text in column] for column in others]
+    return ["".join(line).rstrip() for line in zip(*texts, strict=True)]
+
+
+def _middle(score: str, cells: Sequence[Cell | None], key: str) -> str:
+    ends = span(cells, key)
+    return "" if ends is None else _value(score, sum(ends) / 2)
+
+
+def _title(row: Row, room: int) -> str:
+    seeds = f" ({row.seeds})" if row.seeds > 1 else ""
+    return cut(row.name, room - len(seeds)) + seeds
 
 
 def _value(score: str, value: float) -> str:

@@ -3,11 +3,10 @@
 import csv
 import io
 import json
-from html.parser import HTMLParser
 
 import numpy as np
 import pytest
-from fake_results import HOSTILE, cell, code_scores, evaluation, image_scores, result
+from fake_results import HOSTILE, Parsed, cell, code_scores, evaluation, image_scores, result
 
 from benchmarks.protocol.boosting import DCI
 from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
@@ -23,30 +22,6 @@ from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
 PICTURE = Figure("a.png", "generator", f"alt {HOSTILE}", f"caption {HOSTILE}", b"png")
-
-
-class Parsed(HTMLParser):
-    """A page's tags with their attributes, its text, and the text of each table row."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.words, self.rows = [], [], []
-        self.feed(html)
-        self.text = " ".join(self.words)
-
-    def handle_starttag(self, tag, attributes):
-        self.tags.append((tag, dict(attributes)))
-        if tag == "tr":
-            self.rows.append([])
-
-    def handle_data(self, data):
-        if data.strip():
-            self.words.append(data.strip())
-            if self.rows:
-                self.rows[-1].append(data.strip())
-
-    def all_of(self, attribute):
-        return [found[attribute] for _, found in self.tags if attribute in found]
 
 
 def seeds(scores, place=("mcc", "canonical"), name="lsd"):
@@ -346,7 +321,9 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
             files.check_out(out)
         expected = f"out is '{out}', which cannot be written: see {tmp_path / 'file'}"
         assert str(caught.value) == expected
-    with pytest.raises(FddError, match=r"^out is '.*/file', which cannot be written: "):
+    with pytest.raises(
+        FddError, match=r"^folder '.*/file': it cannot be written \(File exists\); "
+    ):
         files.write_report(tmp_path / "file", [result()], [])
 
 
