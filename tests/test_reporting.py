@@ -216,7 +216,7 @@ def test_a_model_without_encoder_or_generator_has_fewer_tables():
     both = Parsed(as_html([without("encoder"), without("generator")]))
     assert codes | images <= set(both.all_of("id"))
     assert [row[0] for row in both.rows[2:6]] == ["chance", "no-encoder", "no-generator", "ceiling"]
-    mcc = both.words.index("MCC of ranks")
+    mcc = both.words.index("MCC, Spearman")
     assert "no-encoder" not in both.words[mcc : mcc + 20]
 
 

@@ -74,50 +74,51 @@ class Question:
 QUESTIONS: dict[str, Question] = {
     "read": Question(
         "What can be read from the codes?",
-        "Fitted on train images, scored on test images. a' = |a| and b' = sign(a) b are what an "
-        "image can tell of a and b, since (a, b) and (-a, -b) draw the same attractor; signed a "
-        "and b and the starting point x0, y0 leave next to no trace in an image.",
+        "Fitted on train images, scored on test images. a' = |a| and b' = sign(a) b are what is "
+        "identifiable of a and b, since (a, b) and (-a, -b) draw the same attractor; signed a and "
+        "b and the starting point x0, y0 leave next to no trace in an image.",
         {
             "linear_r2": Description(
                 "R2, linear",
-                "Which share of a parameter's variance does least squares read from new codes?",
+                "What share of a parameter's variance does least squares predict from new codes?",
                 each=True,
             ),
             "nonlinear_r2": Description(
-                "R2, kernel",
-                "Which share does kernel ridge regression read, which follows smooth bends?",
+                "R2, kernel ridge",
+                "What share does kernel ridge regression predict, which follows smooth curves?",
                 each=True,
             ),
             "boosting_r2": Description(
-                "R2, boosting",
-                "Which share do gradient-boosted trees read, which cut the codes one at a time?",
+                "R2, gradient boosting",
+                "What share do gradient-boosted trees predict, which split one code at a time?",
                 each=True,
             ),
             "neighbours_r2": Description(
-                "R2, neighbours",
-                "Which share does the mean of the ten train images with the nearest codes tell?",
+                "R2, k-NN",
+                "What share does the mean of the ten train images with the nearest codes predict?",
                 each=True,
             ),
             "params_to_codes_r2": Description(
-                "R2 of the codes",
-                "Which share of the codes' own variance is linear in the parameters?",
+                "R2, parameters to codes",
+                "What share of the codes' own variance is linear in the parameters?",
             ),
         },
     ),
     "single": Question(
         "Do single codes stand for single parameters?",
-        "One code for each parameter is asked for, so a rotation of perfect codes costs them. DCI "
-        "counts the parameters that gradient boosting reads; R2, boosting, is its informativeness. "
-        "Its chance is how the accidental importances of fits to permuted parameters look: rather "
-        "disentangled, so that codes which share what they know lie below it.",
+        "These scores ask for one code for each parameter, so a rotation of perfect codes lowers "
+        "them. DCI covers the parameters that gradient boosting predicts; R2, gradient boosting, "
+        "is its informativeness. Its chance is what the accidental importances of fits to permuted "
+        "parameters give: they look rather disentangled, so codes that share what they know can "
+        "lie below it.",
         {
             "mcc": Description(
                 "MCC",
-                "Each parameter is given one code of its own: how strongly do the two correlate?",
+                "Each parameter is matched with its own code: how strongly do the two correlate?",
             ),
             "mcc_spearman": Description(
-                "MCC of ranks",
-                "How strongly do they correlate by rank, so that a code may be bent?",
+                "MCC, Spearman",
+                "How strongly do they correlate by rank, so that any monotonic code will do?",
             ),
             "mcc_affine": Description(
                 "MCC, affine",
@@ -125,24 +126,24 @@ QUESTIONS: dict[str, Question] = {
             ),
             "mcc_weak": Description(
                 "MCC, weak",
-                "How strongly do they correlate once canonical correlation has turned both?",
+                "How strongly do they correlate once canonical correlation has aligned both?",
             ),
             "dci_disentanglement": Description(
-                "DCI disentanglement", "Does a code serve the prediction of one parameter only?"
+                "DCI disentanglement", "Does each code help to predict one parameter only?"
             ),
             "dci_completeness": Description(
-                "DCI completeness", "Is a parameter predicted from one code only?"
+                "DCI completeness", "Is each parameter predicted from one code only?"
             ),
             "dci_explicitness": Description(
                 "DCI explicitness", "Does a small probe suffice to predict the parameters?"
             ),
             "sap": Description(
                 "SAP",
-                "How far is a parameter's best code ahead of its second, in squared correlation?",
+                "How far is a parameter's best code ahead of the second, in squared correlation?",
             ),
             "mi_gap": Description(
-                "MI gap",
-                "How far is it ahead in mutual information, in nats?",
+                "Mutual information gap",
+                "How far is a parameter's best code ahead, in mutual information in nats?",
                 best=inf,
             ),
         },
@@ -152,11 +153,12 @@ QUESTIONS: dict[str, Question] = {
         "The two spaces are compared as wholes; a rotation costs nothing.",
         {
             "cka": Description(
-                "CKA, linear", "Are images as alike by their codes as they are by their parameters?"
+                "CKA, linear",
+                "Are images as similar by their codes as they are by their parameters?",
             ),
             "cka_rbf": Description(
-                "CKA, local",
-                "Are near images as alike by both, with a Gaussian kernel on whitened codes?",
+                "CKA, RBF",
+                "Are nearby images as similar by both, with a Gaussian kernel on whitened codes?",
             ),
             "cca": Description(
                 "CCA",
@@ -164,7 +166,7 @@ QUESTIONS: dict[str, Question] = {
             ),
             "svcca": Description(
                 "SVCCA",
-                "How well do the main directions match, on the images that they were found on?",
+                "How well do the main directions match, on the images they were found on?",
             ),
             "pwcca": Description(
                 "PWCCA",
@@ -179,31 +181,31 @@ QUESTIONS: dict[str, Question] = {
                 "Do codes and parameters depend on each other in any way at all?",
             ),
             "procrustes": Description(
-                "Procrustes",
+                "Procrustes disparity",
                 "How much do codes and parameters differ after the best shift, scale and rotation?",
                 best=0.0,
             ),
             "knn_overlap": Description(
-                "Neighbours shared",
-                "Which share of the ten nearest images is the same by codes and by parameters?",
+                "k-NN overlap",
+                "What share of the ten nearest neighbours is the same by codes and by parameters?",
             ),
             "trustworthiness": Description(
                 "Trustworthiness",
-                "Are images that are neighbours by their codes neighbours in truth?",
+                "Are neighbours by codes also neighbours by parameters?",
             ),
             "continuity": Description(
-                "Continuity", "Are images that are neighbours in truth neighbours by their codes?"
+                "Continuity", "Are neighbours by parameters also neighbours by codes?"
             ),
         },
     ),
     "old": Question(
         "Old disentanglement scores, for comparison",
-        "They stand in older papers. MIG and modularity move with the number of bins; IRS, "
-        "FactorVAE and BetaVAE are high for entangled codes too. Nothing is decided by them here.",
+        "Older papers report them. MIG and modularity change with the number of bins; IRS, "
+        "FactorVAE and BetaVAE are high for entangled codes too. Nothing here is decided by them.",
         {
             "mig": Description(
                 "MIG",
-                "How far is a parameter's best code ahead, in mutual information of 20 bins?",
+                "How far is a parameter's best code ahead, in mutual information over 20 bins?",
             ),
             "modularity": Description(
                 "Modularity",
@@ -214,11 +216,11 @@ QUESTIONS: dict[str, Question] = {
                 "Does a code stay put when all parameters but one change?",
             ),
             "factor_vae": Description(
-                "FactorVAE",
+                "FactorVAE score",
                 "Does the code that moves least tell which parameter is held fixed?",
             ),
             "beta_vae": Description(
-                "BetaVAE",
+                "BetaVAE score",
                 "Does a linear classifier of codes tell which parameter is held fixed?",
             ),
         },
@@ -231,66 +233,70 @@ QUESTIONS: dict[str, Question] = {
         "itself from another starting point.",
         {
             "ssim": Description(
-                "SSIM", "How alike are G's image and FD(v) in the structure of small windows?"
+                "SSIM", "How similar are G's image and FD(v) in the structure of small windows?"
             ),
-            "ms_ssim": Description("MS-SSIM", "How alike are they in structure at several scales?"),
+            "ms_ssim": Description(
+                "MS-SSIM", "How similar are they in structure at several scales?"
+            ),
             "counts_correlation": Description(
-                "Density in rank",
+                "Rank correlation with counts",
                 "Do the colours of G's image rank the pixels as the counts behind FD(v) do?",
             ),
             "oracle_r2": Description(
-                "R2 of the oracle",
-                "Which share of v's variance does the oracle read from G's image?",
+                "Oracle R2",
+                "What share of v's variance does the oracle read from G's image?",
                 each=True,
             ),
             "step_cosine": Description(
-                "Step, where",
+                "Step cosine similarity",
                 "Does a small step in v change G's image in the pixels that it changes in FD's?",
             ),
             "step_sensitivity": Description(
-                "Step, when", "Does G's image change most for those v for which FD's does?"
+                "Step-size rank correlation",
+                "Does G's image change most for those v for which FD's does?",
             ),
             "step_gain": Description(
-                "Step, size",
+                "Median step-size ratio",
                 "How large is the change of G's image, as a multiple of the change of FD's?",
                 near=True,
             ),
             "top1": Description(
-                "Found first", "How often is FD(v) the test image nearest to G's image?"
+                "Retrieval at 1", "How often is FD(v) the test image nearest to G's image?"
             ),
             "top10": Description(
-                "Found in ten", "How often is FD(v) among the ten test images nearest to G's image?"
+                "Retrieval at 10",
+                "How often is FD(v) among the ten test images nearest to G's image?",
             ),
             "mean_reciprocal_rank": Description(
-                "Mean 1/rank",
+                "Mean reciprocal rank (MRR)",
                 "What is the mean of 1 / rank of FD(v), by distance from G's image?",
             ),
             "top1_turned": Description(
-                "Found first, turned",
-                "How often is FD(v), or FD(v) turned by 180 degrees, the nearest?",
+                "Retrieval at 1, up to symmetry",
+                "How often is FD(v), or FD(v) rotated by 180 degrees, the nearest?",
             ),
             "top10_turned": Description(
-                "Found in ten, turned",
-                "How often is FD(v), or FD(v) turned, among the ten nearest?",
+                "Retrieval at 10, up to symmetry",
+                "How often is FD(v), or FD(v) rotated, among the ten nearest?",
             ),
             "mean_reciprocal_rank_turned": Description(
-                "Mean 1/rank, turned",
-                "What is the mean of 1 / rank of FD(v), or of FD(v) turned?",
+                "MRR, up to symmetry",
+                "What is the mean of 1 / rank of the nearer of FD(v) and FD(v) rotated?",
             ),
         },
     ),
     "samples": Question(
         "Samples",
         "The generator's own images as a set against as many test images; the ceiling is what "
-        "train images get, chance what images of random pixels get; a bad generator may do worse. "
-        "p same: the share of random deals of made and test images into two sets that are as far "
-        "apart, small where made images differ. FDD-FID, FDD-KID, precision, recall, "
-        "density and coverage are taken in the features of the oracle, so they do not compare with "
-        "those of photographs.",
+        "train images get, chance what images of random pixels get, and a bad generator may do "
+        "worse. p same: the share of random splits of generated and test images into two sets that "
+        "are at least as far apart; it is small where generated images differ. FDD-FID, FDD-KID, "
+        "precision, recall, density and coverage are taken in the features of the oracle, so they "
+        "do not compare with those of photographs.",
         {
             "fdd_fid": Description(
                 "FDD-FID",
-                "How far apart are mean and covariance of made and real images?",
+                "How far apart are mean and covariance of generated and real images?",
                 best=0.0,
             ),
             "fdd_kid": Description(
@@ -299,18 +305,18 @@ QUESTIONS: dict[str, Question] = {
                 best=0.0,
             ),
             "fdd_precision": Description(
-                "Precision", "Which share of the made images lies among real ones?"
+                "Precision", "What share of the generated images lies among real ones?"
             ),
             "fdd_recall": Description(
-                "Recall", "Which share of the real images lies among made ones?"
+                "Recall", "What share of the real images lies among generated ones?"
             ),
             "fdd_density": Description(
                 "Density",
-                "How densely do real images lie around made ones, beside around real ones?",
+                "How densely do real images surround generated ones, compared with real ones?",
                 near=True,
             ),
             "fdd_coverage": Description(
-                "Coverage", "Which share of the real images has a made one nearby?"
+                "Coverage", "What share of the real images has a generated one nearby?"
             ),
             "random_fid": Description(
                 "FID, random network",
@@ -318,7 +324,9 @@ QUESTIONS: dict[str, Question] = {
                 best=0.0,
             ),
             "pca_fid": Description(
-                "FID, pixels", "A control: the FID in principal components of the pixels.", best=0.0
+                "FID, pixel PCA",
+                "A control: the FID in principal components of the pixels.",
+                best=0.0,
             ),
         },
     ),

@@ -111,8 +111,9 @@ def _readings(result: Result) -> list[str]:
 
 def _codes(result: Result) -> list[str]:
     """MCC of every set, then each other score of codes for the canonical parameters."""
-    lines = []
-    for question in ("read", "single", "geometry", "old"):
+    lines, questions = [], ("read", "single", "geometry", "old")
+    wide = _widest(*questions)
+    for question in questions:
         for name, described in QUESTIONS[question].scores.items():
             for place in places_of(name):
                 mean = place[1] == "canonical" and place[2:] in ((), ("mean",))
@@ -120,30 +121,36 @@ def _codes(result: Result) -> list[str]:
                 if cell and name not in ("linear_r2", "nonlinear_r2") and (mean or name == "mcc"):
                     title = described.title if mean else f"{described.title}, {place[1]}"
                     goal = "" if described.bounded else f"  {described.goal.split(';')[0]}"
-                    lines.append(f"{title:22}{_full(cell, described)}{goal}".rstrip(" ."))
-    return [f"{'Canonical parameters':22}{BESIDE}", *lines] if lines else []
+                    lines.append(f"{title:{wide}}{_full(cell, described)}{goal}".rstrip(" ."))
+    return [f"{'Canonical parameters':{wide}}{BESIDE}", *lines] if lines else []
 
 
 def _generator(result: Result) -> list[str]:
     given = [c for c in CONDITIONS if cell_of(result, ("ssim", c))]
-    lines = []
+    lines, wide = [], _widest("generator")
     for name, described in QUESTIONS["generator"].scores.items():
         mean = ("mean",) if described.each else ()
         cells = [cell_of(result, (name, condition, *mean)) for condition in given]
         texts = ("  " + _part(cell, described, ("score", "chance", "ceiling")) for cell in cells)
-        lines += [f"{described.title:22}{''.join(texts)}".rstrip()] if any(cells) else []
+        lines += [f"{described.title:{wide}}{''.join(texts)}".rstrip()] if any(cells) else []
     heads = "".join(f"    {CONDITIONS[c]:19}" for c in given)
     below = f"    {'score':>5}{'chance':>7}{'ceil.':>7}" * len(given)
-    return [f"{'Images':22}{heads}".rstrip(), f"{'':22}{below}", *lines] if lines else []
+    return [f"{'Images':{wide}}{heads}".rstrip(), f"{'':{wide}}{below}", *lines] if lines else []
 
 
 def _samples(result: Result) -> list[str]:
+    wide = _widest("samples")
     lines = [
-        f"{described.title:22}{_limits(cell, described)}{_p(cell, 'p_same'):>8}".rstrip()
+        f"{described.title:{wide}}{_limits(cell, described)}{_p(cell, 'p_same'):>8}".rstrip()
         for name, described in QUESTIONS["samples"].scores.items()
         if (cell := cell_of(result, (name, "samples")))
     ]
-    return [f"{'Samples':22}{LIMITS}{'p same':>8}", *lines] if lines else []
+    return [f"{'Samples':{wide}}{LIMITS}{'p same':>8}", *lines] if lines else []
+
+
+def _widest(*questions: str) -> int:
+    """The length of the longest title of the scores of these questions."""
+    return max(len(d.title) for q in questions for d in QUESTIONS[q].scores.values())
 
 
 def _full(cell: Cell | None, described: Description) -> str:
