@@ -117,6 +117,18 @@ def is_of(result: Mapping[str, Any], about: Mapping[str, Any], settings: Setting
     return bool(about["weights_sha256"]) and facts(result) == facts(now)
 
 
+def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> str:
+    """Score the models and write their page into a folder; what the command prints of it.
+
+    FddError as `score_models`, and where the folder cannot be written.
+    """
+    check_out(options.out)
+    evaluations = score_models(options.models, bench, done)
+    results = [evaluation.result for evaluation in evaluations]
+    write_report(options.out, results, all_figures(evaluations))
+    return f"{headline(results)}\nindex.html, results.csv, results.json and figures: {options.out}"
+
+
 @command(stopped="stopped; the same command goes on from the last model scored")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
@@ -129,19 +141,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
-    check_out(options.out)
     with tqdm(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
 
         def done(text: str) -> None:
             bar.update()
             bar.write(text, file=sys.stderr)
 
-        bench = Bench(options.of_each(), bar.set_postfix_str)
-        evaluations = score_models(options.models, bench, done)
-    results = [evaluation.result for evaluation in evaluations]
-    write_report(options.out, results, all_figures(evaluations))
-    print(headline(results))
-    print(f"index.html, results.csv, results.json and figures: {options.out}")
+        printed = write_page(options, Bench(options.of_each(), bar.set_postfix_str), done)
+    print(printed)
     return 0
 
 

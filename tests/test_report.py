@@ -21,8 +21,15 @@ from benchmarks.reporting.saved import (
 from fdd import FddError
 
 ABOUT = (
-    *("name", "run", "checkpoint", "config", "weights_sha256"),
-    *("data_version", "fdd_version", "oracle", "image_size"),
+    "name",
+    "run",
+    "checkpoint",
+    "config",
+    "weights_sha256",
+    "data_version",
+    "fdd_version",
+    "oracle",
+    "image_size",
 )
 
 
@@ -40,13 +47,9 @@ class FakeBench:
     def score(self, model):
         self.scored.append(model)
         used = {"settings": vars(self.settings)} | self.about(model)
-        return evaluation(level=0.1 * len(self.scored), **used)
-
-
-@pytest.fixture(autouse=True)
-def no_figures(monkeypatch):
-    for module in (saved, report):
-        monkeypatch.setattr(module, "all_figures", lambda evaluations: [])
+        found = evaluation(level=0.1 * len(self.scored), encoder=False, **used)
+        found.pictures.clear()  # so that no time goes into figures
+        return found
 
 
 @pytest.fixture
@@ -55,17 +58,6 @@ def models(tmp_path):
     for name in ("one", "two"):
         (tmp_path / name).mkdir()
     return [str(tmp_path / "one"), str(tmp_path / "two")]
-
-
-@pytest.fixture
-def command(monkeypatch, models, tmp_path):
-    """Runs the command with a bench; the exit status."""
-
-    def call(bench, *options, given=models):
-        monkeypatch.setattr(report, "Bench", lambda options, say: bench)
-        return report.main([*given, "--out", str(tmp_path / "report"), *options])
-
-    return call
 
 
 def test_an_evaluation_comes_back_as_it_was_saved(tmp_path):
@@ -148,15 +140,16 @@ def test_scores_by_other_settings_are_taken_again(models):
         assert bench.scored == models
 
 
-def test_scores_by_another_protocol_and_damaged_ones_are_taken_again(models, monkeypatch):
-    report.score_models(models, FakeBench())
+def test_scores_by_another_protocol_and_damaged_ones_are_taken_again(models):
+    kept, _ = report.score_models(models, FakeBench())
     (folder_of(models[1]) / SHOWN).write_bytes(b"PK")
     bench = FakeBench()
     report.score_models(models, bench)
     assert bench.scored == models[1:]
-    monkeypatch.setattr(report, "PROTOCOL", "correspondence-3")
+    kept.result["protocol"] = "correspondence-1"
+    save_evaluation(folder_of(models[0]), kept)
     report.score_models(models, bench)
-    assert bench.scored == [models[1], *models]
+    assert bench.scored == models[::-1]
 
 
 def test_scores_of_a_model_that_moved_are_its_own(models, tmp_path):
@@ -189,20 +182,19 @@ def test_no_model_and_the_same_one_twice_are_refused(models):
     assert str(caught.value) == f"'{models[0]}/' is given twice"
 
 
-def test_the_command_writes_a_page_of_all_models(command, models, tmp_path, capsys):
-    assert command(FakeBench()) == 0
-    printed = capsys.readouterr()
-    lines = printed.out.splitlines()
+def test_a_report_is_a_page_of_all_models(models, tmp_path):
+    options, told = report.Options(tuple(models), out=tmp_path / "report"), []
+    lines = report.write_page(options, FakeBench(), told.append).splitlines()
     assert [line.split()[0] for line in lines[2:6]] == ["chance", "one", "two", "ceiling"]
     assert str(tmp_path / "report") in lines[-1]
-    assert f"{models[1]}: scored" in printed.err
+    assert told == [f"{model}: scored" for model in models]
     results = json.loads((tmp_path / "report" / "results.json").read_text())
     assert [found["run"] for found in results] == models
     html = (tmp_path / "report" / "index.html").read_text()
     assert all(model in html for model in models)
 
 
-def test_an_interrupted_report_goes_on(command, models, capsys):
+def test_an_interrupted_report_goes_on(models):
     class Interrupted(FakeBench):
         def score(self, model):
             if model == models[1]:
@@ -210,20 +202,29 @@ def test_an_interrupted_report_goes_on(command, models, capsys):
             return super().score(model)
 
     first, second = Interrupted(), FakeBench()
-    assert command(first) == 130
-    end = "stopped; the same command goes on from the last model scored"
-    assert capsys.readouterr().err.splitlines()[-1] == end
-    assert command(second) == 0
+    with pytest.raises(KeyboardInterrupt):
+        report.score_models(models, first)
+    report.score_models(models, second)
     assert (first.scored, second.scored) == (models[:1], models[1:])
 
 
-def test_a_mistake_is_one_line(command, models, tmp_path, capsys):
+def test_whoever_stops_the_command_is_told_that_it_can_go_on(models, capsys, monkeypatch):
+    def stopped(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("tyro.cli", stopped)
+    assert report.main(models) == 130
+    end = "stopped; the same command goes on from the last model scored\n"
+    assert capsys.readouterr().err == end
+
+
+def test_a_mistake_is_one_line(models, tmp_path, capsys):
     for options, given, message in (
         ((), [], "models is empty: give at least one run folder"),
         ((), [models[0], models[0]], f"'{models[0]}' is given twice"),
         (("--out", __file__), models, f"out is {__file__!r}, which cannot be written: "),
     ):
-        assert command(FakeBench(), *options, given=given) == 2
+        assert report.main([*given, "--out", str(tmp_path / "report"), *options]) == 2
         assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {message}")
     assert not (tmp_path / "report").exists()
 
