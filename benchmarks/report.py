@@ -3,8 +3,8 @@
     python -m benchmarks.report runs/recipes/*
 
 Each model is scored as `python -m benchmarks.correspondence` does, and its scores stay beside it,
-in MODEL/correspondence. The same command again takes those that are there, so that a report that
-was interrupted goes on, and one that is given another model scores that one only.
+in MODEL/correspondence. Run again, the command takes the scores that are there: an interrupted
+report goes on, and of a longer list of models only the new ones are scored.
 """
 
 from __future__ import annotations
@@ -67,14 +67,15 @@ class Options:
 def score_models(
     models: Sequence[str], bench: Bench, done: Callable[[str], None] = lambda text: None
 ) -> list[Evaluation]:
-    """The evaluation of each model: what is saved beside it, if it is of the same, else a new one.
+    """The evaluation of each model: the one saved beside it, if that still holds, else a new one.
 
-    The same: protocol, settings, size, release, oracle, version of the package, config and weights.
-    A new one is saved before the next begins. Raises FddError, before anything is scored, where a
-    model cannot be read or is given twice, where its scores could not be saved, and for models of
-    several releases.
+    It holds for the same protocol, settings, image size, release, oracle, version of the package,
+    config and weights. A new one is saved before the next model is scored.
 
-    done : told of each model when its scores are there
+    Raises FddError, before anything is scored, where a model cannot be read or is given twice,
+    where its scores could not be saved, and for models of several releases.
+
+    done : called with a line about each model when it has its scores
     """
     if not models:
         raise FddError("models is empty: give at least one run folder")
@@ -105,7 +106,7 @@ def score_models(
 
 
 def is_of(result: Mapping[str, Any], about: Mapping[str, Any], settings: Settings) -> bool:
-    """Whether a result is what the model would score now; never if its weights are not known."""
+    """Whether scoring the model now would give this result; never if its weights are not known."""
     now = {"protocol": PROTOCOL, "settings": asdict(settings), **about}
     keys = ("protocol", "settings", "image_size", "data_version", "fdd_version", "config")
 
@@ -118,7 +119,7 @@ def is_of(result: Mapping[str, Any], about: Mapping[str, Any], settings: Setting
 
 
 def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> str:
-    """Score the models and write their page into a folder; what the command prints of it.
+    """Score the models and write their page; returns what the command prints.
 
     FddError as `score_models`, and where the folder cannot be written.
     """

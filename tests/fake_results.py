@@ -6,9 +6,9 @@ import numpy as np
 
 from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS
 from benchmarks.protocol.evaluation import Evaluation
+from benchmarks.protocol.images import CAPTIONS, CONDITIONS
 from benchmarks.protocol.settings import PROTOCOL, SETS, TARGETS
 
-CONDITIONS = ("direct", "aligned", "reconstruction")
 KINDS = ("linear_r2", "nonlinear_r2", "boosting_r2", "neighbours_r2")
 HOSTILE = "<script>alert('&\")</script>"
 IMAGES = 40
@@ -91,8 +91,8 @@ def evaluation(name="first", *, encoder=True, generator=True, level=0.6, **optio
     found = result(name, level, scores=parts, **options)
     truth = rng.uniform(-3, 3, (IMAGES, 8))
     rows = {"FD(v)": 0, "FD path": 1}
-    rows |= {"G(v)": 2, "G path": 3} if generator else {}
-    rows |= {"G(Mv + b)": 4, "G(E(FD(v)))": 5} if generator and encoder else {}
+    rows |= {CAPTIONS["direct"]: 2, "G path": 3} if generator else {}
+    rows |= {CAPTIONS["aligned"]: 4, CAPTIONS["reconstruction"]: 5} if generator and encoder else {}
     pictures = {name: rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8) for name in rows}
     if not encoder:
         return Evaluation(found, truth, pictures=pictures)

@@ -6,17 +6,17 @@ import json
 
 import numpy as np
 import pytest
-from fake_results import HOSTILE, Parsed, cell, code_scores, evaluation, image_scores, result
+from fake_results import HOSTILE, Parsed, cell, code_scores, image_scores, result
 
 from benchmarks.protocol.boosting import DCI
 from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE
-from benchmarks.protocol.images import CAPTIONS, RANKED
+from benchmarks.protocol.images import RANKED
 from benchmarks.protocol.settings import SETS, TARGETS
 from benchmarks.reporting import files
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
-from benchmarks.reporting.runs import CONDITIONS, PARAMETERS, cells_of, places_of, runs_of
+from benchmarks.reporting.runs import PARAMETERS, cells_of, places_of, runs_of
 from benchmarks.reporting.text import as_text, headline
 from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
@@ -331,8 +331,3 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         FddError, match=r"^folder '.*/file': it cannot be written \(File exists\); "
     ):
         files.write_report(tmp_path / "file", [result()], [])
-
-
-def test_conditions_are_named_as_in_the_pictures():
-    assert CONDITIONS == CAPTIONS
-    assert evaluation().pictures.keys() >= {*CAPTIONS.values(), "FD(v)", "FD path", "G path"}

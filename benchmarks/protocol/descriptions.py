@@ -16,11 +16,11 @@ from benchmarks.statistics.arrays import Floats
 
 @dataclass(frozen=True)
 class Description:
-    """What a reader must know of a score.
+    """What a reader must know about a score.
 
-    title: its name in tables. asks: one sentence. best: its best value; 0 where less is better,
-    infinity where there is no largest one. near: more than the best is worse, too. each: it is
-    given for each parameter, and as their mean.
+    title: its name in tables. asks: its question, one sentence. best: its best value; 0 where less
+    is better, infinity where there is no largest one. near: values beyond the best are worse again.
+    each: it is given for each parameter, and as their mean.
     """
 
     title: str
@@ -31,7 +31,7 @@ class Description:
 
     @property
     def goal(self) -> str:
-        """The best value, and which way it lies, as a sentence."""
+        """The best value and which way it lies, in one sentence."""
         if isinf(self.best):
             return "More is better, without limit."
         way = "nearer" if self.near else "less" if self.less_is_better else "more"
@@ -43,7 +43,7 @@ class Description:
         return self.best == 0
 
     def loss(self, values: ArrayLike) -> Floats:
-        """Values of it as numbers of which less is always better, in their shape."""
+        """Values of this score as losses, of which less is always better; in the same shape."""
         found = np.asarray(values, dtype=np.float64)
         if self.near:
             return np.abs(found - self.best)
@@ -55,7 +55,7 @@ class Description:
         return self.best == 1 and not self.near
 
     def written(self, value: float, decimals: int = 3) -> str:
-        """A value of it: so many decimals, or three digits where it is tiny or large."""
+        """A value of this score as text: so many decimals, or three digits if tiny or large."""
         size = abs(value)
         if size == 0 or 0.01 <= size < 10 or (self.bounded and size < 1e6):
             return f"{round(value, decimals) + 0:.{decimals}f}"  # + 0 makes -0.0 a plain 0.0

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from benchmarks.protocol.images import CAPTIONS
 from benchmarks.reporting.plots import (
     STYLE,
     Images,
@@ -20,7 +21,7 @@ from benchmarks.reporting.plots import (
     scores_figure,
     training_figure,
 )
-from benchmarks.reporting.runs import CONDITIONS, Run, runs_of
+from benchmarks.reporting.runs import Run, runs_of
 from benchmarks.statistics.arrays import require
 
 if TYPE_CHECKING:
@@ -31,9 +32,9 @@ IN_FULL = 3
 IN_ROWS = 12
 """Runs that get rows in the figures of images."""
 POINTS = 200
-"""Points of a training curve; where there are more, means of as many equal parts."""
+"""Points of a training curve; of more values, the means of so many equal parts."""
 WATCHED = (" mean", " std", " cv", " norm")
-"""How columns of metrics.csv end that are no losses and no scores."""
+"""Endings of columns of metrics.csv that are neither losses nor scores."""
 PATH = {"FD path": "FD", "G path": "G"}
 
 
@@ -50,9 +51,9 @@ class Figure:
 
 
 def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
-    """The figures of a report, those that the models have something for.
+    """The figures of a report; those that no model has anything for are left out.
 
-    Of several seeds of a run the first one stands for all where there is no room for their spread.
+    Where there is no room for the spread over seeds, the first seed of a run stands for all.
     """
     runs = runs_of([evaluation.result for evaluation in evaluations])
     by_result = {id(evaluation.result): evaluation for evaluation in evaluations}
@@ -70,10 +71,10 @@ def _scores(runs: Sequence[Run]) -> Figure | None:
         "scores.png",
         "headline",
         "Dots for the R2 of each parameter, run by run.",
-        "Share of each parameter's variance that is read from the codes of test images, by least "
-        "squares (hollow) and by kernel ridge (filled), with 95 % intervals. Orange: chance; "
-        "green: ceiling. What is below -0.05 stands at the left edge. The upper parameters can be "
-        "seen in an image; x0, y0 and signed a, b cannot.",
+        "Share of each parameter's variance that is predicted from the codes of test images, by "
+        "least squares (hollow) and by kernel ridge (filled), with 95 % intervals. Orange: chance; "
+        "green: ceiling. Scores below -0.05 are drawn at the left edge. The parameters in the "
+        "upper row are identifiable from an image; x0, y0 and signed a, b are not.",
         png(scores_figure(shown)),
     )
 
@@ -88,16 +89,17 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
                 f"predictions{suffix}.png",
                 "read",
                 f"{of}Scatter plots of read against true parameters.",
-                f"{of}True parameter against the one that kernel ridge reads from the code, on "
-                "test images. Above: parameters that an image tells; below: those that none does.",
+                f"{of}True parameter against the one that kernel ridge predicts from the code, on "
+                "test images. Upper row: parameters that are identifiable from an image; lower "
+                "row: those that are not.",
                 png(predictions_figure(found)),
             ),
             Figure(
                 f"codes{suffix}.png",
                 "single",
                 f"{of}Matrix of correlations of codes with parameters.",
-                f"{of}|correlation| of every code with every parameter on test images. One dark "
-                "field in each row and column would be codes that stand for single parameters.",
+                f"{of}|correlation| of every code with every parameter on test images. Codes "
+                "that stand for single parameters would give one dark cell a row and a column.",
                 png(codes_figure(found)),
             ),
         ]
@@ -107,7 +109,7 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
 def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
     shown = dict(list(first.items())[:IN_ROWS])
     drawn = {name: found.pictures for name, found in shown.items()}
-    captions = {"FD(v)": "FD(v)"} | {caption: caption for caption in CONDITIONS.values()}
+    captions = {"FD(v)": "FD(v)"} | {caption: caption for caption in CAPTIONS.values()}
     pairs, paths = _rows(drawn, captions), _rows(drawn, PATH)
     figures = []
     if len(pairs) > 1:
@@ -140,9 +142,9 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
 def _rows(
     drawn: Mapping[str, Mapping[str, Images]], captions: Mapping[str, str]
 ) -> dict[str, Images]:
-    """The renderer's row, which all runs share, and each run's own rows, by their labels.
+    """The renderer's row, which all runs share, and the rows of each run, by label.
 
-    captions: what the rows are called, by their names in an evaluation, the renderer's first.
+    captions: labels by the names of the pictures in an evaluation, the renderer's first.
     """
     truth, *own = captions
     shared = [pictures[truth] for pictures in drawn.values() if truth in pictures]
@@ -166,10 +168,10 @@ def _training(runs: Sequence[Run]) -> Figure | None:
         "training.png",
         "training",
         "Curves of losses and held-out scores over training steps.",
-        f"What each run wrote into its metrics.csv, a line a seed; of more than {POINTS} values "
-        f"the means of {POINTS} equal parts. score: SSIM of held-out images with what the model "
-        "makes of them, or minus the energy distance of its samples; diversity and sharpness: of "
-        "samples, by those of real images.",
+        f"What each run wrote into its metrics.csv, one line for each seed; more than {POINTS} "
+        f"values are averaged in {POINTS} equal parts. score: SSIM of held-out images with what "
+        "the model makes of them, or minus the energy distance of its samples; diversity and "
+        "sharpness: those of samples, relative to those of real images.",
         png(training_figure(curves, [run.name for run in runs])),
     )
 

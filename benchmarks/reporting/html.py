@@ -1,4 +1,4 @@
-"""The pages: what stands in them. The files in templates/ say how they look."""
+"""What stands on the pages; the files in templates/ say how they look."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from itertools import groupby
 from typing import Any
 
 from benchmarks.protocol.descriptions import HEADLINE, QUESTIONS, Description, description_of
+from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import Cell
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.runs import (
-    CONDITIONS,
     Place,
     Result,
     Row,
@@ -30,17 +30,17 @@ from benchmarks.statistics.arrays import require
 WEAK = 0.05
 """A score with a larger p is shown as no better than chance."""
 BESIDE_ONE_ANOTHER = 5
-"""Columns of a table that is put into one row with others."""
+"""At most so many columns has a table that stands beside another one."""
 
 
 @dataclass(frozen=True)
 class Shown:
     """A score as the page shows it.
 
-    text: the number. interval: "0.588 to 0.632", or nothing. marks: where score, low, high, chance
-    and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. same: p of
-    samples and images being alike. spoken: what a screen reader says of the bar. note: how many
-    seeds it is of, if not of all.
+    text: the number. interval: "0.588 to 0.632", or empty. marks: where score, low, high, chance
+    and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. same: the p of
+    samples and images having one distribution. spoken: what a screen reader says of the bar. note:
+    how many seeds have the score, if not all.
     """
 
     text: str
@@ -54,7 +54,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Column:
-    """head: over the column; group: over several; place: where its scores are."""
+    """A column of a table: its head, the head that it shares with its neighbours, its place."""
 
     head: str
     group: str
@@ -62,7 +62,7 @@ class Column:
 
     @property
     def described(self) -> Description:
-        """What the score asks."""
+        """The description of its score."""
         return description_of(self.place[0])
 
 
@@ -70,8 +70,8 @@ class Column:
 class Table:
     """A row a run between a row of chance and one of ceilings.
 
-    notes: sentences above it. groups: (heading, number of columns) of its upper head, or nothing.
-    rows: (name, what its intervals are of, cells). Its columns are in the order of heads.
+    notes: sentences above it. groups: (shared head, number of columns), or empty. chance, ceiling:
+    a text for each column. rows: (name, what its intervals are over, a cell for each column).
     """
 
     title: str
@@ -125,7 +125,7 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
 
 
 def _facts(results: Sequence[Result]) -> dict[str, str]:
-    """What the results were made of, by what they have in common."""
+    """How the results were made; where they differ, all that occurs."""
 
     def all_of(say: Callable[[Result], Any]) -> str:
         return "; ".join(dict.fromkeys(str(say(result)) for result in results))
@@ -163,7 +163,7 @@ def _oracle(result: Result) -> str:
 
 
 def _model(name: str, result: Result) -> dict[str, Any]:
-    """A line of the list of models."""
+    """A row of the list of models, by column."""
     config = result.get("config") or {}
     return {
         "Run": name,
@@ -183,7 +183,7 @@ def _headline(runs: Sequence[Run]) -> Table | None:
 
 
 def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
-    """One for each score of a question that a run has; of samples one for all."""
+    """A table for each score of a question that a run has; for samples, one of all scores."""
     scores = QUESTIONS[question].scores
     if question == "samples":
         columns = [Column(d.title, "", (name, "samples")) for name, d in scores.items()]
@@ -198,7 +198,7 @@ def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
 
 
 def _column(place: Place) -> Column:
-    group = CONDITIONS.get(place[1], place[1])
+    group = CAPTIONS.get(place[1], place[1])
     return Column(place[2], group, place) if len(place) > 2 else Column(group, "", place)
 
 
@@ -209,9 +209,9 @@ def _table(
     runs: Sequence[Run],
     every: bool = False,
 ) -> Table | None:
-    """A table of the columns in which a run has something; None without any.
+    """A table of the columns in which any run has a score; None if there is none.
 
-    every: it also has a row for a run that has nothing.
+    every: whether runs without any of these scores have a row too.
     """
     columns = [column for column in columns if any(run.cell(column.place) for run in runs)]
     if not columns:
@@ -224,7 +224,7 @@ def _table(
 def table_of(
     columns: Sequence[Column], rows: Sequence[Row], title: str = "", notes: tuple[str, ...] = ()
 ) -> Table:
-    """A table of all these columns and rows, each row with a cell a column."""
+    """A table of these columns and rows; each row has a cell for each column."""
     found = list(zip(*(row.cells for row in rows), strict=True))
     tops = [_top(c.described, cells) for c, cells in zip(columns, found, strict=True)]
     shown = [
@@ -247,12 +247,12 @@ def table_of(
 
 
 def _seeds(count: int) -> str:
-    """How many seeds, and what the intervals of a row are of."""
+    """How many seeds a row has, and what its intervals are over."""
     return "interval over images" if count == 1 else f"{count} seeds, interval over them"
 
 
 def _top(described: Description, found: Sequence[Cell | None]) -> float:
-    """The value at the right end of the bars of a column; 0 is at the left one."""
+    """The value at the right end of the bars of a column; 0 is at their left end."""
     if described.bounded:
         return 1.0
     keys = ("score", "high", "chance", "ceiling")
@@ -281,6 +281,6 @@ def _shown(column: Column, cell: Cell | None, top: float, seeds: int) -> Shown |
 
 
 def _limits(described: Description, cells: Sequence[Cell | None], key: str) -> str:
-    """Chance or ceiling of a column: one number, or how far it differs between runs."""
+    """Chance or ceiling of a column: one number, or the range over its rows."""
     ends = span(cells, key)
     return " to ".join(dict.fromkeys(map(described.written, ends))) if ends else ""

@@ -25,9 +25,9 @@ Images = NDArray[np.uint8]
 INK, BLUE, PALE, GREY = "#1c2b3a", "#0b61a4", "#9cc3ea", "#8a949e"
 CHANCE, CEILING = "#b84a00", "#00745a"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
-"""Of runs: those of Okabe and Ito, which the colour-blind tell apart."""
+"""Of runs: those of Okabe and Ito, which colour-blind readers can tell apart."""
 DASHES = ("-", "--", ":", "-.")
-"""Of runs beyond as many as there are colours."""
+"""Of runs, once all colours are taken."""
 STYLE = {
     "font.family": "sans-serif",
     "font.size": 10,
@@ -45,14 +45,14 @@ STYLE = {
     "ytick.labelsize": 8,
 }
 LABEL = 28
-"""Letters of a run's name that there is room for."""
+"""Characters of a run's name that there is room for."""
 LABELS = ("x0", "y0", "a", "b", "c", "d", "|a|", "sign(a) b")
 ORDER = (6, 7, 4, 5, 0, 1, 2, 3)
-"""Columns of TARGETS in the order shown: what an image can tell first, then what it cannot."""
+"""Columns of TARGETS in the order shown: first those that are identifiable from an image."""
 
 
 def scores_figure(runs: Sequence[Run]) -> Canvas:
-    """R2 by parameter between chance and ceiling: a panel a parameter, a line a run."""
+    """R2 between chance and ceiling: a panel for each parameter, a line for each run."""
     figure = _canvas(9.6, 1.5 + 0.52 * len(runs))
     panels: Any = figure.subplots(2, 4, sharex=True, sharey=True)
     for axes, column in zip(panels.flat, ORDER, strict=True):
@@ -88,7 +88,7 @@ def _dot(axes: Axes, cell: Mapping[str, Any], at: float, face: str) -> None:
 
 
 def predictions_figure(found: Evaluation) -> Canvas:
-    """True against predicted, a panel a parameter."""
+    """True against predicted, a panel for each parameter."""
     figure = _canvas(8.4, 4.6)
     panels: Any = figure.subplots(2, 4)
     for axes, column in zip(panels.flat, ORDER, strict=True):
@@ -159,7 +159,7 @@ def _strip(images: Images) -> Images:
 
 
 def training_figure(curves: Sequence[tuple[int, pd.DataFrame]], names: Sequence[str]) -> Canvas:
-    """A panel a column of the tables; (number of the run, its table) by the run's colour."""
+    """A panel for each column of the tables; curves: (number of the run, its metrics)."""
     columns = list(dict.fromkeys(c for _, table in curves for c in table.columns if c != "step"))
     down = -(-len(columns) // 4)
     figure = _canvas(9.6, 1.75 * down + 0.3 * -(-len(names) // 4))

@@ -1,4 +1,4 @@
-"""Results side by side: the seeds of one run become one line, with the spread over them."""
+"""Results side by side: the seeds of one run become one row, with the spread over them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS
+from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import Cell
 from benchmarks.statistics.intervals import interquartile_mean, seed_interval
 
@@ -18,20 +19,21 @@ Result = Mapping[str, Any]
 Place = tuple[str, ...]
 """Where a Cell is in a result's scores: (score, set) or (score, set, parameter)."""
 
-PARAMETERS = {"canonical": ("a'", "b'", "c", "d", "mean"), "raw": ("a", "b", "mean")}
-PARAMETERS |= {"start": ("x0", "y0")}
+PARAMETERS = {
+    "canonical": ("a'", "b'", "c", "d", "mean"),
+    "raw": ("a", "b", "mean"),
+    "start": ("x0", "y0"),
+}
 """What is shown of a score that is given for each parameter; c and d are the same in raw."""
-CONDITIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
-
 MERGED: dict[str, Callable[..., Any]] = {
     "chance": np.mean,
     "ceiling": np.mean,
     "p": np.max,
     "p_same": np.max,
 }
-"""What stands for several seeds beside their score."""
+"""How what stands beside a score is merged over several seeds."""
 MEANS = ("score", "chance", "ceiling")
-"""What of several parameters has a mean; intervals and p-values have none."""
+"""What is averaged over parameters; intervals and p-values are not."""
 OF_A_SEED = ("seed", "trained_on")
 """What the configs of the seeds of one run differ in."""
 ENOUGH = 5
@@ -46,7 +48,7 @@ class Run:
     results: tuple[Result, ...]
 
     def cell(self, place: Place) -> Cell | None:
-        """What stands there, with "seeds", the number of results that have it; None without any.
+        """The cell at a place, with "seeds", the number of results that have it; None if none has.
 
         Of several seeds: the interquartile mean with its interval over seeds, and MERGED.
         """
@@ -68,7 +70,7 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """A run in a table: its name, the number of its seeds, and what stands in each column."""
+    """A run in a table: its name, the number of its seeds, and its cell in each column."""
 
     name: str
     seeds: int
@@ -78,11 +80,11 @@ class Row:
 def runs_of(results: Sequence[Result], labels: Sequence[str] | None = None) -> list[Run]:
     """The runs in the order of their first result.
 
-    Results are seeds of one run if they have one name and configs that differ in the seed alone;
-    without labels, also only if the folders of the runs lie in one folder.
+    Results are seeds of one run if they have the same name and their configs differ in the seed
+    alone; without labels, their run folders must also lie in the same folder.
 
-    labels: what a run is called by its first result where another run has its name, too; if not
-    given, the path of its folder, or else its name with a number.
+    labels: one for each result; where several runs have one name, a run is called by the label of
+    its first result. Without labels, by the path of its run folder, or else by name and number.
     """
     paths = [str(result.get("run", "")) for result in results]
     folders = [PurePath(path).parent if labels is None else None for path in paths]
@@ -179,7 +181,7 @@ def places_of(score: str) -> list[Place]:
         return [(score, "samples")]
     if question == "generator":
         labels = PARAMETERS["canonical"]
-        return [(score, c, *label) for c in CONDITIONS for label in _labels(labels, each)]
+        return [(score, c, *label) for c in CAPTIONS for label in _labels(labels, each)]
     return [(score, s, *label) for s in PARAMETERS for label in _labels(PARAMETERS[s], each)]
 
 
@@ -188,13 +190,13 @@ def _labels(labels: tuple[str, ...], each: bool) -> list[tuple[str, ...]]:
 
 
 def span(cells: Sequence[Cell | None], key: str) -> tuple[float, float] | None:
-    """The least and the largest "chance" or "ceiling" of cells, if any has it."""
+    """The smallest and the largest "chance" or "ceiling" of these cells; None if none has it."""
     found = [cell[key] for cell in cells if cell and key in cell]
     return (min(found), max(found)) if found else None
 
 
 def cut(text: str, width: int) -> str:
-    """`text` in one line of at most that width, without what a terminal would obey.
+    """`text` on one line of at most that width, without characters that control a terminal.
 
     >>> cut("a long\\nname", 9)
     'a long...'

@@ -1,4 +1,4 @@
-"""Evaluations on disk: what a report needs of a model that was scored before.
+"""Evaluations on disk: what a report needs to know of a model that was scored before.
 
 scores.json   the result, strict JSON
 shown.npz     the arrays that the figures show
@@ -66,9 +66,9 @@ def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
 
 
 def load_evaluation(folder: Path) -> Evaluation | None:
-    """What `save_evaluation` wrote; None where it is not there, not complete, damaged or another's.
+    """What `save_evaluation` wrote; None if it is missing, incomplete or damaged.
 
-    Nothing is unpickled, and of arrays nothing is read beyond LIMIT.
+    Nothing is unpickled, and no arrays of more than LIMIT bytes are read.
     """
     try:
         files = {name: (folder / name).read_bytes() for name in (SCORES, SHOWN)}

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
+from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import Cell
 from benchmarks.reporting.runs import (
-    CONDITIONS,
     PARAMETERS,
     Result,
     Row,
@@ -27,17 +27,18 @@ BESIDE = f"{LIMITS}{'p':>6}"
 
 
 def as_text(result: Result) -> str:
-    """The scores of one model, those that are asked for first in full, at most 100 columns wide."""
+    """The scores of one model, the most important ones in full, at most 100 columns wide."""
     blocks = [_about(result), _readings(result), _codes(result)]
     blocks += [_generator(result), _samples(result)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
 def headline(results: Sequence[Result]) -> str:
-    """A line a run, at most 100 columns wide, between the means of chance and of ceiling.
+    """A line for each run, at most 100 columns wide, between lines of chance and of ceiling.
 
-    Behind a name is the number of seeds, if it is not 1. Behind ± is half the width of the 95 %
-    interval: over seeds where a run has several, else over images.
+    These are the middle of what the runs have. A name is followed by the number of seeds, if it is
+    not 1, and ± by half the width of the 95 % interval: over seeds where a run has several, else
+    over images.
     """
     rows = rows_of(runs_of(results), [place for _, _, place in HEADLINE])
     columns = [
@@ -110,7 +111,7 @@ def _readings(result: Result) -> list[str]:
 
 
 def _codes(result: Result) -> list[str]:
-    """MCC of every set, then each other score of codes for the canonical parameters."""
+    """Each score of codes for the canonical parameters, and MCC for the other sets too."""
     lines, questions = [], ("read", "single", "geometry", "old")
     wide = _widest(*questions)
     for question in questions:
@@ -126,14 +127,14 @@ def _codes(result: Result) -> list[str]:
 
 
 def _generator(result: Result) -> list[str]:
-    given = [c for c in CONDITIONS if cell_of(result, ("ssim", c))]
+    given = [c for c in CAPTIONS if cell_of(result, ("ssim", c))]
     lines, wide = [], _widest("generator")
     for name, described in QUESTIONS["generator"].scores.items():
         mean = ("mean",) if described.each else ()
         cells = [cell_of(result, (name, condition, *mean)) for condition in given]
         texts = ("  " + _part(cell, described, ("score", "chance", "ceiling")) for cell in cells)
         lines += [f"{described.title:{wide}}{''.join(texts)}".rstrip()] if any(cells) else []
-    heads = "".join(f"    {CONDITIONS[c]:19}" for c in given)
+    heads = "".join(f"    {CAPTIONS[c]:19}" for c in given)
     below = f"    {'score':>5}{'chance':>7}{'ceil.':>7}" * len(given)
     return [f"{'Images':{wide}}{heads}".rstrip(), f"{'':{wide}}{below}", *lines] if lines else []
 
