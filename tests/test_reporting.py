@@ -1,6 +1,7 @@
 """The page, the tables and the text of a report: what stands in them, and what never may."""
 
 import csv
+import doctest
 import io
 import json
 
@@ -13,7 +14,7 @@ from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE
 from benchmarks.protocol.images import RANKED
 from benchmarks.protocol.settings import SETS, TARGETS
-from benchmarks.reporting import files
+from benchmarks.reporting import files, runs
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
 from benchmarks.reporting.runs import PARAMETERS, cells_of, places_of, runs_of
@@ -331,3 +332,8 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         FddError, match=r"^folder '.*/file': it cannot be written \(File exists\); "
     ):
         files.write_report(tmp_path / "file", [result()], [])
+
+
+def test_examples():
+    found = doctest.testmod(runs)
+    assert found.failed == 0 < found.attempted
