@@ -1,22 +1,23 @@
 # %% [markdown]
 # # Fractal Dream: the experiments of 2019
 #
-# In 2019 a data set was published with a question. Its pictures are drawn by an equation from six
-# numbers; do generative models find these numbers as their latent space? A DCGAN, an adversarial
-# auto-encoder (AAE) and a GAN with a latent-space loss (LSD, which asks that $G(v)$ looks like the
-# picture $FD(v)$ of the parameters $v$) were trained, pictures were looked at, and the answer was:
+# In 2019 a data set was published together with a question. Its pictures are drawn by an equation
+# from six numbers; do generative models find these numbers as their latent space? A DCGAN, an
+# adversarial auto-encoder (AAE) and a GAN with a latent-space loss (LSD, which asks that $G(v)$
+# look like the picture $FD(v)$ of the parameters $v$) were trained and judged by eye. The answer
+# was:
 #
 # - **GANs** draw plausible attractors.
-# - **LSD**: best around epoch 40 of 200; later blurred, although its MSE still falls. No
+# - **LSD**: best around epoch 40 of 200; blurred later, although its MSE still falls. No
 #   correspondence.
-# - **AAE**: if its loss trains the encoder alone, pictures are plausible and not the encoded ones.
-# - **MS-SSIM** in the place of the MSE: sharper, but with wrong colours.
+# - **AAE**: if its loss trains only the encoder, pictures are plausible but not the encoded ones.
+# - **MS-SSIM** in place of the MSE: sharper, but with wrong colours.
 # - **Interpolation**: smooth, but across incoherent regions.
 #
-# This notebook looks at the data behind that, and at four things which nobody could know then: the
-# parameters of 2019 hang together, some of them leave no trace in a picture, a chaotic map makes
-# the sharp picture the wrong answer to an MSE, and 1,984 pictures are so few that a network learns
-# them by heart. Everything is computed here, but for the last table, which says where it is from.
+# This notebook looks at the data behind that, and at four things that nobody could know then: the
+# parameters of 2019 are correlated, some of them leave no trace in a picture, a chaotic map makes
+# the sharp picture the wrong answer to an MSE, and 1,984 pictures are so few that a network
+# memorises them. Everything is computed here except the last table, which says where it is from.
 #
 # *The data set of 2019 is by L. Goareguer, on Kaggle as lgoareguer/fractal-dream-dataset. Pictures
 # and parameters of `fdd-1`: CC BY 4.0. The code, the package `fdd`: MIT.*
@@ -77,9 +78,9 @@ def show(images, columns, rows=(), title=""):
 # %% [markdown]
 # ## The pictures of 2019, byte for byte
 #
-# The parameters stand in the file names, as messy as real data: decimals with a comma, blanks
-# before numbers. Below are three of these names and the SHA-256 of the pixels that were published
-# under them. Draw the parameters again, and the bytes are the same.
+# The parameters are in the file names, as messy as real data: decimal commas, blanks before
+# numbers. Below are three of these names and the SHA-256 of the pixels that were published under
+# them. Render the parameters again, and the bytes are the same.
 
 # %%
 published = {
@@ -103,11 +104,11 @@ for name, digest in published.items():
 print(f"{equal} of {len(published)} pictures of 2019 are drawn again byte for byte")
 
 # %% [markdown]
-# With the data set of 2019 attached to the notebook ("Add Input") all of its blue pictures are
-# checked, and its parameters are used below. Without it, **a stand-in** takes their place:
-# parameters drawn with the correlations that were measured on the original (0.75 between $x_0$ and
-# $y_0$, 0.80 to 0.85 among $a$, $b$, $c$, $d$), kept by the same rule. It has the correlations and
-# not the vectors of 2019.
+# If the data set of 2019 is attached to the notebook ("Add Input"), all of its blue pictures are
+# checked, and its parameters are used below. Otherwise **a stand-in** takes their place: parameters
+# drawn with the correlations measured on the original (0.75 between $x_0$ and $y_0$, 0.80 to 0.85
+# among $a$, $b$, $c$, $d$) and accepted by the same rule. It has the correlations, but not the
+# vectors, of 2019.
 
 # %%
 try:
@@ -121,9 +122,9 @@ except fdd.FddError as error:
 
 # %%
 def stand_in(count):
-    """Raw parameters [count, 6] that hang together as those of 2019, with full pictures."""
+    """Raw parameters [count, 6], correlated like those of 2019, with full pictures."""
     covariance = np.eye(6)
-    covariance[:2, :2] = 0.78  # of the normal numbers behind; after the rule it is 0.75
+    covariance[:2, :2] = 0.78  # of the normal variables; after acceptance it is 0.75
     covariance[2:, 2:] = 0.7  # and 0.82 to 0.85
     np.fill_diagonal(covariance, 1)
     rng = np.random.default_rng(0)
@@ -141,11 +142,11 @@ held_out = fdd.load("test", source="kaggle", params=True)
 names = list(data.params.columns)
 
 # %% [markdown]
-# ## Parameters that hang together
+# ## Correlated parameters
 #
 # An independent prior cannot fit parameters like those on the left, and a model whose codes are
-# pushed to be independent (as an AAE's or a VAE's are) is asked for something that the data does
-# not have. The parameters of `fdd-1` are drawn independently.
+# pushed to be independent (as in an AAE or a VAE) is asked for something that the data does not
+# have. The parameters of `fdd-1` are drawn independently.
 
 # %%
 kind = "stand-in" if old is None else "2019"
@@ -164,7 +165,7 @@ plt.show()
 
 # %% [markdown]
 # What that does to a score: take a code of **one** number, the sum of $a$, $b$, $c$ and $d$. It is
-# one quarter of what there is to know. How much of each parameter does it explain?
+# one quarter of what can be known. How much of each parameter does it explain?
 
 
 # %%
@@ -179,16 +180,16 @@ explained = {title: one_number(params) for title, params in tables.items()}
 pd.DataFrame(explained, index=names[2:]).transpose().round(2)
 
 # %% [markdown]
-# On parameters that hang together a model that found one factor looks like one that found all four.
-# Whether it "found the latent space" cannot be told from such data, neither by eye nor by a score.
+# On correlated parameters, a model that found one factor looks like one that found all four.
+# Whether it "found the latent space" cannot be told from such data, either by eye or by a score.
 #
 # ## A sharp picture is the wrong answer
 #
-# The LSD loss asks that $G(v)$ equals $FD(v)$ in the mean square. But the map is chaotic: where
-# each point falls depends on the last bit of $v$, so the grain of a picture is noise to any
-# network. Below, pictures $FD(v)$; the same $v$ from another starting point, which is the same
-# attractor and as sharp; and the mean of 64 such pictures, with all that cannot be read from a
-# picture averaged away.
+# The LSD loss asks that $G(v)$ equal $FD(v)$ in the mean square. But the map is chaotic: where each
+# point falls depends on the last bit of $v$, so the grain of a picture is noise to any network.
+# Below, pictures $FD(v)$; the same $v$ from another starting point, which gives the same attractor,
+# just as sharp; and the mean of 64 such pictures, in which everything that is not identifiable is
+# averaged away.
 
 # %%
 count = 10 if SMALL else 200
@@ -236,15 +237,15 @@ table.round(3)
 
 # %% [markdown]
 # The right picture from another start has about twice the MSE of its own blurred mean, and nearly
-# that of the mean of everything, which resembles nothing. Both are recognised among all pictures as
-# often (*found first*: the true picture is the nearest). So a model that follows the MSE has to
-# blur: it is the way to the minimum. In 2019 that looked like a model that degenerates. And a
-# discriminator, which wants grain, pulls the other way.
+# that of the mean of all pictures, which resembles nothing. Both are recognised among all pictures
+# equally often (*found first*, retrieval at 1: the true picture is the nearest). So a model that
+# follows the MSE must blur to reach the minimum. In 2019 that looked like a degenerating model. And
+# a discriminator, which wants grain, pulls the other way.
 #
-# ## Numbers that leave no trace
+# ## Parameters that leave no trace
 #
-# Which parameters can be read from a picture at all? As a reader without any training: the
-# parameters of the nearest picture of the train split, or the mean over its ten nearest.
+# Which parameters are identifiable from a picture at all? A reader that needs no training takes the
+# mean parameters of the ten nearest pictures of the train split.
 
 
 # %%
@@ -271,14 +272,14 @@ ten = r2_score(wanted, known[near].mean(axis=1), multioutput="raw_values")
 pd.Series(ten, index=labels).round(2).to_frame("R2, mean of the ten nearest").transpose()
 
 # %% [markdown]
-# Nothing of the start, nothing of the signs of $a$ and $b$; of $|a|$ a good deal. In 2019 the
-# models were compared with the raw parameters, four of which nobody can read.
+# Nothing of the start, nothing of the signs of $a$ and $b$, but a good deal of $|a|$. In 2019 the
+# models were compared with the raw parameters, four of which are not identifiable.
 #
 # ## 1,984 pictures
 #
 # A small network (one hidden layer of 256) learns to read $|a|$, $\mathrm{sign}(a)\,b$, $c$ and $d$
-# from pictures of 32 x 32, going through the same pictures again and again. How well does it know
-# the pictures that it learned from, and how well new ones?
+# from pictures of 32 x 32 pixels, going through the same pictures again and again. How well does it
+# read the pictures that it learned from, and how well new ones?
 
 # %%
 readable = [6, 7, 4, 5]
@@ -295,7 +296,7 @@ for count in (30, most) if SMALL else (200, 500, 1984, 6000):
         random_state=0,
     )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # that it could go on learning them by heart
+        warnings.simplefilter("ignore")  # that it has not converged
         reader.fit(inputs[:count], known[:count, readable] / scale)
     fitted = reader.predict(inputs[:count]), known[:count, readable] / scale
     new = reader.predict(new_inputs), wanted[:, readable] / scale
@@ -317,34 +318,33 @@ axes.legend(frameon=False, loc="center right", bbox_to_anchor=(1, 0.7))
 plt.show()
 
 # %% [markdown]
-# It knows the pictures it learned from nearly by heart and is worse than a constant guess on new
-# ones, in the mean of the four; and the picture that is nearest among 1,984 is a poor guide, too.
-# To show plausible pictures a model of 2019 needed no more than to remember. The cure costs nothing
-# here, since new pictures can be drawn without end: `fdd.stream("train", 32)` never gives one
-# twice.
+# It has nearly memorised the pictures it learned from, and on new ones it is worse than a constant
+# guess, on average over the four; and the nearest among 1,984 pictures is a poor guide, too. To
+# show plausible pictures, a model of 2019 only had to memorise. The cure costs nothing here, since
+# new pictures can be drawn without end: `fdd.stream("train", 32)` never gives one twice.
 #
 # ## What the scores say now
 #
 # These numbers are quoted from `docs/results.md` in the repository of the package, which has the
 # commands and the details: small networks on pictures of 32 x 32 (the release `mini-1`), three
-# seeds where there is a ±. *Found in ten*: for 2,000 test pictures, how often the true one is among
-# the ten nearest to what the model makes; chance is 0.005, the renderer from another start reaches
-# 0.945.
+# seeds where there is a ±. *Retrieval at 10*: for 2,000 test pictures, how often the true one is
+# among the ten nearest to what the model makes; chance is 0.005, and the renderer from another
+# start reaches 0.945.
 #
-# | model | found in ten | |
+# | model | retrieval at 10 | |
 # |---|---|---|
 # | LSD of 2019 | 0.010 ± 0.000 | as 2019 saw: no correspondence |
 # | LSD, changed | 0.399 ± 0.010 | $G(v)$ has the outlines of $FD(v)$, and shows little but $a$ |
 # | AAE of 2019 | 0.287 ± 0.027 | reconstructs; a ninth of the parameters' variance in its codes |
-# | AAE, encoder alone | 0.036 | as 2019 saw: plausible, and not the encoded ones |
+# | AAE, encoder alone | 0.036 | as 2019 saw: plausible, but not the encoded ones |
 # | AAE, changed | 0.779 ± 0.018 | recognisable; a sixth of the parameters' variance |
 #
 # *Changed* is, for the LSD: a new picture in every batch, parameters without the sign that no
-# picture tells, a lighter adversarial loss, a deeper network, larger batches; for the AAE a new
-# picture in every batch, the same network and 32 numbers in a code. What can be read from the codes
-# is nearly all of it the absolute value of $a$.
+# picture shows, a smaller weight of the adversarial loss, a deeper network, larger batches; for the
+# AAE: a new picture in every batch, the same network and codes of 32 numbers. Nearly all that can
+# be read from the codes is the absolute value of $a$.
 #
-# Of the changes to the LSD the balance of its two losses helped most. The question of 2019 is open
-# in one sense: no model here has found the six numbers on its own, and a supervised reader shows
-# that four of them (up to sign) can be read. The notebook *Fractal Dream: train an AAE* shows how
-# to score yours.
+# Of the changes to the LSD, balancing its two losses helped most. The question of 2019 is open in
+# one sense: no model here has found the six numbers on its own, although a supervised reader shows
+# that four of them (up to sign) are identifiable. The notebook *Fractal Dream: train an AAE* shows
+# how to score your model.

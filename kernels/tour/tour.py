@@ -2,17 +2,17 @@
 # # Fractal Dream: a tour
 #
 # Every picture of this data set is drawn by one equation from six numbers, and the six numbers come
-# with the picture. So when a model has learned "a latent space" from the pictures, the true one is
-# there to compare it with.
+# with the picture. So when a model has learned "a latent space" from the pictures, you can compare
+# it with the true one.
 #
 # $$x' = \sin(b\,y) + c\,\sin(b\,x) \qquad y' = \sin(a\,x) + d\,\sin(a\,y)$$
 #
 # A point starts at $(x_0, y_0)$ and jumps 60,000 times. How often each of 128 x 128 cells was hit
 # becomes its colour. The latent vector of a picture is $(x_0, y_0, a, b, c, d)$.
 #
-# This notebook opens the data set, looks at it, shows what the six numbers do and what nobody can
-# read from a picture, and checks that the pictures are exactly what the numbers say. All numbers
-# below are computed here.
+# This notebook opens the data set, looks at it, shows what the six numbers do and what is not
+# identifiable from a picture, and checks that the pictures are exactly what the numbers say. All
+# numbers below are computed here.
 #
 # *Pictures and parameters: CC BY 4.0. The code, the package `fdd`: MIT. The attractor is C. A.
 # Pickover's Fractal Dream; the data set of 2019 is by L. Goareguer.*
@@ -69,7 +69,7 @@ def show(images, columns, rows=(), title=""):
 # %% [markdown]
 # ## Open it
 #
-# One line. On Kaggle it finds the folder that is mounted; elsewhere it downloads it once.
+# One line. On Kaggle it finds the mounted folder; elsewhere it downloads the data set once.
 
 # %%
 data = fdd.load("test", source="kaggle", params=True)
@@ -88,10 +88,9 @@ show(data.read(range(14)), 7, title="The first images of the test split")
 # %% [markdown]
 # ## What the parameters do
 #
-# One vector, and one of its numbers moved at a time. The four coefficients change the shape; the
-# starting point changes the grain alone, because most starts end up on the same attractor. The
-# nearly empty pictures are parameters at which the orbit becomes periodic; the data set does not
-# hold such.
+# One vector, with one of its numbers moved at a time. The four coefficients change the shape; the
+# starting point changes only the grain, because most starts end up on the same attractor. In the
+# nearly empty pictures the orbit becomes periodic; the data set does not contain such pictures.
 
 # %%
 base = np.array([0.1, 0.1, -2.0, -1.5, -2.6, 0.9])
@@ -106,9 +105,8 @@ show(
 )
 
 # %% [markdown]
-# The map is chaotic. How far do pictures move when $c$ moves by very little? Below, the mean
-# difference of two pictures, in units of the difference of two pictures that have nothing to do
-# with each other.
+# The map is chaotic. How much does a picture change when $c$ changes by very little? Below, the
+# mean difference of two pictures, in units of the difference of two unrelated pictures.
 
 # %%
 count = 32 if SMALL else 200
@@ -133,13 +131,13 @@ axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# So a step of $10^{-15}$ already gives other points, and the picture changes as much as with
-# another starting point: **the grain is not information, the shape is**. A step of a hundredth or
-# more is what moves the shape. A score that compares pixels has to be read with that in mind.
+# So even a step of $10^{-15}$ gives other points, and the picture changes as much as with another
+# starting point: **the grain is not information, the shape is**. Only a step of a hundredth or more
+# changes the shape. A score that compares pixels must be read with that in mind.
 #
 # ## Palettes, gray, counts
 #
-# A picture is a colouring of counts, and the counts are there for the asking.
+# A picture is a colouring of counts, and you can ask for the counts.
 
 # %%
 counts = fdd.render(vector, "counts")
@@ -157,14 +155,14 @@ for axis in axes:
 plt.show()
 
 # %% [markdown]
-# ## Symmetries: what nobody can read
+# ## Symmetries: what is not identifiable
 #
 # Some changes of the vector do something simple to the picture. They are declared with the
-# equation, so each can be rendered from both sides.
+# equation, so both sides of each can be rendered.
 
 # %%
 family = fdd.families["fractal_dream"]
-lopsided = np.abs(ink - ink[:, ::-1, ::-1]).mean(axis=(1, 2)).argmax()  # shows most
+lopsided = np.abs(ink - ink[:, ::-1, ::-1]).mean(axis=(1, 2)).argmax()  # the clearest example
 one = fdd.render(vectors[lopsided])
 pictures, table = [], {}
 for symmetry in family.symmetries:
@@ -184,15 +182,15 @@ pd.DataFrame(table).transpose()
 # %% [markdown]
 # The exact symmetries hold to the count, up to points that lie on the edge of a cell (the largest
 # $x$ and $y$ fall one cell down, so a flip can move a few points by a cell). The last one, the sign
-# of $a$ and $b$ together, gives the same attractor with other points on it, or, where that is not
-# symmetric itself, it and its half-turn one over the other. So **the sign that $a$ and $b$ share
-# leaves no trace**, and hardly any the starting point. `params="canonical"` gives what can be
-# known: $|a|$ and $\mathrm{sign}(a)\,b$ instead of $a$ and $b$.
+# of $a$ and $b$ together, gives the same attractor with other points on it or, where it is not
+# symmetric itself, the attractor and its half-turn on top of each other. So **the sign that $a$ and
+# $b$ share leaves no trace**, and the starting point leaves hardly any. `params="canonical"` gives
+# what is identifiable: $|a|$ and $\mathrm{sign}(a)\,b$ instead of $a$ and $b$.
 #
 # ## How the parameters are distributed
 #
 # They are drawn uniformly and independently, and a draw is kept if at least 15 % of the cells are
-# hit. What is kept is no longer uniform, since small coefficients make orbits that settle on a few
+# hit. What is kept is no longer uniform, since small coefficients give orbits that settle on a few
 # points; it is still nearly uncorrelated.
 
 # %%
@@ -227,7 +225,7 @@ print(f"drawn at {len(data) / seconds:.0f} images a second on {os.cpu_count()} p
 # %% [markdown]
 # ## Nearest neighbours in pixels
 #
-# Do similar pictures have similar parameters? For pictures of the test split (left), the nearest
+# Do similar pictures have similar parameters? Beside pictures of the test split (left), the nearest
 # pictures of the train split, by Euclidean distance of their 32 x 32 block means.
 
 
@@ -239,7 +237,7 @@ def block_means(images):
 
 
 train = splits["train"]
-reading = np.array_split(np.arange(min(len(train), 20_000)), 20)  # by parts: less memory
+reading = np.array_split(np.arange(min(len(train), 20_000)), 20)  # in parts, to save memory
 library = np.concatenate([block_means(train.read(part)) for part in reading])
 asked = data.read(range(min(len(data), 1000)))
 near = NearestNeighbors(n_neighbors=6).fit(library).kneighbors(block_means(asked))[1]
@@ -254,8 +252,8 @@ show(
 
 # %% [markdown]
 # They look alike, so how far are their parameters? Take the parameters of the nearest picture as a
-# guess: the share of the variance that this explains (R2; 0 is as good as guessing the mean, and a
-# random guess gives about -1).
+# guess, and ask which share of the variance it explains (R2; 0 is as good as guessing the mean, and
+# a random guess gives about -1).
 
 # %%
 truth = np.column_stack([data.params, fdd.canonical_params(data.params)[:, 2:4]])[: len(asked)]
@@ -273,8 +271,8 @@ r2.round(2).to_frame("R2").transpose()
 
 # %% [markdown]
 # The starting point and the raw signs are hopeless, as the symmetries say. $|a|$, the most visible
-# of all, is found in part. Pictures of a chaotic map that look alike to a pixel distance can be far
-# apart in the parameters; a trained network reads far more (the other notebooks have numbers).
+# of all, is found in part. Pictures of a chaotic map that are close in pixels can be far apart in
+# parameters; a trained network reads far more (the other notebooks have numbers).
 #
 # ## Sizes and speed
 #
@@ -307,8 +305,9 @@ pd.Series(measured).round(2).to_frame("measured")
 # %% [markdown]
 # ## Without the package
 #
-# The images are PNG files inside Parquet tables, beside their parameters, as Hugging Face has them;
-# anything that reads Parquet reads them. `params.csv` lists all vectors at full precision.
+# The images are PNG files inside Parquet tables, beside their parameters, as in Hugging Face data
+# sets; any program that reads Parquet can read them. `params.csv` lists all vectors at full
+# precision.
 
 # %%
 pieces = sorted(folder.glob("test-*.parquet"))
@@ -322,7 +321,7 @@ print("the same vectors in params.csv:", np.array_equal(listed[names], data.para
 # %% [markdown]
 # ## Where to go from here
 #
-# - **Train an AAE**: an auto-encoder on these images, and how to score what it found.
+# - **Train an AAE**: an auto-encoder on these images, and how to score it.
 # - **The experiments of 2019**: what was concluded then, and what the scores say now.
 # - **Your own attractor**: declare another equation and make a data set of it.
 #

@@ -6,9 +6,9 @@
 # Its encoder turns a picture into six numbers, as many as the equation has. Are they the
 # parameters?
 #
-# This notebook trains the AAE, shows what it learned by eye, and then asks the question with
-# scores. Each score stands between what chance gives (the *floor*) and what a supervised reader of
-# the same parameters gives (the *ceiling*).
+# This notebook trains the AAE, shows by eye what it learned, and then answers the question with
+# scores. Each score stands between its permutation baseline (*chance*) and the score of a
+# supervised reader of the same parameters (the *ceiling*).
 #
 # *Pictures and parameters: CC BY 4.0. The code, the package `fdd`: MIT.*
 
@@ -55,11 +55,11 @@ plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.r
 # %% [markdown]
 # ## How much to train
 #
-# With a GPU the notebook trains a network of medium size on pictures of 64 x 64 pixels, for about an
-# hour (estimated from the number of its operations; it has not been timed there). Without one it
-# trains a small network on 32 x 32 for some minutes: enough to see how everything works and **not
+# With a GPU the notebook trains a network of medium size on pictures of 64 x 64 pixels, for about
+# an hour (estimated from the number of operations; it has not been timed). Without a GPU it trains
+# a small network on 32 x 32 pixels for some minutes: enough to see how everything works and **not
 # enough to conclude anything about AAEs**. The settings of 2019 are `PRESETS["paper"]`: 128 x 128
-# pixels and 25,000 steps, several hours of a GPU.
+# pixels and 25,000 steps, several hours on a GPU.
 
 # %%
 GPU = torch.cuda.is_available()
@@ -78,8 +78,8 @@ print(f"{config.steps} steps of {config.batch_size} images of {config.image_size
 #
 # The same as `python -m baselines.aae --preset small --data kaggle --steps 2000 --decay 0.5` on a
 # command line. Each step makes three updates: encoder and generator learn to reproduce the picture,
-# the discriminator learns to tell real pictures from generated ones, and the generator learns to be
-# taken for real. Run again, the cell goes on from its last checkpoint.
+# the discriminator learns to tell real pictures from generated ones, and the generator learns to
+# make pictures that pass for real. Run the cell again and it resumes from its last checkpoint.
 
 # %%
 begun = time.perf_counter()
@@ -103,7 +103,7 @@ metrics.tail(1).round(3)
 # %% [markdown]
 # ## What it makes of pictures it has not seen
 #
-# Above, pictures of the test split; below, what the decoder makes of their six numbers.
+# Above, pictures of the test split; below, what the generator makes of their codes of six numbers.
 
 # %%
 model = baselines.load_run("runs/aae")
@@ -122,8 +122,8 @@ codes = model.encode(test[0])
 display(Image(rows_png({"x": test[0][:10], "G(E(x))": model.generate(codes[:10])})))
 
 # %% [markdown]
-# And pictures of random numbers, beside real ones: does the decoder draw attractors at all? (After
-# the minutes that there are without a GPU it does not.)
+# And pictures from random numbers, beside real ones: does the generator draw attractors at all?
+# (After the few minutes without a GPU it does not.)
 
 # %%
 noise = np.random.default_rng(0).normal(size=(10, model.latent_size))
@@ -133,10 +133,10 @@ display(Image(rows_png({"real": test[0][10:20], "G(z)": model.generate(noise)}))
 # ## Are the six numbers the parameters?
 #
 # `evaluate` takes any model with `encode` and `generate`, fits what has to be fitted on images of
-# the train split and scores on the test split. Floor: the same scores when parameters are dealt to
-# the wrong images. Ceiling: the oracle that comes with the package, a network that learned to read
-# the parameters from two million pictures. It knows pictures of 32 x 32 pixels with 4,000 points,
-# so it is shown that drawing of the same parameters.
+# the train split, and scores on the test split. Permutation baseline: the same scores with the
+# parameters assigned to the wrong images. Ceiling: the oracle that comes with the package, a
+# network that learned to read the parameters from two million pictures. It knows pictures of 32 x
+# 32 pixels with 4,000 points, so it is shown such drawings of the same parameters.
 
 # %%
 oracle = load_oracle("mini-1")
@@ -160,7 +160,7 @@ chosen = {
     "found in ten: G(E(x))": scores["top10"]["reconstruction"],
 }
 table = pd.DataFrame(chosen).transpose()[["chance", "score", "low", "high", "ceiling"]]
-table.astype(float).round(3).astype(object).fillna("")  # what is found has no ceiling
+table.astype(float).round(3).astype(object).fillna("")  # retrieval has no ceiling here
 
 # %%
 figures = {figure.name: figure for figure in all_figures([evaluation])}
@@ -172,28 +172,29 @@ for name in ("scores.png", "codes.png"):
 # ## How to read it
 #
 # - **R2** is the share of a parameter's variance that can be read from the six numbers, on images
-#   that took no part in the fit. At the floor nothing can be read; at the ceiling as much as
-#   anybody reads. The signs of `a` and `b` and the starting point leave no trace in a picture, so
-#   they have a ceiling of 0 and nobody can be blamed for them; `|a|` and `sign(a) b` can be seen.
-# - **Kernel above linear** means that the number is in the codes, but bent.
-# - **MCC** asks for single codes that stand for single parameters. **RSA** asks whether pictures
+#   that took no part in the fit. At chance nothing can be read; at the ceiling, as much as the
+#   oracle reads. The signs of `a` and `b` and the starting point leave no trace in a picture, so
+#   their ceiling is 0 and no model can be blamed for missing them; `|a|` and `sign(a) b` are
+#   identifiable.
+# - **Kernel above linear** means that the codes hold the parameter, but in a nonlinear form.
+# - **MCC** asks whether single codes stand for single parameters. **RSA** asks whether pictures
 #   that are far apart in parameters are far apart in codes.
-# - **Found in ten** says how good the auto-encoder is as such: how often the true picture is among
-#   the ten that are nearest to its reconstruction.
+# - **Found in ten** (retrieval at 10) says how good the auto-encoder is as such: how often the true
+#   picture is among the ten nearest to its reconstruction.
 #
-# What to look for: a model can reconstruct well (found far above chance) and yet know next to
-# nothing of the parameters but, in part, `|a|`. So "no correspondence", the answer of 2019, is right
-# of single codes and of `b`, `c`, `d`, and one needs numbers to see that it is not quite right of
-# `|a|`.
+# What to look for: a model can reconstruct well (retrieval far above chance) and yet know next to
+# nothing of the parameters except, in part, `|a|`. So "no correspondence", the answer of 2019, is
+# right for single codes and for `b`, `c`, `d`, and it takes numbers to see that it is not quite
+# right for `|a|`.
 #
-# A run of a few minutes on a processor shows the method and not the limits of the model. For
-# results that count, train longer and with several seeds, and score with the whole protocol:
+# A run of a few minutes on a CPU shows the method, not the limits of the model. For results that
+# count, train longer and with several seeds, and score with the full protocol:
 #
 #     python -m baselines.aae --data kaggle --seed 0
 #     python -m benchmarks.correspondence runs/aae-paper-seed0
 #
 # `docs/results.md` and `docs/protocol.md` in the repository of the package have numbers of longer
-# runs, other models, and what each score is. All scores of this run:
+# runs and other models, and explain each score. All scores of this run:
 
 # %%
 print(as_text(evaluation.result))

@@ -2,9 +2,9 @@
 # # Fractal Dream: your own attractor
 #
 # The data set is drawn by one equation, but nothing in the package is tied to it. This notebook
-# declares an attractor that nobody has seen before, in a few lines, and gets from it what the
+# declares an attractor that nobody has seen before, in a few lines, and gets everything that the
 # Fractal Dream has: exact pictures, symmetries that are checked, a data set for training, and
-# scores that say how much of its parameters an encoder finds.
+# scores that say how much of the parameters an encoder finds.
 #
 # Copy it, change the equation, and see what you get.
 #
@@ -64,10 +64,10 @@ def show(images, columns, rows=(), title=""):
 #
 # $$x' = a\,\sin(b\,x) + \sin(x)\,\cos(c\,y) \qquad y' = \cos(b\,x) + d\,\cos(c\,y)$$
 #
-# A family is a function from a point and the parameters to the next point, and what is known about
-# it. The function is plain Python with `+ - * /` and `sin`, `cos`, `sqrt`, `fabs`, `sign`. The
-# renderer compiles it with its own, correctly rounded sine in the place of `sin`, for sixteen
-# orbits at a time.
+# A family is a function from a point and the parameters to the next point, together with what is
+# known about it. The function is plain Python with `+ - * /` and `sin`, `cos`, `sqrt`, `fabs`,
+# `sign`. The renderer compiles it with its own, correctly rounded sine in place of `sin`, for
+# sixteen orbits at a time.
 #
 # `argument` is the largest number whose sine is taken: $|x| \le |a| + 1 \le 4$ and $|y| \le 1 + |d|
 # \le 4$, times a coefficient of at most 3, is 12.
@@ -97,8 +97,8 @@ fdd.families["moth"] = MOTH  # from here on the package knows it by name
 # %% [markdown]
 # ## The first pictures
 #
-# The first one takes some seconds, since the equation is compiled. Parameters are drawn uniformly
-# from the ranges; `imaged_params` leaves out those without any picture.
+# The first one takes some seconds, because the equation is compiled. Parameters are drawn uniformly
+# from the ranges; `imaged_params` leaves out those without a picture.
 
 # %%
 params = imaged_params(14, "moth", seed=0)
@@ -140,19 +140,20 @@ show(fdd.render(kept[full][:21], family="moth", palette="inferno"), 7, title="fu
 
 # %% [markdown]
 # Where a coefficient is near 0, $a$ or $b$ above all, little moves. One can narrow the ranges, or
-# keep them and leave out what is not full, as the data set does. Here the second.
+# keep them and leave out what is not full, as the data set does. Here we do the latter.
 #
 # ## Symmetries
 #
-# The equation is odd in $x$, so a start mirrored at the vertical axis draws the mirrored picture;
-# $-a$ and $-b$ together, or $-c$, change nothing at all. All three were declared above, as a change
-# of the vector and its effect on the picture. Declaring is claiming, so render both sides:
+# The equation is odd in $x$, so a start mirrored about the vertical axis draws the mirrored
+# picture; $-a$ and $-b$ together, or $-c$, change nothing at all. All three were declared above, as
+# a change of the vector and its effect on the picture. A declaration is a claim, so render both
+# sides:
 
 # %%
 vectors = kept[full][:200]
 counts = fdd.render(vectors, "counts", family="moth")
 coarse = fdd.render(vectors, "counts", size=8, family="moth").astype(int)
-one = np.abs(coarse - coarse[:, :, ::-1]).sum(axis=(1, 2)).argmax()  # the most lopsided shows most
+one = np.abs(coarse - coarse[:, :, ::-1]).sum(axis=(1, 2)).argmax()  # the most lopsided one
 picture = fdd.render(vectors[one], family="moth", palette="inferno")
 pictures, equal = [], {}
 for symmetry in MOTH.symmetries:
@@ -171,7 +172,7 @@ pd.DataFrame({"cells with equal counts": equal})
 
 # %% [markdown]
 # Equal, up to points on the edge of a cell (the largest $x$ falls one cell down, so a mirror image
-# can move a few points by one cell). A claim that is wrong shows at once:
+# can move a few points by one cell). A wrong claim shows at once:
 
 # %%
 wrong = vectors * [1, 1, -1, 1, 1, 1]  # the sign of a alone
@@ -181,8 +182,8 @@ print(f"the sign of a alone: {same:.3f} of the cells have equal counts")
 # %% [markdown]
 # ## Exact
 #
-# The fast renderer against the specification: `fdd.attractors.reference` runs the same function in slow
-# Python, one rounding at a time, with a correctly rounded sine.
+# The fast renderer compared with the specification: `fdd.attractors.reference` runs the same
+# function in slow Python, one rounding at a time, with a correctly rounded sine.
 
 # %%
 points = 2000
@@ -196,8 +197,8 @@ print(f"{agree} of 4 pictures have the counts of the specification")
 # %% [markdown]
 # ## A data set
 #
-# A list of vectors is a data set: pictures are drawn when they are asked for. And since there is no
-# end of vectors, a stream never gives a picture twice.
+# A list of vectors is a data set: pictures are drawn on demand. And since there is no end of
+# vectors, a stream never gives a picture twice.
 
 
 # %%
@@ -232,8 +233,9 @@ print("stream", images.shape, images.dtype, labels.shape, labels.dtype)
 #
 # Three encoders of 16 numbers: principal components of the picture, random filters (a picture seen
 # through noise), and pure noise, which knows nothing. They are scored against two versions of the
-# truth: the raw parameters, and *folded* ones, from which the signs that no picture shows were
-# taken. The floor is the same score with parameters dealt to the wrong pictures.
+# truth: the raw parameters, and *folded* ones, without the signs that no picture shows. The
+# permutation baseline (*chance*) is the same score with the parameters assigned to the wrong
+# pictures.
 
 
 # %%
@@ -295,10 +297,10 @@ axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# Whatever an encoder reads, it cannot read signs that the picture does not hold: raw $a$, $b$ and
-# $c$ are lost on any of them, and only the folded truth says how good an encoder is. This is why a
-# family declares its symmetries. Had we missed one, it would show here, as a parameter that no
-# encoder ever finds.
+# No encoder can read signs that the picture does not show: raw $a$, $b$ and $c$ are not
+# identifiable, and only the folded truth says how good an encoder is. This is why a family declares
+# its symmetries. If we had missed one, it would show here, as a parameter that no encoder ever
+# finds.
 #
 # ## Keep it
 #
