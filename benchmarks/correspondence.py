@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from benchmarks.oracle import Oracle, load_oracle
-from benchmarks.protocol.data import read_data
-from benchmarks.protocol.evaluation import LEAST_IMAGES, Data, Evaluation, evaluate, head
+from benchmarks.protocol.data import Data, read_data
+from benchmarks.protocol.evaluation import LEAST_IMAGES, Evaluation, evaluate, head
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.files import check_out
 from benchmarks.reporting.saved import folder_of, write_run

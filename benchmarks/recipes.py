@@ -22,13 +22,14 @@ from tqdm import tqdm
 
 import fdd
 from benchmarks.image_scores import retrieval, ssim
-from benchmarks.protocol.data import read_split
+from benchmarks.protocol.data import open_split, read_images, read_split
 from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
 from fdd.commands import command
 from fdd.errors import FddError
 from fdd.files import atomic_write, writing_to
+from fdd.pictures import resize
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -127,14 +128,13 @@ def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]
     mean = train.mean(axis=0).round().astype(np.uint8)
     found["mean training image"] = pair_scores(np.broadcast_to(mean, images.shape), images)
     stored = release(version).rows("train")
+    others = open_split(version, "train", stored)
     for count in sorted({min(count, stored) for count in ENDS}):
-        near = nearest(images, lambda r: read_split(version, "train", size, r)[0], count)
+        near = nearest(images, lambda rows: read_images(others, size, rows), count)
         found[f"nearest of {count} training images"] = pair_scores(near, images)
     card, other = release(version), params.copy()
     other[:, :2] = np.random.default_rng(0).uniform(-1, 1, (rows, 2))
     drawn = fdd.render(other, size=card.size, points=card.points)
-    from fdd.pictures import resize
-
     found["FD from another start"] = pair_scores(resize(drawn, size), images)
     return found
 

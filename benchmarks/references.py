@@ -20,8 +20,8 @@ import fdd
 from benchmarks.adapters.functions import StoredCodes
 from benchmarks.images import features
 from benchmarks.oracle import load_oracle
-from benchmarks.protocol.data import read_data
-from benchmarks.protocol.evaluation import Data, evaluate, head
+from benchmarks.protocol.data import Data, read_data
+from benchmarks.protocol.evaluation import evaluate, head
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.files import check_out, strict_json, write_files
 from benchmarks.statistics.arrays import Floats, require

@@ -5,8 +5,7 @@ from typing import ClassVar
 import numpy as np
 
 import fdd
-from benchmarks.protocol.evaluation import Data
-from benchmarks.protocol.images import World
+from benchmarks.protocol.data import Data, World
 from benchmarks.protocol.settings import Settings
 
 SIZE = 16

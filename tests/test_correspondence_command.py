@@ -1,76 +1,120 @@
-"""`python -m benchmarks.correspondence RUN`: tables, a report folder, mistakes in one line."""
+"""`python -m benchmarks.correspondence MODEL`: tables, a report folder, mistakes in one line."""
 
+import collections
+import contextlib
 import dataclasses
 import hashlib
+import io
 import json
+import shutil
 import sys
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
-import pandas as pd
 import pytest
-from fake_models import QUICK, TEST, TRAIN, Ideal, draw
+from fake_models import QUICK
 from PIL import Image
+from tiny_runs import TINY
 
-import baselines
 import fdd
-from benchmarks import correspondence, oracle
-from benchmarks.protocol.settings import Settings
+from baselines.aae import AAE, Config
+from baselines.training.loop import train
+from benchmarks import correspondence
+from fdd.releases.cards import RELEASES, Release
+
+SMALL = Release(
+    "small-1", {"train": 150, "val": 10, "test": 70}, size=16, points=400, shard_rows=80
+)
+
+
+class Renderer:
+    """A generator whose codes are the raw parameters: it draws what it is asked for."""
+
+    latent_size = 6
+    image_size = SMALL.size
+    config: ClassVar = {"data_version": SMALL.name}
+
+    def vectors(self, params):
+        return params
+
+    def generate(self, codes):
+        return fdd.render(codes, size=SMALL.size, points=SMALL.points)
+
+
+class Interrupted(Renderer):
+    """Ctrl-C while it draws."""
+
+    def generate(self, codes):
+        raise KeyboardInterrupt
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The run folder of an auto-encoder after one step, on a release of 230 small images."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RELEASES, SMALL.name, SMALL)
+        folder = tmp_path_factory.mktemp("trained") / "run"
+        train(AAE, Config(**TINY | {"version": SMALL.name, "steps": 1}), folder)
+        yield folder
 
 
 @pytest.fixture
-def command(monkeypatch, tmp_path):
-    """Runs the command with a model and a data set of the test's own; (exit code, run folder)."""
-
-    class Data:
-        def __init__(self, split, params, version):
-            assert (params, version) == ("raw", "fdd-1")
-            images, vectors = {"train": TRAIN, "test": TEST}[split]
-            self.images = images.repeat(2, axis=1).repeat(2, axis=2)
-            self.params = pd.DataFrame(vectors, columns=["x0", "y0", "a", "b", "c", "d"])
-
-        def __len__(self):
-            return len(self.params)
-
-        def read(self, rows):
-            return self.images[np.asarray(rows)]
-
-    run = tmp_path / "run"
-    (run / "checkpoints" / "last").mkdir(parents=True)
-    (run / "checkpoints" / "last" / "model.safetensors").write_bytes(b"weights")
-    (run / "config.json").write_text("{}")
-    monkeypatch.setattr(fdd, "load", Data)
-    monkeypatch.setattr(fdd, "render", lambda params, size, points: draw(params))
-    monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint: Ideal())
-    monkeypatch.delitem(oracle.SHIPPED, "fdd-1")
-    quick = dataclasses.asdict(QUICK)
-    monkeypatch.setattr(correspondence, "Settings", lambda **given: Settings(**quick | given))
-
-    def call(*options):
-        return correspondence.main([str(run), *map(str, options)]), run
-
-    return call
+def run(trained, tmp_path, monkeypatch):
+    """A copy of that run folder without scores, below the current folder."""
+    monkeypatch.chdir(tmp_path)
+    without = shutil.ignore_patterns("correspondence")
+    return shutil.copytree(trained, tmp_path / "run", ignore=without)
 
 
-def test_the_command_prints_tables_and_writes_a_report(command, capsys):
-    status, run = command("--images", 60, "--train-images", 150, "--seed", 3)
-    printed = capsys.readouterr()
-    assert status == 0
-    assert "correspondence-2, fdd-1 at 16 x 16: 60 test images" in printed.out
-    assert str(run / "correspondence") in printed.out
-    assert "linear_r2 ..." in printed.err
-    out = run / "correspondence"
+def command(model, *options):
+    return correspondence.main([str(model), *map(str, options)])
+
+
+def score_renderer(name="Renderer", *options):
+    """Score a generator of this module on as few images as can be."""
+    model = f"{__name__}:{name}"
+    return command(model, "--images", 40, "--train-images", 100, *options)
+
+
+@pytest.fixture(scope="module")
+def scored(trained):
+    """What scoring the run says, and how often it opens each split; of few draws, for time."""
+    opened, load = collections.Counter(), fdd.load
+
+    def counted(split, **options):
+        opened[split] += 1
+        return load(split, **options)
+
+    output, errors = io.StringIO(), io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fdd, "load", counted)
+        patch.setattr(correspondence, "Settings", partial(dataclasses.replace, QUICK))
+        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+            status = command(trained, "--images", 60, "--train-images", 120, "--seed", 3)
+    assert status == 0, errors.getvalue()
+    return output.getvalue(), errors.getvalue(), opened
+
+
+def test_the_command_prints_tables_and_writes_a_report(trained, scored):
+    output, errors, _ = scored
+    assert "correspondence-2, small-1 at 16 x 16: 60 test images" in output
+    assert str(trained / "correspondence") in output
+    assert "linear_r2 ..." in errors
+    out = trained / "correspondence"
     scores = json.loads((out / "scores.json").read_text())
     assert scores["settings"]["seed"] == 3
-    assert scores["run"] == str(run)
-    assert scores["config"] == Ideal.config
-    assert scores["data_version"] == "fdd-1"
+    assert scores["deviations"][:2] == ["seed is 3, not 0", "train_images is 120, not 4000"]
+    assert scores["run"] == str(trained)
+    assert scores["config"] == json.loads((trained / "config.json").read_text())
+    assert scores["data_version"] == "small-1"
     assert scores["fdd_version"] == fdd.__version__
     assert scores["name"] == "run"
     assert scores["oracle"] is None
     assert scores["image_size"] == 16
     assert scores["split"] == {"fit": "train", "score": "test"}
-    assert scores["weights_sha256"] == hashlib.sha256(b"weights").hexdigest()
+    weights = trained / "checkpoints" / "last" / "model.safetensors"
+    assert scores["weights_sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     pictures = sorted(path.name for path in out.glob("*.png"))
     assert {"scores.png", "pairs.png"} <= set(pictures)
     html = (out / "index.html").read_text()
@@ -78,19 +122,25 @@ def test_the_command_prints_tables_and_writes_a_report(command, capsys):
     assert "http" not in html
 
 
-def test_the_figures_are_pictures_with_something_on_them(command):
-    _, run = command("--images", 40, "--train-images", 100)
-    for name in ("codes", "pairs", "predictions", "scores"):
-        with Image.open(run / "correspondence" / f"{name}.png") as picture:
-            assert min(picture.size) > 200
-            assert np.asarray(picture.convert("L")).std() > 5
+@pytest.mark.usefixtures("scored")
+@pytest.mark.parametrize("name", ["codes", "pairs", "predictions", "scores"])
+def test_the_figures_are_pictures_with_something_on_them(trained, name):
+    with Image.open(trained / "correspondence" / f"{name}.png") as picture:
+        assert min(picture.size) > 200
+        assert np.asarray(picture.convert("L")).std() > 5
 
 
-def test_out_chooses_the_folder(command, tmp_path):
-    status, run = command("--images", 40, "--train-images", 100, "--out", tmp_path / "a" / "b")
-    assert status == 0
-    assert (tmp_path / "a" / "b" / "scores.json").exists()
-    assert not (run / "correspondence").exists()
+def test_each_split_is_opened_once(scored):
+    assert scored[2] == {"train": 1, "test": 1}
+
+
+@pytest.mark.usefixtures("run")
+def test_a_generator_alone_is_scored_for_what_it_draws_and_out_chooses_the_folder(tmp_path):
+    assert score_renderer("Renderer", "--out", tmp_path / "a" / "b") == 0
+    scores = json.loads((tmp_path / "a" / "b" / "scores.json").read_text())["scores"]
+    assert "linear_r2" not in scores
+    assert scores["top1"]["direct"]["score"] == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "run"]
 
 
 @pytest.mark.parametrize(
@@ -123,17 +173,16 @@ def test_out_chooses_the_folder(command, tmp_path):
         ),
     ],
 )
-def test_a_mistake_is_one_line_and_nothing_is_written(command, capsys, options, message):
-    status, run = command(*options)
-    assert status == 2
+def test_a_mistake_is_one_line_and_nothing_is_written(run, capsys, options, message):
+    assert command(run, *options) == 2
     assert capsys.readouterr().err.endswith(message)
     assert not (run / "correspondence").exists()
 
 
-def test_an_unknown_option_and_a_missing_run_folder_exit_with_2(command, capsys):
-    for arguments in (["--imagse", "5"], []):
+def test_an_unknown_option_and_a_missing_run_folder_exit_with_2(capsys):
+    for arguments in (["run", "--imagse", "5"], []):
         with pytest.raises(SystemExit) as caught:
-            correspondence.main(["run", *arguments] if arguments else [])
+            correspondence.main(arguments)
         assert caught.value.code == 2
         assert capsys.readouterr().err
 
@@ -147,49 +196,31 @@ def test_a_folder_that_is_no_run_is_named(tmp_path, capsys):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_run_on_pictures_has_no_parameters(command, monkeypatch, capsys):
-    class Faces(Ideal):
-        config: ClassVar = {"baseline": "aae", "data_version": None}
-
-    monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint: Faces())
-    status, run = command()
+def test_a_run_on_pictures_has_no_parameters(run, capsys):
+    config = json.loads((run / "config.json").read_text())
+    config |= {"data": "images:faces", "data_version": None}
+    (run / "config.json").write_text(json.dumps(config))
     message = f"error: run folder '{run}': it knows pictures, which have no parameters\n"
-    assert (status, capsys.readouterr().err) == (2, message)
+    assert (command(run), capsys.readouterr().err) == (2, message)
     assert not (run / "correspondence").exists()
 
 
-def test_a_generator_alone_is_scored_for_what_it_draws(command, monkeypatch, capsys):
-    class Generator(Ideal):
-        can_encode = False
-
-    monkeypatch.setattr(baselines, "load_run", lambda path, checkpoint: Generator())
-    status, run = command("--images", 40, "--train-images", 100)
-    assert status == 0
-    scores = json.loads((run / "correspondence" / "scores.json").read_text())["scores"]
-    assert "linear_r2" not in scores
-    assert scores["top1"]["direct"]["score"] == 1
-
-
-def test_a_full_disk_leaves_no_scores(command, capsys, monkeypatch):
+@pytest.mark.usefixtures("run")
+def test_a_full_disk_leaves_no_scores(capsys, monkeypatch, tmp_path):
     def full(self, content):
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
-    status, run = command("--images", 40, "--train-images", 100)
-    assert status == 2
+    assert score_renderer("Renderer", "--out", "out") == 2
     assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
-    assert list((run / "correspondence").iterdir()) == []
+    assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_ctrl_c_exits_with_130(command, capsys, monkeypatch):
-    def interrupted(*arguments, **options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(correspondence, "evaluate", interrupted)
-    status, run = command("--images", 40, "--train-images", 100)
-    assert status == 130
+@pytest.mark.usefixtures("run")
+def test_ctrl_c_exits_with_130(capsys, tmp_path):
+    assert score_renderer("Interrupted") == 130
     assert capsys.readouterr().err.endswith("\nstopped\n")
-    assert not (run / "correspondence").exists()
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
 
 
 def test_help_says_what_the_options_mean(capsys):
@@ -202,10 +233,9 @@ def test_help_says_what_the_options_mean(capsys):
 
 
 @pytest.mark.parametrize("package", ["tyro", "jinja2", "scipy", "sklearn", "matplotlib"])
-def test_a_missing_package_is_one_line(command, capsys, monkeypatch, package):
+def test_a_missing_package_is_one_line(run, capsys, monkeypatch, package):
     monkeypatch.setitem(sys.modules, package, None)
-    status, run = command("--images", 40, "--train-images", 100)
-    assert status == 2
+    assert command(run, "--images", 40, "--train-images", 100) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: ")
     assert line.endswith("pip install 'fdd[benchmarks]'")

@@ -10,7 +10,8 @@ from fake_models import DATA, QUICK, SIZE, TEST, TRAIN, Blind, Ideal, Wide
 import fdd
 from benchmarks.protocol.boosting import DCI
 from benchmarks.protocol.codes import ENTRIES, MCC, OTHER_SETS, REGRESSORS
-from benchmarks.protocol.evaluation import Data, evaluate
+from benchmarks.protocol.data import Data
+from benchmarks.protocol.evaluation import evaluate
 from benchmarks.protocol.settings import SETS, Settings
 from benchmarks.scores import cka, mcc, predict
 from fdd import FddError

@@ -7,7 +7,7 @@ import pytest
 from fake_models import DATA, QUICK, SIZE, Ideal, draw, sample
 
 from benchmarks.image_scores import fid, kid, prdc
-from benchmarks.protocol.images import World
+from benchmarks.protocol.data import World
 from benchmarks.protocol.samples import score_samples
 from benchmarks.statistics.intervals import half_sample_interval
 

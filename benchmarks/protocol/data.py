@@ -1,76 +1,117 @@
-"""Rows of a split of the data set, as models see them, and what is known of them."""
+"""What a model is scored on: images of two splits, their parameters, and the renderer."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fdd
 from benchmarks.oracle import Oracle
-from benchmarks.protocol.evaluation import Data
-from benchmarks.protocol.images import World
 from benchmarks.protocol.settings import FIT_SPLIT, SCORE_SPLIT, Settings
 from benchmarks.statistics.arrays import Floats
+from fdd.data.datasets import Dataset
 from fdd.errors import FddError
+from fdd.pictures import resize
 from fdd.releases.cards import release
+
+Images = NDArray[np.uint8]
+Rows = tuple[Images, Floats]
+"""Images uint8 [N, S, S, 3] and their raw parameters [N, 6]."""
 
 BLOCK = 500
 """Images read at once: 25 MB of a release of 128 x 128."""
 
 
-def read_split(
-    version: str, split: str, size: int, rows: int | Sequence[int], name: str = "rows"
-) -> tuple[NDArray[np.uint8], Floats]:
-    """Images uint8 [N, size, size, 3] and raw params float64 [N, 6] of the first so many rows of a
-    split, or of these rows.
+@dataclass(frozen=True)
+class World:
+    """What renderer and oracle can say at the size of the model's images.
 
-    FddError, which calls the number `name`, where the split has fewer.
+    draw: raw params [N, 6] -> images uint8 [N, S, S, 3]. counts: of the test images, uint32
+    [N, S, S]; None where the model's images are smaller than the release's, and have none. oracle:
+    reads images of that size; None where there is none. read: what it reads from the test images.
     """
-    from fdd.pictures import resize
 
+    draw: Callable[[Floats], Images]
+    counts: NDArray[np.uint32] | None = None
+    oracle: Oracle | None = None
+    read: Floats | None = None
+
+
+@dataclass(frozen=True)
+class Data:
+    """The images that a model is scored on, and what is known of them.
+
+    train, test : images uint8 [N, S, S, 3], S >= 11, and raw params [N, 6]; everything is fitted on
+        the first and scored on the second
+    world : the renderer and the oracle at that size; None leaves out what needs them
+    oracle_codes : what the oracle reads from the images of train and test, [N, 4] each; the ceiling
+    """
+
+    train: Rows
+    test: Rows
+    world: World | None = None
+    oracle_codes: tuple[Floats, Floats] | None = None
+
+
+def open_split(version: str, split: str, rows: int, name: str = "rows") -> Dataset:
+    """A split of a release, with raw parameters.
+
+    FddError, which calls the number `name`, where the split has fewer rows than that.
+    """
     data = fdd.load(split, params="raw", version=version)
-    if isinstance(rows, int):
-        if rows > len(data):
-            raise FddError(f"{name} is {rows}, but the {split} split has {len(data)} images")
-        rows = range(rows)
-    blocks = [rows[i : i + BLOCK] for i in range(0, len(rows), BLOCK)]
-    images = np.concatenate([resize(data.read(block), size) for block in blocks])
-    return images, data.params.to_numpy(dtype=np.float64)[list(rows)]
+    if rows > len(data):
+        raise FddError(f"{name} is {rows}, but the {split} split has {len(data)} images")
+    return data
+
+
+def read_images(data: Dataset, size: int, rows: Sequence[int]) -> Images:
+    """These rows of a split as images uint8 [N, size, size, 3]."""
+    return np.concatenate([resize(block, size) for block in _blocks(data, rows)])
+
+
+def read_split(version: str, split: str, size: int, rows: int, name: str = "rows") -> Rows:
+    """The first rows of a split at that size; FddError as `open_split`."""
+    return _first(open_split(version, split, rows, name), size, rows)
 
 
 def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None) -> Data:
-    """What a model with images of that size is scored on; FddError as `read_split`.
+    """What a model with images of that size is scored on; FddError as `open_split`.
 
     The oracle reads the release's own images, whatever the size of the model's.
     """
-    from fdd.pictures import resize
-
     card = release(version)
-    whole = size == card.size
-    train = read_split(version, FIT_SPLIT, size, settings.train_images, "train_images")
-    test = read_split(version, SCORE_SPLIT, size, settings.test_images, "images")
+    fitted, scored = settings.train_images, settings.test_images
+    fit = open_split(version, FIT_SPLIT, fitted, "train_images")
+    held_out = open_split(version, SCORE_SPLIT, scored, "images")
+    train, test = _first(fit, size, fitted), _first(held_out, size, scored)
     codes = None
     if oracle is not None:
-        codes = (
-            _read_by(oracle, version, FIT_SPLIT, settings.train_images),
-            _read_by(oracle, version, SCORE_SPLIT, settings.test_images),
-        )
+        codes = _codes(oracle, fit, fitted), _codes(oracle, held_out, scored)
 
-    def draw(params: Floats) -> NDArray[np.uint8]:
+    def draw(params: Floats) -> Images:
         parts = [params[i : i + BLOCK] for i in range(0, len(params), BLOCK)]
         drawn = [fdd.render(part, size=card.size, points=card.points) for part in parts]
         return np.concatenate([resize(part, size) for part in drawn])
 
-    counts = None
+    whole, counts = size == card.size, None
     if whole:
         counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
     seen = (oracle, codes[1]) if whole and codes is not None else (None, None)
     return Data(train, test, World(draw, counts, *seen), codes)
 
 
-def _read_by(oracle: Oracle, version: str, split: str, rows: int) -> Floats:
-    blocks = [range(i, min(i + BLOCK, rows)) for i in range(0, rows, BLOCK)]
-    images = (read_split(version, split, oracle.size, block)[0] for block in blocks)
-    return np.concatenate([oracle.read(block) for block in images])
+def _first(data: Dataset, size: int, rows: int) -> Rows:
+    params = data.params.to_numpy(dtype=np.float64)[list(range(rows))]
+    return read_images(data, size, range(rows)), params
+
+
+def _codes(oracle: Oracle, data: Dataset, rows: int) -> Floats:
+    return np.concatenate([oracle.read(block) for block in _blocks(data, range(rows))])
+
+
+def _blocks(data: Dataset, rows: Sequence[int]) -> Iterator[Images]:
+    for start in range(0, len(rows), BLOCK):
+        yield data.read(rows[start : start + BLOCK])

@@ -7,18 +7,12 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 import fdd
 from benchmarks.oracle import Oracle
 from benchmarks.protocol.codes import score_codes
-from benchmarks.protocol.images import (
-    CAPTIONS,
-    World,
-    conditions,
-    generate,
-    score_generator,
-)
+from benchmarks.protocol.data import Data, Images, Rows, World
+from benchmarks.protocol.images import CAPTIONS, conditions, generate, score_generator
 from benchmarks.protocol.samples import score_samples
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
 from benchmarks.scores import correlations, predict
@@ -28,25 +22,6 @@ from fdd.errors import FddError, whole_number
 LEAST_IMAGES = 40
 SHOWN = 8
 """Columns of the figure of pairs; its rows are FD(v) and CAPTIONS."""
-
-Images = NDArray[np.uint8]
-Rows = tuple[NDArray[Any], NDArray[Any]]
-
-
-@dataclass(frozen=True)
-class Data:
-    """The images that a model is scored on, and what is known of them.
-
-    train, test : images uint8 [N, S, S, 3], S >= 11, and raw params [N, 6]; everything is fitted on
-        the first and scored on the second
-    world : the renderer and the oracle at that size; None leaves out what needs them
-    oracle_codes : what the oracle reads from the images of train and test, [N, 4] each; the ceiling
-    """
-
-    train: Rows
-    test: Rows
-    world: World | None = None
-    oracle_codes: tuple[Floats, Floats] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 import fdd
 from benchmarks import image_scores
 from benchmarks.images.paired import pair_floor
-from benchmarks.oracle import Oracle
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.protocol.cells import grouped_cells, r2
+from benchmarks.protocol.data import Images, World
 from benchmarks.protocol.settings import Cell, Settings, cell
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import Floats, real_array
@@ -23,7 +22,6 @@ from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import Floor, permutations
 from fdd.errors import FddError
 
-Images = NDArray[np.uint8]
 Codes = Callable[[Floats], ArrayLike]
 """Raw parameters [N, 6] -> codes [N, K]."""
 
@@ -33,21 +31,6 @@ of six numbers v itself, scaled. aligned: a linear map of canonical v, fitted on
 train. reconstruction: E(FD(v)), the best it can show."""
 RANKED = ("top1", "top10", "mean_reciprocal_rank")
 CAPTIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
-
-
-@dataclass(frozen=True)
-class World:
-    """What renderer and oracle can say at the size of the model's images.
-
-    draw: raw params [N, 6] -> images uint8 [N, S, S, 3]. counts: of the test images, uint32
-    [N, S, S]; None where the model's images are smaller than the release's, and have none. oracle:
-    reads images of that size; None where there is none. read: what it reads from the test images.
-    """
-
-    draw: Callable[[Floats], Images]
-    counts: NDArray[np.uint32] | None = None
-    oracle: Oracle | None = None
-    read: Floats | None = None
 
 
 def vectors_of(model: Any) -> Codes | None:

@@ -11,8 +11,9 @@ from numpy.typing import ArrayLike
 from benchmarks import image_scores
 from benchmarks.images import features
 from benchmarks.images.pooled import fid_null, kid_null, prdc_null
+from benchmarks.protocol.data import Images, World
 from benchmarks.protocol.descriptions import DESCRIPTIONS
-from benchmarks.protocol.images import Images, World, generate, vectors_of
+from benchmarks.protocol.images import generate, vectors_of
 from benchmarks.protocol.settings import Cell, Settings, cell
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import half_sample_interval

@@ -43,8 +43,8 @@ import fdd
 from baselines.aae import AAE, PRESETS
 from baselines.training.loop import train
 from benchmarks.oracle import load_oracle
-from benchmarks.protocol.evaluation import Data, evaluate
-from benchmarks.protocol.images import World
+from benchmarks.protocol.data import Data, World
+from benchmarks.protocol.evaluation import evaluate
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.figures import all_figures, read_metrics, rows_png
 from benchmarks.reporting.text import as_text
