@@ -13,10 +13,11 @@ import re
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
-from benchmarks.oracle import Oracle, load_oracle
+from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import Data, read_data
 from benchmarks.protocol.evaluation import LEAST_IMAGES, Evaluation, evaluate, head
 from benchmarks.protocol.settings import Settings
@@ -74,14 +75,8 @@ class Bench:
 
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self.options, self.say, self.settings = options, say, options.settings()
+        self.oracle = cache(partial(load_oracle, path=options.oracle))
         self._data: dict[tuple[str, int], Data] = {}
-        self._oracles: dict[str, Oracle | None] = {}
-
-    def oracle(self, version: str) -> Oracle | None:
-        """The oracle of a release, if there is one."""
-        if version not in self._oracles:
-            self._oracles[version] = load_oracle(version, self.options.oracle)
-        return self._oracles[version]
 
     def data(self, version: str, size: int) -> Data:
         """The images of that size that models are scored on."""

@@ -117,11 +117,11 @@ def test_the_data_of_the_protocol_have_what_the_oracle_reads(mini):
     settings = Settings(train_images=40, test_images=50)
     data = read_data("mini-1", 32, settings, mini)
     np.testing.assert_array_equal(data.oracle_codes[1], mini.read(data.test[0]))
-    assert data.world.oracle is mini
+    assert data.oracle is mini
     np.testing.assert_array_equal(data.world.draw(data.test[1]), data.test[0])
     assert data.world.counts.shape == (50, 32, 32)
     smaller = read_data("mini-1", 16, settings, mini)
     assert smaller.test[0].shape == (50, 16, 16, 3)
     assert smaller.world.counts is None
-    assert smaller.world.oracle is None
+    assert smaller.oracle is None
     np.testing.assert_array_equal(smaller.oracle_codes[1], data.oracle_codes[1])

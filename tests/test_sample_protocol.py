@@ -4,10 +4,10 @@ import dataclasses
 
 import numpy as np
 import pytest
-from fake_models import DATA, QUICK, SIZE, Ideal, draw, sample
+from fake_models import QUICK, SIZE, Ideal, draw, sample
 
 from benchmarks.image_scores import fid, kid, prdc
-from benchmarks.protocol.data import World
+from benchmarks.protocol.data import Data
 from benchmarks.protocol.samples import score_samples
 from benchmarks.statistics.intervals import half_sample_interval
 
@@ -15,7 +15,8 @@ SETTINGS = dataclasses.replace(QUICK, slow_draws=19, halves=40)
 CONTROLS = {"random_fid", "pca_fid"}
 NAMES = ("fid", "kid", "precision", "recall", "density", "coverage")
 QUALITY = {f"fdd_{name}" for name in NAMES}
-IMAGES, OTHERS = sample(120, 1)[0], sample(240, 0)[0]
+TRAIN, TEST = sample(240, 0), sample(120, 1)
+IMAGES, OTHERS = TEST[0], TRAIN[0]
 
 
 class Eye:
@@ -48,8 +49,7 @@ def quality(real, made):
 
 
 def scored(model, oracle=EYE, settings=SETTINGS):
-    params = sample(240, 0)[1]
-    return score_samples(model, params, IMAGES, OTHERS, World(draw, oracle=oracle), settings)
+    return score_samples(model, Data(TRAIN, TEST, oracle=oracle), settings)
 
 
 @pytest.fixture(scope="module")
@@ -113,7 +113,6 @@ def test_draws_are_those_of_the_settings_and_follow_the_seed(good):
 
 def test_without_an_oracle_there_are_the_controls_alone():
     assert scored(Flat(), oracle=None).keys() == CONTROLS
-    assert DATA.world.oracle is None
 
 
 @pytest.mark.parametrize(("shift", "most"), [(0.5, 1.4), (0.0, 2.3)])

@@ -1,4 +1,4 @@
-"""What a model is scored on: images of two splits, their parameters, and the renderer."""
+"""What a model is scored on: images of two splits, their parameters, renderer and oracle."""
 
 from __future__ import annotations
 
@@ -20,6 +20,8 @@ from fdd.releases.cards import release
 Images = NDArray[np.uint8]
 Rows = tuple[Images, Floats]
 """Images uint8 [N, S, S, 3] and their raw parameters [N, 6]."""
+Draw = Callable[[Floats], Images]
+"""Raw parameters [N, 6] -> the images that the renderer draws."""
 
 BLOCK = 500
 """Images read at once: 25 MB of a release of 128 x 128."""
@@ -27,17 +29,15 @@ BLOCK = 500
 
 @dataclass(frozen=True)
 class World:
-    """What renderer and oracle can say at the size of the model's images.
+    """The renderer at the size of the model's images.
 
-    draw: raw params [N, 6] -> images uint8 [N, S, S, 3]. counts: of the test images, uint32
-    [N, S, S]; None where the model's images are smaller than the release's, and have none. oracle:
-    reads images of that size; None where there is none. read: what it reads from the test images.
+    draw : raw params [N, 6] -> images uint8 [N, S, S, 3]
+    counts : of the test images, uint32 [N, S, S]; None where the model's images are smaller than
+        the release's, and have none
     """
 
-    draw: Callable[[Floats], Images]
+    draw: Draw
     counts: NDArray[np.uint32] | None = None
-    oracle: Oracle | None = None
-    read: Floats | None = None
 
 
 @dataclass(frozen=True)
@@ -46,14 +46,22 @@ class Data:
 
     train, test : images uint8 [N, S, S, 3], S >= 11, and raw params [N, 6]; everything is fitted on
         the first and scored on the second
-    world : the renderer and the oracle at that size; None leaves out what needs them
-    oracle_codes : what the oracle reads from the images of train and test, [N, 4] each; the ceiling
+    world : the renderer at that size; None leaves out the scores of a generator
+    oracle_codes : what the oracle reads from the images of train and test, [N, 4] each: the ceiling
+        of codes
+    oracle : the oracle itself, for images that a model makes; None where it reads another size
     """
 
     train: Rows
     test: Rows
     world: World | None = None
     oracle_codes: tuple[Floats, Floats] | None = None
+    oracle: Oracle | None = None
+
+    @property
+    def counts(self) -> NDArray[np.uint32] | None:
+        """Counts of the test images, where they have any."""
+        return None if self.world is None else self.world.counts
 
 
 def open_split(version: str, split: str, rows: int, name: str = "rows") -> Dataset:
@@ -96,11 +104,10 @@ def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None
         drawn = [fdd.render(part, size=card.size, points=card.points) for part in parts]
         return np.concatenate([resize(part, size) for part in drawn])
 
-    whole, counts = size == card.size, None
-    if whole:
-        counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
-    seen = (oracle, codes[1]) if whole and codes is not None else (None, None)
-    return Data(train, test, World(draw, counts, *seen), codes)
+    if size != card.size:
+        return Data(train, test, World(draw), codes)
+    counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
+    return Data(train, test, World(draw, counts), codes, oracle)
 
 
 def _first(data: Dataset, size: int, rows: int) -> Rows:

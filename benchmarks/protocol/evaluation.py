@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import numpy as np
 import fdd
 from benchmarks.oracle import Oracle
 from benchmarks.protocol.codes import score_codes
-from benchmarks.protocol.data import Data, Images, Rows, World
+from benchmarks.protocol.data import Data, Draw, Images, Rows
 from benchmarks.protocol.images import CAPTIONS, conditions, generate, score_generator
 from benchmarks.protocol.samples import score_samples
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
@@ -65,8 +65,8 @@ def evaluate(
         and in what the model returns; a model that neither encodes nor generates.
     """
     settings = settings or Settings()
-    fit_images, fit_params = _rows("train", data.train)
-    images, params = _rows("test", data.test)
+    data = replace(data, train=_rows("train", data.train), test=_rows("test", data.test))
+    (fit_images, fit_params), (images, params) = data.train, data.test
     say(f"encoding {len(fit_images)} + {len(images)} images")
     fit_codes, codes = _codes(model, FIT_SPLIT, fit_images), _codes(model, SCORE_SPLIT, images)
     generates = getattr(model, "generate", None) is not None
@@ -74,9 +74,9 @@ def evaluate(
         raise FddError("the model has neither encode nor generate: there is nothing to score")
     truth = all_targets(params)
     scores: dict[str, Any] = {}
-    predicted = correlation = fit = None
+    predicted = correlation = None
     if fit_codes is not None and codes is not None:
-        fit, learned, held_out = (fit_codes, fit_params), all_targets(fit_params), (codes, truth)
+        learned, held_out = all_targets(fit_params), (codes, truth)
         scores |= score_codes((fit_codes, learned), held_out, settings, data.oracle_codes, say)
         rows = settings.nonlinear_rows
         predicted = predict(
@@ -85,25 +85,25 @@ def evaluate(
         correlation = correlations(codes, truth)
     shown = {"FD(v)": images[:SHOWN]}
     if generates and data.world is not None:
-        given = conditions(model, fit, codes, params)
-        found, made = score_generator(model, given, images, params, data.world, settings, say)
+        given = conditions(model, data, fit_codes, codes)
+        found, made = score_generator(model, given, data, settings, say)
         scores |= found
         shown |= {CAPTIONS[name]: made[name][:SHOWN] for name in CAPTIONS if name in made}
-        shown |= _paths(model, given.get("direct", given.get("aligned")), params, data.world)
+        shown |= _paths(model, given.get("direct", given.get("aligned")), params, data.world.draw)
         say("quality of samples")
-        scores |= score_samples(model, fit_params, images, fit_images, data.world, settings)
+        scores |= score_samples(model, data, settings)
     result = _header(model, len(fit_images), images, settings) | {"scores": scores}
     return Evaluation(result, truth, predicted, correlation, shown)
 
 
-def _paths(model: Any, codes: Any, params: Floats, world: World) -> dict[str, Images]:
+def _paths(model: Any, codes: Any, params: Floats, draw: Draw) -> dict[str, Images]:
     """Along the straight line of canonical parameters from the first test image to the second: what
     the renderer draws, and what the generator draws for the codes that stand for them."""
     if codes is None:
         return {}
     ends = fdd.canonical_params(params[:2])
     line = ends[:1] + np.linspace(0, 1, SHOWN)[:, None] * (ends[1:] - ends[:1])
-    drawn = world.draw(line)
+    drawn = draw(line)
     return {"FD path": drawn, "G path": generate(model, codes(line), drawn)}
 
 

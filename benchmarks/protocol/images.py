@@ -14,7 +14,7 @@ from benchmarks import image_scores
 from benchmarks.images.paired import pair_floor
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.protocol.cells import grouped_cells, r2
-from benchmarks.protocol.data import Images, World
+from benchmarks.protocol.data import Data, Images
 from benchmarks.protocol.settings import Cell, Settings, cell
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import Floats, real_array
@@ -40,12 +40,11 @@ def vectors_of(model: Any) -> Codes | None:
 
 
 def conditions(
-    model: Any, fit: tuple[Floats, Floats] | None, codes: Floats | None, truth: Floats
+    model: Any, data: Data, fit_codes: Floats | None, codes: Floats | None
 ) -> dict[str, Codes | Floats]:
     """The codes of the test images by CONDITIONS, as functions of v, or as they are.
 
-    fit: codes and raw parameters of train, codes: of test; both None without an encoder. truth: raw
-    parameters of test.
+    fit_codes, codes: of the images of train and of test; both None without an encoder.
     """
     given: dict[str, Any] = {}
     vectors = vectors_of(model)
@@ -53,10 +52,10 @@ def conditions(
         given["direct"] = vectors
     elif model.latent_size == 6:
         given["direct"] = fdd.scale_params
-    if fit is not None and codes is not None:
-        known = fdd.canonical_params(fit[1])[:, 2:]
+    if fit_codes is not None and codes is not None:
+        known = fdd.canonical_params(data.train[1])[:, 2:]
         given["aligned"] = lambda v: regressors.linear(
-            known, fit[0], fdd.canonical_params(v)[:, 2:]
+            known, fit_codes, fdd.canonical_params(v)[:, 2:]
         )
         given["reconstruction"] = codes
     return given
@@ -65,35 +64,33 @@ def conditions(
 def score_generator(
     model: Any,
     given: Mapping[str, Codes | Floats],
-    images: Images,
-    truth: Floats,
-    world: World,
+    data: Data,
     settings: Settings,
     say: Callable[[str], None] = lambda text: None,
 ) -> tuple[dict[str, Any], dict[str, Images]]:
-    """All scores of G(v) against FD(v), and G's images by condition.
+    """All scores of G(v) against FD(v), and G's images by condition; nothing without a renderer.
 
     Parameters
     ----------
     model : has `generate`
     given : of `conditions`
-    images, truth : test images uint8 [N, S, S, 3] and their raw parameters [N, 6]
 
     Returns
     -------
     {score: {condition: Cell}}, for oracle_r2 {score: {condition: {parameter or "mean": Cell}}};
     and {condition: uint8 [N, S, S, 3]}
     """
+    if data.world is None:
+        return {}, {}
     say("the renderer from another start")
+    (images, truth), draw = data.test, data.world.draw
     rng = np.random.default_rng(settings.seed)
     moved = _moved(truth, settings.step, rng)
     again, again_moved = truth.copy(), moved.copy()
     again[:, :2] = again_moved[:, :2] = rng.uniform(-1, 1, (len(truth), 2))
-    other, true_moved = world.draw(again), world.draw(moved)
-    top = _values(other, images, truth, world)
-    top_steps = image_scores.local_correspondence(
-        other, world.draw(again_moved), images, true_moved
-    )
+    other, true_moved = draw(again), draw(moved)
+    top = _values(other, data)
+    top_steps = image_scores.local_correspondence(other, draw(again_moved), images, true_moved)
     found: dict[str, Any] = {}
     made: dict[str, Images] = {}
     for name, codes in given.items():
@@ -101,7 +98,7 @@ def score_generator(
         at = codes(truth) if callable(codes) else codes
         made[name] = generate(model, at, images)
         best = {} if name == "reconstruction" else top
-        for score, value in _cells(made[name], images, truth, world, settings, best).items():
+        for score, value in _cells(made[name], data, settings, best).items():
             found.setdefault(score, {})[name] = value
         if callable(codes):
             steps = (made[name], generate(model, codes(moved), images), images, true_moved)
@@ -131,19 +128,23 @@ def _moved(truth: Floats, step: float, rng: np.random.Generator) -> Floats:
     return moved
 
 
-def _values(made: Images, images: Images, truth: Floats, world: World) -> dict[str, Any]:
-    """Each score as a number (oracle_r2: an array), without what stands beside it."""
+def _values(made: Images, data: Data) -> dict[str, Any]:
+    """Each score of the renderer from another start as a number (oracle_r2: an array).
+
+    It draws what the test images show, so the oracle reads these.
+    """
+    images, truth = data.test
     found: dict[str, Any] = {
         "ssim": image_scores.ssim(made, images).mean(),
         "ms_ssim": image_scores.ms_ssim(made, images).mean(),
     }
-    if world.counts is not None:
-        found["counts_correlation"] = image_scores.counts_correlation(made, world.counts).mean()
+    if data.counts is not None:
+        found["counts_correlation"] = image_scores.counts_correlation(made, data.counts).mean()
     for suffix, also in _forms(images).items():
         ranks = image_scores.retrieval(made, images, also=also)
         found |= {f"{name}{suffix}": getattr(ranks, name) for name in RANKED}
-    if world.read is not None:
-        found["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], world.read)
+    if data.oracle is not None and data.oracle_codes is not None:
+        found["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], data.oracle_codes[1])
     return found
 
 
@@ -152,14 +153,8 @@ def _forms(images: Images) -> dict[str, Images | None]:
     return {"": None, "_turned": images[:, ::-1, ::-1]}
 
 
-def _cells(
-    made: Images,
-    images: Images,
-    truth: Floats,
-    world: World,
-    settings: Settings,
-    best: Mapping[str, Any],
-) -> dict[str, Any]:
+def _cells(made: Images, data: Data, settings: Settings, best: Mapping[str, Any]) -> dict[str, Any]:
+    images, truth = data.test
     draws, seed = settings.draws, settings.seed
     interval = partial(half_sample_interval, rows=len(images), draws=settings.halves, seed=seed)
 
@@ -177,8 +172,8 @@ def _cells(
         )
     }
     pairs: dict[str, tuple[Any, Any]] = {"ms_ssim": (image_scores.ms_ssim, images)}
-    if world.counts is not None:
-        pairs["counts_correlation"] = (image_scores.counts_correlation, world.counts)
+    if data.counts is not None:
+        pairs["counts_correlation"] = (image_scores.counts_correlation, data.counts)
     for name, (score, other) in pairs.items():
         floor = pair_floor(score, made, other, draws=draws, block=block, seed=seed)
         found[name] = of_pairs(name, score(made, other), floor)
@@ -188,8 +183,8 @@ def _cells(
         each = {"top1": ranks <= 1, "top10": ranks <= 10, "mean_reciprocal_rank": 1 / ranks}
         for name, values in each.items():
             found[name + suffix] = of_pairs(name + suffix, values.astype(np.float64), floors[name])
-    if world.oracle is not None:
-        found["oracle_r2"] = _read(world.oracle.read(made), truth, settings, best)
+    if data.oracle is not None:
+        found["oracle_r2"] = _read(data.oracle.read(made), truth, settings, best)
     return found
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from benchmarks import image_scores
 from benchmarks.images import features
 from benchmarks.images.pooled import fid_null, kid_null, prdc_null
-from benchmarks.protocol.data import Images, World
+from benchmarks.protocol.data import Data, Images
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.images import generate, vectors_of
 from benchmarks.protocol.settings import Cell, Settings, cell
@@ -28,24 +28,15 @@ Sets = tuple[Floats, Floats, Floats, Floats]
 """Features [N, F] of real, made and other real images, and of noise."""
 
 
-def score_samples(
-    model: Any,
-    params: Floats,
-    images: Images,
-    others: Images,
-    world: World,
-    settings: Settings,
-) -> dict[str, Any]:
+def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
     """Quality of the generator's own images, between that of noise and that of other real ones.
 
     Parameters
     ----------
-    model : has `generate`; if it has `vectors`, they give the codes for `params`, else codes are
-        standard normal
-    params : raw parameters [N, 6] of train, so not those of `images`
-    images : real images uint8 [N, S, S, 3] of test
-    others : real images of train, [M, S, S, 3]; the first N are the ceiling, the rest, of which
-        there must be some, are what the control by principal components is fitted on
+    model : has `generate`; if it has `vectors`, they give the codes for parameters of train, which
+        are not those of the real images, else codes are standard normal
+    data : the images of test are the real ones; of those of train the first, as many, are the
+        ceiling, and the rest is what the control by principal components is fitted on
 
     Returns
     -------
@@ -53,6 +44,7 @@ def score_samples(
     random pixels get; that is no null hypothesis, so there is no p. "p_same" is that of made and
     real images being of one distribution, from "draws" random deals (`benchmarks.images.pooled`).
     """
+    (others, params), images = data.train, data.test[0]
     count = min(len(images), len(others) // 2)
     rng = np.random.default_rng(settings.seed)
     vectors, normal = vectors_of(model), rng.standard_normal((count, model.latent_size))
@@ -67,8 +59,8 @@ def score_samples(
     found: dict[str, Cell] = {}
     for name, features_of in spaces.items():
         found |= _fid_cells(name, _features(features_of, sets), settings)
-    if world.oracle is not None:
-        found |= _quality_cells(_features(world.oracle.features, sets), settings)
+    if data.oracle is not None:
+        found |= _quality_cells(_features(data.oracle.features, sets), settings)
     return {name: {"samples": value} for name, value in found.items()}
 
 
