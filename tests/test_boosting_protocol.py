@@ -10,6 +10,7 @@ from benchmarks.codes.dci import parts_of
 from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
 from benchmarks.protocol.boosting import DCI, score_boosting
 from benchmarks.protocol.cells import r2
+from benchmarks.protocol.data import Coded
 from benchmarks.protocol.settings import SETS, TARGETS, all_targets
 from benchmarks.scores import dci, disentanglement, explicitness, predict
 from benchmarks.statistics.permutation import permutation_floor
@@ -31,14 +32,14 @@ def codes_of(targets, seed=5):
     return targets[:, SETS["canonical"]] @ MIX + 0.3 * noise
 
 
-ORACLE = tuple((targets[:, [6, 7, 5]], targets) for targets in (FIT, HELD_OUT))
-"""A', b' and d: it does not know c, which the codes do."""
+ORACLE = Coded(*((targets[:, [6, 7, 5]], targets) for targets in (FIT, HELD_OUT)))
+"""a', b' and d: it does not know c, which the codes do."""
 PAIRS = ((codes_of(FIT, 5), FIT), (codes_of(HELD_OUT, 6), HELD_OUT))
 
 
 @pytest.fixture(scope="module")
 def found():
-    return score_boosting(*PAIRS, SETTINGS, ORACLE)
+    return score_boosting(Coded(*PAIRS), SETTINGS, ORACLE)
 
 
 def test_scores_and_ceilings_are_those_of_dci(found):
@@ -46,7 +47,7 @@ def test_scores_and_ceilings_are_those_of_dci(found):
     for kind in ("canonical", "raw"):
         columns = SETS[kind]
         want = dci(codes, params[:, columns], (new, truth[:, columns]))
-        (best, _), (new_best, _) = ORACLE
+        (best, _), (new_best, _) = ORACLE.fit, ORACLE.test
         top = dci(best, params[:, columns], (new_best, truth[:, columns]))
         for name in DCI:
             cell = found[f"dci_{name}"][kind]
@@ -88,7 +89,7 @@ def test_chance_is_that_of_fits_to_permuted_parameters_for_those_that_are_known(
 def test_codes_that_share_what_they_know_lie_below_the_chance_of_disentanglement():
     mixed = np.array([[1, 1, 1, 1], [1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]]) / 2
     pairs = tuple((t[:, SETS["canonical"]] @ mixed, t) for t in (FIT, HELD_OUT))
-    cell = score_boosting(*pairs, SETTINGS, None)["dci_disentanglement"]["canonical"]
+    cell = score_boosting(Coded(*pairs), SETTINGS)["dci_disentanglement"]["canonical"]
     assert cell["score"] < 0.1 < 0.2 < cell["chance"]
     assert cell["p"] == 1
     assert "ceiling" not in cell
@@ -120,7 +121,7 @@ def test_noise_and_dead_codes_have_an_r2_and_no_dci():
     noise = np.random.default_rng(9).normal(size=(700, 3))
     for codes in (noise, np.full((700, 2), 0.1)):
         pairs = ((codes[:400], FIT), (codes[400:], HELD_OUT))
-        scores = score_boosting(*pairs, SETTINGS, None)
+        scores = score_boosting(Coded(*pairs), SETTINGS)
         assert scores.keys() == {"boosting_r2"}
         assert abs(scores["boosting_r2"]["canonical"]["mean"]["score"]) < 0.1
 
@@ -129,7 +130,7 @@ def test_a_single_known_parameter_is_complete_and_not_disentangled():
     codes = np.random.default_rng(9).normal(size=(700, 2))
     codes[:, 0] = np.concatenate([FIT, HELD_OUT])[:, TARGETS.index("d")]
     pairs = ((codes[:400], FIT), (codes[400:], HELD_OUT))
-    scores = score_boosting(*pairs, SETTINGS, None)
+    scores = score_boosting(Coded(*pairs), SETTINGS)
     assert "dci_disentanglement" not in scores
     assert scores["dci_completeness"]["canonical"]["score"] > 0.9
 
@@ -137,6 +138,6 @@ def test_a_single_known_parameter_is_complete_and_not_disentangled():
 def test_with_more_test_images_than_codes_are_permuted_on_there_is_an_interval():
     truth = draw(2300, 3)
     pairs = (PAIRS[0], (codes_of(truth), truth))
-    cell = score_boosting(*pairs, dataclasses.replace(SETTINGS, slow_draws=1, halves=20), None)
+    cell = score_boosting(Coded(*pairs), dataclasses.replace(SETTINGS, slow_draws=1, halves=20))
     cell = cell["dci_completeness"]["canonical"]
     assert cell["low"] < cell["score"] < cell["high"]

@@ -12,13 +12,12 @@ from numpy.typing import NDArray
 from benchmarks.codes.dci import explicitness, known_columns, parts_of
 from benchmarks.codes.importances import Reading, importance_of, loss, probe_codes, read_codes
 from benchmarks.protocol.cells import r2_cells
+from benchmarks.protocol.data import Coded
 from benchmarks.protocol.settings import SETS, Cell, Settings, cell
 from benchmarks.statistics.arrays import Floats, Test
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import floor_of, permutation_null
 
-Arrays = tuple[Floats, Floats]
-"""Codes [N, K] and parameters [N, D]."""
 Numbers = NDArray[np.intp]
 
 DCI = ("disentanglement", "completeness", "explicitness")
@@ -26,14 +25,13 @@ DCI_SETS = ("canonical", "raw")
 
 
 def score_boosting(
-    fit: Arrays, held_out: Arrays, settings: Settings, best: tuple[Arrays, Arrays] | None
+    coded: Coded, settings: Settings, best: Coded | None = None
 ) -> dict[str, dict[str, Any]]:
     """`boosting_r2`, which is also DCI's informativeness, and the other parts of DCI.
 
     Parameters
     ----------
-    fit, held_out : codes [N, K] and all TARGETS [N, 8] of train and of test
-    best : the same with the oracle's codes, for the ceiling
+    best : the same images with the oracle's codes, for the ceiling
 
     Returns
     -------
@@ -48,10 +46,11 @@ def score_boosting(
     take the errors on other test images.
     """
     seed, draws = settings.seed, settings.slow_draws
-    own = _read(fit, held_out, seed)
-    top = None if best is None else _read(*best, seed)
-    tables = permutation_null(partial(_tables, seed=seed), *fit, held_out, draws, seed)
-    eases = permutation_null(partial(_eases, seed=seed), *fit, held_out, draws, seed, batch=draws)
+    fit, test = coded.fit, coded.test
+    own = _read(coded, seed)
+    top = None if best is None else _read(best, seed)
+    tables = permutation_null(partial(_tables, seed=seed), *fit, test, draws, seed)
+    eases = permutation_null(partial(_eases, seed=seed), *fit, test, draws, seed, batch=draws)
     truth, predicted = own.boosted.truth, own.boosted.predicted
     ceiling = None if top is None else 1 - loss(top.boosted.truth, top.boosted.predicted)
     found: dict[str, dict[str, Any]] = {
@@ -108,9 +107,9 @@ def _dci_cells(
     }
 
 
-def _read(fit: Arrays, held_out: Arrays, seed: int) -> _Read:
-    _, probed = probe_codes(*fit, held_out, seed=seed)
-    return _Read(read_codes(*fit, held_out, seed=seed), probed)
+def _read(coded: Coded, seed: int) -> _Read:
+    _, probed = probe_codes(*coded.fit, coded.test, seed=seed)
+    return _Read(read_codes(*coded.fit, coded.test, seed=seed), probed)
 
 
 def _tables(codes: Floats, params: Floats, test: Test, seed: int) -> Floats:

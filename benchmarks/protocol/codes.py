@@ -15,6 +15,7 @@ from benchmarks.codes.neighbours import neighbour_table, overlap_table, trust_ta
 from benchmarks.codes.similarity import distance_table, kernel_table, rank_table
 from benchmarks.protocol.boosting import score_boosting
 from benchmarks.protocol.cells import r2, r2_cells
+from benchmarks.protocol.data import Coded, Pair
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.moments import moments_floor
 from benchmarks.protocol.settings import SETS, Cell, Settings, cell
@@ -28,9 +29,6 @@ from benchmarks.statistics.permutation import (
     permutation_floor,
     permutation_null,
 )
-
-Arrays = tuple[Floats, Floats]
-"""Codes [N, K] and parameters [N, D]."""
 
 
 @dataclass(frozen=True)
@@ -117,18 +115,16 @@ OTHER_SETS = ("canonical", "raw")
 
 
 def score_codes(
-    fit: Arrays,
-    held_out: Arrays,
+    coded: Coded,
     settings: Settings,
-    oracle: tuple[Floats, Floats] | None = None,
+    best: Coded | None = None,
     say: Callable[[str], None] = lambda text: None,
 ) -> dict[str, Any]:
     """All scores of codes.
 
     Parameters
     ----------
-    fit, held_out : codes [N, K] and all eight TARGETS [N, 8] of train and of test
-    oracle : what the oracle reads from the same images of train and test, [N, 4] each: the ceiling
+    best : the same images with the codes that the oracle reads from them, for the ceiling
     say : told which score begins
 
     Returns
@@ -136,26 +132,23 @@ def score_codes(
     {score: {set of SETS: Cell}}; for an R2 {score: {set: {parameter or "mean": Cell}}}; scores of
     DCI are absent where nothing is known.
     """
-    best = None if oracle is None else ((oracle[0], fit[1]), (oracle[1], held_out[1]))
     found: dict[str, Any] = {}
     for name in REGRESSORS:
         say(name)
-        found[name] = _r2(name, fit, held_out, settings, best)
+        found[name] = _r2(name, coded, settings, best)
     for name, correlation in MCC.items():
         say(name)
-        found[name] = _mcc(correlation, fit, held_out, settings, best)
+        found[name] = _mcc(correlation, coded, settings, best)
     for name, entry in ENTRIES.items():
-        if len(held_out[0]) >= entry.least:
+        if len(coded.test[0]) >= entry.least:
             say(name)
-            found[name] = {
-                kind: _entry(name, kind, fit, held_out, settings, best) for kind in OTHER_SETS
-            }
+            found[name] = {kind: _entry(name, kind, coded, settings, best) for kind in OTHER_SETS}
     say("boosting_r2 and dci")
-    return found | score_boosting(fit, held_out, settings, best)
+    return found | score_boosting(coded, settings, best)
 
 
 def _r2(
-    name: str, fit: Arrays, held_out: Arrays, settings: Settings, best: tuple[Arrays, Arrays] | None
+    name: str, coded: Coded, settings: Settings, best: Coded | None
 ) -> dict[str, dict[str, Cell]]:
     """R2 of every parameter, all from one fit, and its mean over each set."""
     regressor, batch = REGRESSORS[name]
@@ -166,65 +159,59 @@ def _r2(
     def score(codes: Floats, params: Floats, test: Any) -> Floats:
         return r2(test[1], read(codes, params, test[0]))
 
-    null = permutation_null(score, *fit, held_out, settings.draws, settings.seed, batch=batch)
-    top = None if best is None else score(*best[0], best[1])
-    return r2_cells(held_out[1], read(*fit, held_out[0]), null, top, settings)
+    draws, seed = settings.draws, settings.seed
+    null = permutation_null(score, *coded.fit, coded.test, draws, seed, batch=batch)
+    top = None if best is None else score(*best.fit, best.test)
+    codes, truth = coded.test
+    return r2_cells(truth, read(*coded.fit, codes), null, top, settings)
 
 
-def _mcc(
-    correlation: str,
-    fit: Arrays,
-    held_out: Arrays,
-    settings: Settings,
-    best: tuple[Arrays, Arrays] | None,
-) -> dict[str, Cell]:
+def _mcc(correlation: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Cell]:
     """`scores.mcc` of every set, from one matrix of correlations with all TARGETS."""
 
     if correlation == "spearman":  # of ranks it is Pearson's, and no permutation changes them
-        fit, held_out = _ranks(fit), _ranks(held_out)
-        best = None if best is None else (_ranks(best[0]), _ranks(best[1]))
+        coded, best = _ranked(coded), None if best is None else _ranked(best)
 
-    def score(codes: Floats, params: Floats, test: Arrays) -> Floats:
+    def score(codes: Floats, params: Floats, test: Pair) -> Floats:
         found, again = scores.correlations(codes, params), scores.correlations(*test)
         return np.array([assigned(found[:, c], again[:, c]) for c in SETS.values()])
 
-    floor = moments_floor(score, *fit, held_out, settings.draws, settings.seed)
+    floor = moments_floor(score, *coded.fit, coded.test, settings.draws, settings.seed)
+    new, truth = coded.test
     interval = half_sample_interval(
-        lambda rows: score(*fit, (held_out[0][rows], held_out[1][rows])),
-        len(held_out[0]),
+        lambda rows: score(*coded.fit, (new[rows], truth[rows])),
+        len(new),
         draws=settings.halves,
         seed=settings.seed,
     )
-    top = np.full(len(SETS), None) if best is None else score(*best[0], best[1])
+    top = np.full(len(SETS), None) if best is None else score(*best.fit, best.test)
     return {
         kind: cell(float(floor.score[i]), floor.at(i), interval.at(i), top[i])
         for i, kind in enumerate(SETS)
     }
 
 
-def _ranks(pair: Arrays) -> Arrays:
-    rank = require("scipy.stats").rankdata
-    return rank(pair[0], axis=0), rank(pair[1], axis=0)
+def _ranked(coded: Coded) -> Coded:
+    rank = partial(require("scipy.stats").rankdata, axis=0)
+    (codes, params), (new, truth) = coded.fit, coded.test
+    return Coded((rank(codes), rank(params)), (rank(new), rank(truth)))
 
 
-def _entry(
-    name: str,
-    kind: str,
-    fit: Arrays,
-    held_out: Arrays,
-    settings: Settings,
-    best: tuple[Arrays, Arrays] | None,
-) -> Cell:
+def _of_set(coded: Coded, kind: str, rows: int | None) -> Coded:
+    """Codes beside the parameters of one set; of test, so many rows."""
+    (codes, params), (new, truth), columns = coded.fit, coded.test, SETS[kind]
+    return Coded((codes, params[:, columns]), (new[:rows], truth[:rows][:, columns]))
+
+
+def _entry(name: str, kind: str, coded: Coded, settings: Settings, best: Coded | None) -> Cell:
     entry, described = ENTRIES[name], DESCRIPTIONS[name]
     rows = settings.pairwise_rows if entry.pairwise else None
 
-    def score(train: Arrays, test: Arrays) -> float:
+    def score(train: Pair, test: Pair) -> float:
         return float(entry.score(*train, test=test) if entry.fits else entry.score(*test))
 
-    def of_set(pair: Arrays) -> Arrays:
-        return pair[0], pair[1][:, SETS[kind]]
-
-    train, test = of_set(fit), of_set((held_out[0][:rows], held_out[1][:rows]))
+    chosen = _of_set(coded, kind, rows)
+    train, test = chosen.fit, chosen.test
     draws, seed = getattr(settings, entry.draws), settings.seed
     floor = (
         entry.floor(entry.score, *train, test, draws, seed)
@@ -239,8 +226,8 @@ def _entry(
     )
     ceiling = None
     if best is not None:
-        codes, params = best[1]
-        ceiling = score(of_set(best[0]), of_set((codes[:rows], params[:rows])))
+        top = _of_set(best, kind, rows)
+        ceiling = score(top.fit, top.test)
     if described.less_is_better:  # so chance is beaten from above
         floor = floor_of(-floor.score, -floor.null)
         floor = Floor(-floor.score, -floor.chance, -floor.upper, floor.p, floor.draws, -floor.null)

@@ -20,6 +20,8 @@ from fdd.releases.cards import release
 Images = NDArray[np.uint8]
 Rows = tuple[Images, Floats]
 """Images uint8 [N, S, S, 3] and their raw parameters [N, 6]."""
+Pair = tuple[Floats, Floats]
+"""Codes [N, K] and parameters [N, D]."""
 Draw = Callable[[Floats], Images]
 """Raw parameters [N, 6] -> the images that the renderer draws."""
 
@@ -62,6 +64,17 @@ class Data:
     def counts(self) -> NDArray[np.uint32] | None:
         """Counts of the test images, where they have any."""
         return None if self.world is None else self.world.counts
+
+
+@dataclass(frozen=True)
+class Coded:
+    """Images as codes [N, K], beside all eight TARGETS [N, 8] of their parameters.
+
+    fit, test : of the images of train, that scores are fitted on, and of those of test
+    """
+
+    fit: Pair
+    test: Pair
 
 
 def open_split(version: str, split: str, rows: int, name: str = "rows") -> Dataset:

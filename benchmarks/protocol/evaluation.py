@@ -11,7 +11,7 @@ import numpy as np
 import fdd
 from benchmarks.oracle import Oracle
 from benchmarks.protocol.codes import score_codes
-from benchmarks.protocol.data import Data, Draw, Images, Rows
+from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows
 from benchmarks.protocol.images import CAPTIONS, conditions, generate, score_generator
 from benchmarks.protocol.samples import score_samples
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
@@ -76,12 +76,13 @@ def evaluate(
     scores: dict[str, Any] = {}
     predicted = correlation = None
     if fit_codes is not None and codes is not None:
-        learned, held_out = all_targets(fit_params), (codes, truth)
-        scores |= score_codes((fit_codes, learned), held_out, settings, data.oracle_codes, say)
-        rows = settings.nonlinear_rows
-        predicted = predict(
-            fit_codes, learned, codes, regressor="kernel", max_rows=rows, seed=settings.seed
-        )
+        learned, best = all_targets(fit_params), None
+        coded = Coded((fit_codes, learned), (codes, truth))
+        if data.oracle_codes is not None:
+            best = Coded((data.oracle_codes[0], learned), (data.oracle_codes[1], truth))
+        scores |= score_codes(coded, settings, best, say)
+        rows, seed = settings.nonlinear_rows, settings.seed
+        predicted = predict(*coded.fit, codes, regressor="kernel", max_rows=rows, seed=seed)
         correlation = correlations(codes, truth)
     shown = {"FD(v)": images[:SHOWN]}
     if generates and data.world is not None:
