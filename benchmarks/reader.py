@@ -27,10 +27,10 @@ from benchmarks.oracle.network import (
     WEIGHTS,
     Images,
     Reader,
+    accuracy,
+    labels,
     network,
     place_network,
-    scores,
-    targets,
     to_tensor,
 )
 from benchmarks.statistics.arrays import Floats, require
@@ -148,13 +148,13 @@ class Training:
         self.options, self.steps = options, -(-options.images // options.batch_size)
         self.step, self.seconds, self.curve = 0, 0.0, list[dict[str, float]]()
 
-    def learn(self, images: Images, targets: NDArray[np.float32]) -> None:
-        """One step on images uint8 [B, S, S, 3] and their `targets` [B, 5]."""
+    def learn(self, images: Images, labels: NDArray[np.float32]) -> None:
+        """One step on images uint8 [B, S, S, 3] and their `labels` [B, 5]."""
         import torch
         from torch.nn import functional
 
         x = to_tensor(images, self.net)
-        wanted = torch.from_numpy(targets).to(x.device)
+        wanted = torch.from_numpy(labels).to(x.device)
         for group in self.adam.param_groups:
             group["lr"] = self.options.learning_rate * schedule(self.step, self.steps)
         with torch.autocast(
@@ -234,7 +234,7 @@ def train(options: Options) -> dict[str, Any]:
             "curve": training.curve,
         }
         if finished:
-            result["test"] = scores(reader.read(test[0]), test[1])
+            result["test"] = accuracy(reader.read(test[0]), test[1])
         with writing_to(options.out), atomic_write(options.out / RESULT) as path:
             path.write_text(json.dumps(result, indent=1) + "\n")
     if not finished:
@@ -258,7 +258,7 @@ def run(training: Training, test: tuple[Images, Floats]) -> bool:
                 training.seconds = time.perf_counter() - began
                 found = training.reader().read(test[0], all_views=False)
                 point = {"images": training.step * batch, "seconds": training.seconds}
-                training.curve.append(point | scores(found, test[1]))
+                training.curve.append(point | accuracy(found, test[1]))
                 bar.set_postfix(training.curve[-1], refresh=False)
                 save(training)
         training.seconds = time.perf_counter() - began
@@ -267,7 +267,7 @@ def run(training: Training, test: tuple[Images, Floats]) -> bool:
 
 
 def batches(options: Options, step: int) -> Generator[tuple[Images, NDArray[np.float32]]]:
-    """Batches step, step + 1, ... without end: images and their `targets`.
+    """Batches step, step + 1, ... without end: images and their `labels`.
 
     Each is a pure function of the options and its number. One block of them is rendered in another
     thread while the block before is learned.
@@ -285,7 +285,7 @@ def batches(options: Options, step: int) -> Generator[tuple[Images, NDArray[np.f
             images, params = coming.result()
             block += 1
             coming = pool.submit(render, block)
-            wanted = targets(params)
+            wanted = labels(params)
             for start in range(skipped * batch, rows, batch):
                 yield images[start : start + batch], wanted[start : start + batch]
             skipped = 0

@@ -75,7 +75,7 @@ def network(size: int, width: int) -> nn.Module:
     return nn.Sequential(*layers)
 
 
-def targets(params: Floats) -> NDArray[np.float32]:
+def labels(params: Floats) -> NDArray[np.float32]:
     """What the network learns: params [N, 6] -> float32 [N, 5], as `network` gives it but the last
     column 1 where a b > 0 and 0 elsewhere."""
     a, b, c, d = params[:, 2:].T
@@ -193,7 +193,7 @@ def place_network(net: nn.Module, device: Any) -> nn.Module:
     return net.to(device, memory_format=torch.channels_last).eval()  # type: ignore[call-overload]
 
 
-def scores(found: Floats, params: Floats) -> dict[str, float]:
+def accuracy(found: Floats, params: Floats) -> dict[str, float]:
     """R2 of a', b', c, d and |b|, and the share of right signs of a b.
 
     found float64 [N, 5] as `Reader.read` gives it; params [N, 6]. R2 is at most 1, 0 for the mean,
