@@ -1,8 +1,8 @@
-"""What every table should have beside it: codes that need no training, and the oracle's.
+"""Scores to put beside those of models: of codes without any training, and of the oracle's codes.
 
     python -m benchmarks.references --data mini-1
 
-writes a result for each, which `python -m benchmarks.leaderboard` takes like those of models.
+writes one result file for each, and `python -m benchmarks.leaderboard` takes them like others.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ from fdd.releases.cards import release
 Images = NDArray[np.uint8]
 
 CODES = 32
-"""Numbers in the codes of what can have any."""
+"""Numbers in a code of `noise` and of `pixels`."""
 
 
 def references(data: Data, seed: int = 0) -> dict[str, StoredCodes]:
-    """Models that give codes alone, by name.
+    """Codes without a model, by name.
 
     identity: canonical a', b', c, d. rotated: the same, standardised and turned by a random
     rotation. noise: normal numbers. pixels: 32 principal components of the pixels. network:
@@ -68,7 +68,7 @@ def _stored(name: str, train: Floats, test: Floats) -> StoredCodes:
 
 @dataclass(frozen=True)
 class Options:
-    """Score what needs no training, one result file each: OUT/NAME.json."""
+    """Score codes that take no training, and the oracle's; one result file each: OUT/NAME.json."""
 
     data: str = "mini-1"
     """The release."""
@@ -79,7 +79,7 @@ class Options:
     train_images: int = Settings.train_images
     """Train images to fit on."""
     seed: int = 0
-    """Of the rotation, the noise, the network, and of subsets and permutations."""
+    """Seed of the rotation, the noise, the network, the subsets and the permutations."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote; fdd-1 and mini-1 have one."""
 
@@ -87,7 +87,7 @@ class Options:
 def score_references(
     options: Options, say: Callable[[str], None] = lambda text: None
 ) -> dict[str, dict[str, Any]]:
-    """The results by name, written to files as they come. FddError as `evaluate`."""
+    """The results by name, each written to its file before the next. FddError as `evaluate`."""
     card = release(options.data)
     settings = Settings(
         seed=whole_number("seed", options.seed, 0),

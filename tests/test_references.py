@@ -1,7 +1,8 @@
-"""Codes that need no training score as theory says, in files that the leaderboard takes."""
+"""Codes without any training score as theory says, in files that the leaderboard takes."""
 
 import dataclasses
 import json
+from functools import partial
 
 import pytest
 from fake_models import DATA, QUICK, TEST, TRAIN
@@ -11,6 +12,7 @@ from benchmarks import references
 from benchmarks.protocol.evaluation import evaluate
 from benchmarks.references import Options, main, score_references
 from benchmarks.reporting.results import read_results
+from fdd.releases.cards import RELEASES, Release
 
 LABELLED = dataclasses.replace(
     DATA, oracle_codes=tuple(fdd.canonical_params(params)[:, 2:] for _, params in (TRAIN, TEST))
@@ -66,23 +68,19 @@ def test_noise_scores_the_floor(scored):
 
 
 def test_the_files_stand_in_one_table(monkeypatch, tmp_path):
-    monkeypatch.setattr(references, "Settings", lambda **given: dataclasses.replace(QUICK, **given))
-    monkeypatch.setattr(references, "read_data", lambda *given: LABELLED)
-    monkeypatch.setattr(
-        references,
-        "references",
-        lambda data, seed: {
-            name: model for name, model in ALL.items() if name in ("identity", "noise")
-        },
-    )
-    found = score_references(Options(out=tmp_path, images=70, train_images=150))
-    files = sorted(tmp_path.glob("*.json"))
-    assert [file.name for file in files] == ["identity.json", "noise.json"]
-    assert json.loads(files[0].read_text()) == json.loads(json.dumps(found["identity"]))
+    """Of two of them and of few draws, for time."""
+    card = Release("small-1", {"train": 100, "val": 10, "test": 60}, 16, 400, shard_rows=100)
+    monkeypatch.setitem(RELEASES, card.name, card)
+    few = dataclasses.replace(QUICK, draws=2, slow_draws=1, few_draws=1, halves=2)
+    monkeypatch.setattr(references, "Settings", partial(dataclasses.replace, few))
+    every = references.references
+    monkeypatch.setattr(references, "references", lambda *given: dict([*every(*given).items()][:2]))
+    options = Options(data=card.name, out=tmp_path / "out", images=60, train_images=100)
+    results = score_references(options)
+    files = sorted((tmp_path / "out").iterdir())
+    assert [file.name for file in files] == ["identity.json", "rotated.json"]
+    assert [json.loads(file.read_text()) for file in files] == [*results.values()]
     assert len(read_results(files)) == 2
-
-
-ALL = references.references(LABELLED)
 
 
 def test_a_mistake_is_one_line(capsys):
