@@ -10,8 +10,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from benchmarks.adapters import from_functions, from_onnx, from_torch, networks
-from benchmarks.adapters import functions as adapted
+from benchmarks.adapters import from_functions, from_onnx, from_torch, functions, networks
 from fdd import FddError
 
 SIZE, WIDTH = 8, 5
@@ -94,7 +93,7 @@ def refused(message, call, *arguments, **options):
     assert str(caught.value) == message
 
 
-@pytest.mark.parametrize("module", [adapted, networks])
+@pytest.mark.parametrize("module", [functions, networks])
 def test_examples_in_docstrings(module):
     found = doctest.testmod(module)
     assert found.failed == 0 < found.attempted

@@ -1,4 +1,4 @@
-"""What the benchmark scores: a model as functions from numpy to numpy, or the codes it gave."""
+"""Models as the benchmark takes them: functions from numpy to numpy, or codes given elsewhere."""
 
 from __future__ import annotations
 
@@ -23,11 +23,10 @@ SPLITS = ("train", "test")
 
 @dataclass(frozen=True)
 class Adapted:
-    """A model as functions from numpy to numpy that check what they take and give; None for those
-    that it lacks. `from_functions` says what they are.
+    """A model as functions from numpy to numpy that check what they take and return.
 
-    image_size: pixels on a side of its images, where the model fixes them. config: how it was made,
-    where that is known.
+    `from_functions` says what they are; those that the model lacks are None. image_size: pixels on
+    a side of its images, if the model fixes it. config: how it was made, if that is known.
     """
 
     latent_size: int
@@ -41,9 +40,9 @@ class Adapted:
 
 @dataclass(frozen=True)
 class StoredCodes:
-    """Codes that a model gave elsewhere, by split: float64 [N, latent_size]. It has no functions.
+    """Codes that a model gave elsewhere, by split: float64 [N, latent_size].
 
-    Instead of `encode` there is `codes`.
+    It has `codes` instead of `encode`, and no other function.
     """
 
     latent_size: int
@@ -58,7 +57,7 @@ class StoredCodes:
     def codes(self, split: str, rows: int) -> Floats:
         """Codes of the first images of "train" or "test", float64 [rows, latent_size].
 
-        FddError where fewer are stored.
+        FddError if fewer are stored.
         """
         known("split", split, SPLITS)
         found = self.stored[split]
@@ -88,8 +87,8 @@ def from_functions(
 
     Raises
     ------
-    FddError : without encode and generate, for what is no function; later, where a function is
-        given or returns something else.
+    FddError : if both are missing, or an argument is not a function; later, if a function is given
+        or returns something else.
 
     Examples
     --------
@@ -108,17 +107,17 @@ def from_functions(
     give_vectors = partial(checked_codes, "the codes of vectors", width)
     return Adapted(
         width,
-        between(partial(checked_images, "images"), encode, give_codes),
-        between(partial(checked_codes, "codes", width), generate, give_images),
-        between(partial(checked_codes, "params", 6), vectors, give_vectors),
+        checked(partial(checked_images, "images"), encode, give_codes),
+        checked(partial(checked_codes, "codes", width), generate, give_images),
+        checked(partial(checked_codes, "params", 6), vectors, give_vectors),
         name,
     )
 
 
-def between(
+def checked(
     take: Function, function: Function | None, give: Callable[[Any, int], Any]
 ) -> Function | None:
-    """x -> give(function(take(x)), number of rows); None for None."""
+    """x -> give(function(take(x)), number of rows), where take and give check; None for None."""
     if function is None:
         return None
 
@@ -149,7 +148,7 @@ def checked_codes(name: str, width: int, value: ArrayLike, rows: int | None = No
 
 
 def counted(name: str, array: NDArray[Any], rows: int | None) -> NDArray[Any]:
-    """The array, if it has so many rows; an FddError otherwise."""
+    """The array, if it has that many rows; an FddError otherwise."""
     if rows is not None and len(array) != rows:
         raise FddError(f"{name} have {len(array)} rows: they must have {rows}, one for each given")
     return array
@@ -158,14 +157,14 @@ def counted(name: str, array: NDArray[Any], rows: int | None) -> NDArray[Any]:
 def from_codes(folder: str | PathLike[str], name: str = "") -> StoredCodes:
     """Codes that a model gave elsewhere: train.npy and test.npy in a folder.
 
-    Each holds codes, float [N, K], of the first N images of that split in their order, as many as
-    the scores need or more. Images cannot be stored so: which codes a generator is asked for, only
-    the evaluation knows. Nothing is unpickled.
+    Each holds codes, float [N, K], of the first N images of that split in their order, at least as
+    many as the scores need. The images of a generator cannot be stored like this, since only the
+    evaluation knows which codes it asks for. Nothing is unpickled.
 
     Raises
     ------
-    FddError : for a file that is missing, or no array of finite numbers [N, K]; where the two
-        differ in K.
+    FddError : if a file is missing or holds no array of finite numbers [N, K], or the two differ
+        in K.
     """
     stored = {split: _stored(Path(folder) / f"{split}.npy") for split in SPLITS}
     train, test = (stored[split].shape[1] for split in SPLITS)

@@ -1,12 +1,4 @@
-"""Models of your own for the benchmark: functions, torch modules, ONNX files or stored codes.
-
-    model = from_torch(encoder, generator, latent_size=16, pixels=(0, 1))
-    model = load_model("exported/encoder.onnx")
-
-A model is `latent_size` and three functions, each of which may be None: `encode` (images -> codes),
-`generate` (codes -> images), `vectors` (raw parameters -> the codes that stand for them). Images
-are uint8 [N, S, S, 3], codes real numbers [N, latent_size], parameters [N, 6].
-"""
+"""A model from a path or a name: a run folder, ONNX files, stored codes, or what a module has."""
 
 from __future__ import annotations
 
@@ -21,19 +13,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks.adapters.functions import SPLITS, Adapted, StoredCodes, from_codes, from_functions
-from benchmarks.adapters.networks import PIXELS, Spot, from_onnx, from_torch, takes_images
+from benchmarks.adapters.networks import PIXELS, AnyPath, from_onnx, takes_images
 from fdd.errors import FddError, known
-
-__all__ = [
-    "Adapted",
-    "StoredCodes",
-    "from_codes",
-    "from_functions",
-    "from_onnx",
-    "from_torch",
-    "load_model",
-    "weights_sha256",
-]
 
 CHECKPOINTS = ("last", "best")
 ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -41,7 +22,7 @@ BLOCK = 2**20
 
 
 def load_model(
-    path: Spot, *, checkpoint: str = "last", pixels: tuple[float, float] = PIXELS
+    path: AnyPath, *, checkpoint: str = "last", pixels: tuple[float, float] = PIXELS
 ) -> Adapted | StoredCodes:
     """The model that a path or a name stands for.
 
@@ -59,15 +40,15 @@ def load_model(
 
     Raises
     ------
-    FddError : for anything else, and for what is missing or damaged.
+    FddError : for anything else, and for a file that is missing or damaged.
     """
-    kind, files = _found(path, checkpoint)
+    kind, files = _kind_and_files(path, checkpoint)
     name = Path(path).absolute().stem
     if kind == "run":
         import baselines
 
         run = baselines.load_run(path, checkpoint=checkpoint)
-        return _adapted(path, run, run.config["baseline"])
+        return _adapt(path, run, run.config["baseline"])
     if kind == "onnx":
         roles = {file.stem: file for file in files}
         if files == [Path(path)]:
@@ -75,17 +56,17 @@ def load_model(
         return from_onnx(roles.get("encoder"), roles.get("generator"), pixels=pixels, name=name)
     if kind == "codes":
         return from_codes(path, name)
-    return _adapted(path, _imported(str(path)), str(path))
+    return _adapt(path, _imported(str(path)), str(path))
 
 
-def weights_sha256(path: Spot, *, checkpoint: str = "last") -> str:
+def weights_sha256(path: AnyPath, *, checkpoint: str = "last") -> str:
     """The SHA-256 of the files that `load_model` reads a model's numbers from, in hexadecimal.
 
-    Of one file its own; of two, that of what `sha256sum` prints for them in their folder, encoder
-    or train first. "" for package.module:attribute. A graph's weights that ONNX keeps in files
-    beside it are not covered.
+    For one file it is that of the file; for two, that of what `sha256sum` prints for them in their
+    folder, encoder or train first; for package.module:attribute it is "". Weights that ONNX keeps
+    in files beside a graph are not covered.
     """
-    _, files = _found(path, checkpoint)
+    _, files = _kind_and_files(path, checkpoint)
     digests = {file.name: _sha256(file) for file in files}
     if len(digests) < 2:
         return "".join(digests.values())
@@ -104,8 +85,8 @@ def _sha256(file: Path) -> str:
     return digest.hexdigest()
 
 
-def _found(path: Spot, checkpoint: str) -> tuple[str, list[Path]]:
-    """What a path is: run, onnx, codes or attribute; and the files that hold its numbers."""
+def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
+    """What a path is (run, onnx, codes or attribute), and the files that hold its numbers."""
     known("checkpoint", checkpoint, CHECKPOINTS)
     place = Path(path)
     if (place / "config.json").is_file():
@@ -148,8 +129,8 @@ def _is_model(value: Any) -> bool:
     return hasattr(value, "latent_size") and not isinstance(value, type)
 
 
-def _adapted(path: Spot, model: Any, name: str) -> Adapted | StoredCodes:
-    """Anything with latent_size, encode or generate, as one of ours."""
+def _adapt(path: AnyPath, model: Any, name: str) -> Adapted | StoredCodes:
+    """Anything with latent_size and with encode or generate, as an `Adapted`."""
     if isinstance(model, Adapted | StoredCodes):
         return replace(model, name=model.name or name)
     if not _is_model(model):

@@ -1,4 +1,4 @@
-"""Networks of torch and of ONNX as models of the benchmark."""
+"""Models of torch modules and of ONNX files: networks that take and give float32 in batches."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchmarks.adapters.functions import (
     Adapted,
     Function,
     Images,
-    between,
+    checked,
     checked_codes,
     counted,
     from_functions,
@@ -26,7 +26,7 @@ from benchmarks.statistics.arrays import real_array, require
 from fdd.errors import FddError, missing_extra, whole_number
 
 Float32 = NDArray[np.float32]
-Spot = str | PathLike[str]
+AnyPath = str | PathLike[str]
 
 PIXELS = (-1.0, 1.0)
 BATCH = 256
@@ -61,7 +61,7 @@ def from_torch(
 
     Raises
     ------
-    FddError : for other arguments; later, where a module fails or gives something else.
+    FddError : for other arguments; later, if a module fails or returns something else.
 
     Examples
     --------
@@ -92,14 +92,14 @@ def from_torch(
 
         return call
 
-    networks = network("encoder", encoder), network("generator", generator)
     options = {"latent_size": latent_size, "vectors": vectors, "name": name}
-    return _of_networks(*networks, pixels, batch_size, options)
+    encode, generate = network("encoder", encoder), network("generator", generator)
+    return _of_networks(encode, generate, pixels, batch_size, options)
 
 
 def from_onnx(
-    encoder: Spot | None = None,
-    generator: Spot | None = None,
+    encoder: AnyPath | None = None,
+    generator: AnyPath | None = None,
     *,
     pixels: tuple[float, float] = PIXELS,
     batch_size: int = BATCH,
@@ -108,8 +108,8 @@ def from_onnx(
 ) -> Adapted:
     """A model of ONNX files, at least one of the two, run by onnxruntime on the CPU.
 
-    Each graph has one input and one output, both float32; it says the latent size. Where it fixes
-    the size of a batch, batches are of that size, and the last one is filled up and cut again.
+    Each graph has one input and one output, both float32, and fixes the latent size. If it fixes
+    the size of a batch too, batches have that size; the last one is padded, and its result cut.
 
     Parameters
     ----------
@@ -120,7 +120,7 @@ def from_onnx(
     Raises
     ------
     FddError : for a file that is missing or damaged, a graph of another form, graphs that differ in
-        the latent size; later, where a graph fails or gives something else.
+        the latent size; later, if a graph fails or returns something else.
     """
     paths = {"encoder": encoder, "generator": generator}
     graphs = {role: _graph(role, path) for role, path in paths.items() if path is not None}
@@ -129,14 +129,14 @@ def from_onnx(
         said = " and ".join(map(str, sizes)) or "left open"
         files = " and ".join(f"'{paths[role]}'" for role in graphs)
         raise FddError(f"the latent size is {said} in {files}: it must be one number")
-    networks = [graphs[role][0] if role in graphs else None for role in paths]
+    encode, generate = (graphs[role][0] if role in graphs else None for role in paths)
     options = {"latent_size": sizes[0] if sizes else 1, "vectors": vectors, "name": name}
-    model = _of_networks(networks[0], networks[1], pixels, batch_size, options)
+    model = _of_networks(encode, generate, pixels, batch_size, options)
     sides = [side for _, _, side in graphs.values() if isinstance(side, int)]
     return replace(model, image_size=sides[0] if sides else None)
 
 
-def takes_images(path: Spot) -> bool:
+def takes_images(path: AnyPath) -> bool:
     """Whether the graph in an ONNX file is an encoder rather than a generator."""
     return len(_session(path).get_inputs()[0].shape) == 4
 
@@ -177,8 +177,8 @@ def _of_networks(
         )
 
     to_codes = partial(checked_codes, "the encoder's codes", options["latent_size"])
-    encode = batched(between(to_levels, encoder, to_codes))
-    generate = batched(between(np.float32, generator, to_images))
+    encode = batched(checked(to_levels, encoder, to_codes))
+    generate = batched(checked(np.float32, generator, to_images))
     return from_functions(encode, generate, **options)
 
 
@@ -204,7 +204,7 @@ def _failing(what: str, kind: type[Exception] = Exception) -> Iterator[None]:
         raise FddError(f"{what}: {reason[0]}") from error
 
 
-def _graph(role: str, path: Spot) -> tuple[Function, Any, Any]:
+def _graph(role: str, path: AnyPath) -> tuple[Function, Any, Any]:
     """The network in an ONNX file, its latent size and its image size (numbers, if fixed)."""
     session = _session(path)
     ends = [*session.get_inputs(), *session.get_outputs()]
@@ -230,7 +230,7 @@ def _graph(role: str, path: Spot) -> tuple[Function, Any, Any]:
     return call, codes.shape[1], images.shape[3]
 
 
-def _session(path: Spot) -> Any:
+def _session(path: AnyPath) -> Any:
     try:
         import onnxruntime
     except ImportError as error:
