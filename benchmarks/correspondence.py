@@ -1,4 +1,4 @@
-"""Does a trained model's latent space correspond to the parameters? The scores of one model.
+"""Does the latent space of a trained model correspond to the parameters? The scores of one model.
 
     python -m benchmarks.correspondence runs/first
 
@@ -48,19 +48,19 @@ class Options:
     out: Path | None = None
     """Where to write; MODEL/correspondence if not given."""
     seed: int = 0
-    """Of subsets, permutations and half-samples."""
+    """Seed of the subsets, permutations and half-samples."""
     checkpoint: Literal["last", "best"] = "last"
-    """Weights of a run to score: the newest, or those of the best score on held-out images."""
+    """Weights of a run to score: the newest, or those with the best score on held-out images."""
     data: str | None = None
-    """The release to score on; of a run the one that it was trained on, else fdd-1."""
+    """The release to score on; for a run the one that it was trained on, else fdd-1."""
     size: int | None = None
-    """Pixels on a side of the images that the model takes and makes; of a run its own, else those
+    """Pixels on a side of the images that the model takes and makes; for a run its own, else those
     of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
 
     def settings(self) -> Settings:
-        """The protocol's, with what is given here. FddError for a number out of range."""
+        """Those of the protocol, with what is given here. FddError for a number out of range."""
         for name, count in (("images", self.images), ("train_images", self.train_images)):
             whole_number(name, count, LEAST_IMAGES)
         return Settings(
@@ -71,7 +71,7 @@ class Options:
 
 
 class Bench:
-    """Scores models one after another; data and oracle that they share are read once."""
+    """Scores models one after another; the data and the oracle that they share are read once."""
 
     def __init__(self, options: Options, say: Callable[[str], None]) -> None:
         self.options, self.say, self.settings = options, say, options.settings()
@@ -88,14 +88,14 @@ class Bench:
         return self._data[version, size]
 
     def about(self, path: str) -> dict[str, Any]:
-        """Which model it is, and what it is scored with: all that a result says but the scores.
+        """Which model it is, and what it is scored with: all of a result but the scores.
 
-        FddError where the model cannot be read, or knows pictures.
+        FddError if the model cannot be read, or was trained on pictures.
         """
         return self._about(path, self._load(path))
 
     def score(self, path: str) -> Evaluation:
-        """The scores of one model, with everything that says which one it was."""
+        """The scores of one model, and everything that `about` says."""
         model = self._load(path)
         about = self._about(path, model)
         # one thread: sums in one order, and no fight for cores where others compute too

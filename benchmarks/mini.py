@@ -1,9 +1,9 @@
-"""How a release of small images is chosen: its rule of acceptance, and what a reader loses on it.
+"""How a release of small images is chosen: its rule of acceptance, and what a reader loses by it.
 
     python -m benchmarks.mini acceptance
     python -m benchmarks.mini curves --runs runs/large-0 runs/mini-0 runs/mini-1
 
-The second reads what `benchmarks.reader` wrote.
+The second reads the folders that `benchmarks.reader` wrote.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from fdd.rendering.render import count_groups
 BINS = 6
 """Equal bins of |a|, |b|, |c|, |d| from 0 to 3."""
 TIE = 1e-4
-"""Thresholds whose agreement differs by no more than this are told apart by the share they keep."""
+"""Of thresholds whose agreement differs by no more than this, the share that they keep decides."""
 BASE = "fdd-1"
 
 
@@ -46,9 +46,9 @@ class Acceptance:
     """
 
     candidates: int = 100_000
-    """Uniform candidates, those of `fdd.uniform_params`."""
+    """Number of uniform candidates, drawn by `fdd.uniform_params`."""
     seed: int = 0
-    """Of the candidates."""
+    """Seed of the candidates."""
     size: int = 32
     """Pixels on a side of the small images."""
     points: tuple[int, ...] = (2000, 4000, 8000)
@@ -84,8 +84,8 @@ def occupied(params: Floats, size: int, points: int) -> NDArray[np.int64]:
 def best_percent(cells: NDArray[np.int64], size: int, wanted: NDArray[np.bool_]) -> int:
     """The whole percentage of occupied cells that agrees best with `wanted` [N], from 1 to 90.
 
-    Where several agree equally well (within TIE), the one that keeps the share nearest to that of
-    `wanted`.
+    If several agree equally well (within TIE), it is the one that keeps the share nearest to that
+    of `wanted`.
     """
     percents = np.arange(1, 91)
     kept = 100 * cells[:, None] >= percents * size**2
@@ -139,7 +139,7 @@ def acceptance(options: Acceptance) -> dict[str, Any]:
 
 
 def read_result(run: Path) -> dict[str, Any]:
-    """result.json of a run of `benchmarks.reader`. FddError where there is none."""
+    """result.json of a run of `benchmarks.reader`. FddError if there is none."""
     try:
         result = json.loads((run / RESULT).read_text())
         result["config"], result["curve"][0]

@@ -1,7 +1,8 @@
 """A supervised reader: a small residual network that learns to read the parameters from images.
 
-It trains on an endless stream, never on one image twice. What it reads is a lower bound of what can
-be known from an image: more images read more. `benchmarks.oracle.network.load_reader` opens it.
+It trains on an endless stream and sees no image twice. What it reads is a lower bound of what can
+be known from an image: trained on more images, it reads more. `load_reader` of
+`benchmarks.oracle.network` opens it.
 """
 
 from __future__ import annotations
@@ -45,21 +46,21 @@ from fdd.rendering.render import shaded
 SIZES = (16, 32, 64, 128, 256)
 STATE, RESULT = "state.pt", "result.json"
 CHANGEABLE = ("out", "device", "threads")
-"""Options that a run may change when it goes on."""
+"""Options that may change when a run is resumed."""
 SEED_ROWS = 10**9
 """Training with seed s reads the train split from row s * SEED_ROWS on."""
 BLOCK_BATCHES = 8
-"""Batches that are rendered at once, while the block before is learned."""
+"""Batches that are rendered at once, while the network learns those before."""
 EMA_DECAY = 0.99
-"""Of the average of the weights, which is what is scored and kept."""
+"""Decay of the average of the weights; the average is what is scored and kept."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """Train a network to read a', b', c, d from images that it never sees twice; report test R2.
+    """Train a network to read a', b', c, d from images, none of them seen twice; report test R2.
 
     Writes reader.safetensors (averaged weights and these options) and result.json (R2 by images
-    seen). The same command again goes on with an interrupted run, exactly.
+    seen). The same command again resumes an interrupted run exactly.
     """
 
     out: Path
@@ -84,11 +85,11 @@ class Options:
     batch_size: int = 125
     """Images in a batch."""
     learning_rate: float = 2e-3
-    """Of Adam; it rises over the first 2 % of the steps and falls to 0 with a cosine."""
+    """Of Adam; it rises over the first 2 % of the steps, then falls to 0 along a cosine."""
     width: int = 32
     """Channels at the highest resolution of the residual part; the lowest has 4 times as many."""
     precision: Literal["float32", "bfloat16"] = "float32"
-    """Of the products in training; bfloat16 is faster where the processor has it."""
+    """Precision of the products in training; bfloat16 is faster on processors that have it."""
     device: str = "auto"
     """cpu, cuda or cuda:N; auto takes cuda when there is one."""
     threads: int | None = None
@@ -130,7 +131,7 @@ def draw_images(card: Release, split: str, start: int, rows: int) -> tuple[Image
 
 
 class Training:
-    """All that a step changes, so that a run can be saved and goes on exactly."""
+    """All that a step changes, so that a run can be saved and resumed exactly."""
 
     def __init__(self, options: Options, device: Any) -> None:
         import torch
@@ -174,13 +175,13 @@ class Training:
         return Reader(self.average.module, described(self.options))
 
     def state(self) -> dict[str, Any]:
-        """Everything that `restore` needs."""
+        """All that `restore` needs."""
         parts = {name: getattr(self, name).state_dict() for name in ("net", "average", "adam")}
         counters = {"step": self.step, "seconds": self.seconds, "curve": self.curve}
         return parts | counters | {"config": described(self.options)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on where `state` was."""
+        """Continue from `state`."""
         for name in ("net", "average", "adam"):
             getattr(self, name).load_state_dict(state[name])
         self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
@@ -203,10 +204,10 @@ def described(options: Options) -> dict[str, Any]:
 
 
 def train(options: Options) -> dict[str, Any]:
-    """Train, or go on, in the folder `options.out`; what result.json then holds.
+    """Train, or resume, in the folder `options.out`; returns what result.json then holds.
 
-    Raises FddError for an option out of range, a folder that cannot be written or holds another
-    run; KeyboardInterrupt when Ctrl-C stops it, once state and result, without "test", are saved.
+    Raises FddError for an option out of range and for a folder that cannot be written or holds
+    another run; KeyboardInterrupt after Ctrl-C, once state and result, without "test", are saved.
     """
     import torch
 
@@ -243,7 +244,7 @@ def train(options: Options) -> dict[str, Any]:
 
 
 def run(training: Training, test: tuple[Images, Floats]) -> bool:
-    """Take the steps that are left, save at each point of the curve; False if Ctrl-C stopped it."""
+    """Take the remaining steps and save at each point of the curve; False if Ctrl-C stopped it."""
     from baselines.training.stopping import stop_on_signal
 
     options, batch = training.options, training.options.batch_size
@@ -269,8 +270,8 @@ def run(training: Training, test: tuple[Images, Floats]) -> bool:
 def batches(options: Options, step: int) -> Generator[tuple[Images, NDArray[np.float32]]]:
     """Batches step, step + 1, ... without end: images and their `labels`.
 
-    Each is a pure function of the options and its number. One block of them is rendered in another
-    thread while the block before is learned.
+    Each is a pure function of the options and its number. A block of them is rendered in another
+    thread while the network learns the block before.
     """
     batch, rows = options.batch_size, options.batch_size * BLOCK_BATCHES
     card, first = options.card(), options.seed * SEED_ROWS
@@ -308,7 +309,7 @@ def save(training: Training) -> None:
 
 
 def saved_state(options: Options) -> dict[str, Any]:
-    """The state in `options.out`. FddError if it is damaged or of a run with other options."""
+    """The state in `options.out`. FddError if it is damaged or from a run with other options."""
     import torch
 
     try:

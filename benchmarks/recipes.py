@@ -2,9 +2,9 @@
 
     python -m benchmarks.recipes --folder runs/recipes
 
-Every run is scored on the test split of its own release, or on the pictures it held out; beside the
-models stand what needs none: the best constant, the nearest training image, and the renderer itself
-from another starting point, which no model of a', b', c, d can beat by much.
+Every run is scored on the test split of its own release, or on the pictures that it held out.
+Beside them stand scores without any model: of the best constant, of the nearest training image, and
+of the renderer itself from another starting point, which no model of a', b', c, d can beat by much.
 """
 
 from __future__ import annotations
@@ -45,16 +45,16 @@ COLUMNS = {
     "diversity": "diversity",
     "sharpness": "sharpness",
 }
-"""What is scored, with the heading in the table. ssim, top1, top10: the image that the model makes
-of a test image, G(E(x)) or G(v), against it, and its rank among all test images. r2: mean over the
-four of the kernel R2 of codes E(x). distance: energy distance of samples G(z) to test images, on
-pixels. diversity, sharpness: of samples, by those of test images."""
+"""What is scored, with the heading in the table. ssim: between a test image and what the model
+makes of it, G(E(x)) or G(v). top1, top10: retrieval of the test image among all of them. r2: mean
+over the four parameters of the kernel R2 of codes E(x). distance: energy distance of samples G(z)
+to test images, on pixels. diversity, sharpness: of samples, divided by those of test images."""
 SAMPLES = 1000
 SHOWN = 8
 FIT = 4000
-"""Train images that codes are fitted on, and that the best constant is the mean of."""
+"""Train images that R2 is fitted on, and whose mean is the best constant."""
 ENDS = (1984, 100_000)
-"""So many training images are searched for the nearest: those of 2019, and all of mini-1."""
+"""How many training images are searched for the nearest: those of 2019, and all of mini-1."""
 BLOCK = 2000
 
 
@@ -79,8 +79,10 @@ class Options:
 def score_run(
     model: Any, test: tuple[Images, Params | None], fit: Any, seed: int
 ) -> dict[str, float]:
-    """COLUMNS of a model, where it has them: test images uint8 [N, S, S, 3] and raw parameters
-    [N, 6], `fit` the same of train."""
+    """COLUMNS of a model, as far as it has them.
+
+    test: images uint8 [N, S, S, 3] and raw parameters [N, 6], or None; fit: the same of train.
+    """
     images, params = test
     found = {}
     codes = codes_of(model, images, params)
@@ -101,7 +103,7 @@ def codes_of(model: Any, images: Images, params: Params | None) -> Any:
 
 
 def sample_scores(samples: Images, images: Images) -> dict[str, float]:
-    """How much samples uint8 [N, S, S, 3] are like the first SAMPLES images of [M, S, S, 3]."""
+    """How similar samples uint8 [N, S, S, 3] are to the first SAMPLES of images [M, S, S, 3]."""
     from baselines.training.data import to_tensor
     from baselines.training.stopping import diversity, energy_distance, sharpness
 
@@ -120,7 +122,7 @@ def pair_scores(made: Images, images: Images) -> dict[str, float]:
 
 
 def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]]:
-    """The same scores of what needs no model, on `rows` test images of a release at that size."""
+    """The same scores without any model, on `rows` test images of a release at that size."""
     images, params = read_split(version, "test", size, rows)
     found = {"another test image": pair_scores(np.roll(images, 1, axis=0), images)}
     train, _ = fitted(version, size)
@@ -163,7 +165,7 @@ def fitted(version: str, size: int) -> tuple[Images, Params]:
 def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
     """(test images, parameters) and (train images, parameters) for a run with that config.json.
 
-    Of a run on a folder of pictures: those that it held out, without parameters.
+    For a run on a folder of pictures, those that it held out, without parameters.
     """
     version, size = config["version"], config["image_size"]
     if not config["data"].startswith("images:"):
@@ -198,7 +200,7 @@ def run_folders(options: Options) -> list[Path]:
 
 
 def pictures(options: Options) -> dict[str, Images]:
-    """The first test images, and what each run makes of them with its first seed, if anything."""
+    """The first test images, and what the first seed of each run makes of them, if anything."""
     from baselines import load_run
 
     rows: dict[str, Images] = {}
@@ -234,7 +236,7 @@ def score_folder(options: Options) -> pd.DataFrame:
 
 
 def table(scores: pd.DataFrame, beside: dict[str, dict[str, float]]) -> str:
-    """Markdown: a line a run, mean and standard deviation over its seeds; then what is beside."""
+    """Markdown: a line a run, mean and standard deviation over seeds; then a line a reference."""
     lines = [["run", "seeds", "steps", *COLUMNS.values()]]
     for name, group in scores.groupby("run", sort=False):
         steps = f"{group.step.min()}" if group.step.nunique() == 1 else "mixed"

@@ -1,4 +1,4 @@
-"""The oracle: the reader of parameters that is shipped, a ceiling for codes and an eye for images.
+"""The oracle: a shipped network that reads parameters from images, and so a ceiling for codes.
 
 May import: fdd, statistics.
 """

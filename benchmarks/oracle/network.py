@@ -32,7 +32,7 @@ CENTRE = np.array([1.5, 1.5, 0, 0])
 SPREAD = np.sqrt([0.75, 0.75, 3, 3])
 """Mean and deviation of |a|, |b|, c, d under uniform parameters: the network's unit."""
 READ_IMAGES = 30
-"""Images that the network reads at once: what it computes of more leaves a core's cache."""
+"""Images that the network reads at once: with more, its activations leave the cache of a core."""
 
 
 def network(size: int, width: int) -> nn.Module:
@@ -76,8 +76,8 @@ def network(size: int, width: int) -> nn.Module:
 
 
 def labels(params: Floats) -> NDArray[np.float32]:
-    """What the network learns: params [N, 6] -> float32 [N, 5], as `network` gives it but the last
-    column 1 where a b > 0 and 0 elsewhere."""
+    """What the network learns: params [N, 6] -> float32 [N, 5], in the units of its output; in the
+    last column 1 where a b > 0 and 0 elsewhere."""
     a, b, c, d = params[:, 2:].T
     units = (np.stack([np.abs(a), np.abs(b), c, d], axis=1) - CENTRE) / SPREAD
     return np.column_stack([units, a * b > 0]).astype(np.float32)
@@ -92,15 +92,15 @@ def views() -> Iterator[tuple[bool, bool, bool]]:
 class Reader:
     """A trained network as a function: images uint8 [N, S, S, 3] -> float64 [N, 4] (CANONICAL).
 
-    Each number is the mean over the eight views of an image, flipped and transposed, whose
-    parameters the symmetries of the equation tell.
+    Each number is the mean over the eight views of an image, flipped and transposed; the symmetries
+    of the equation give the parameters of each view.
     """
 
     def __init__(self, net: nn.Module, config: dict[str, Any]) -> None:
         self.net, self.config = net, config
 
     def __call__(self, images: Images) -> Floats:
-        """The parameters read; FddError unless images are uint8 [N, S, S, 3] of the right S."""
+        """What it reads; FddError unless images are uint8 [N, S, S, 3] of the right S."""
         return canonical(self.read(images))
 
     def read(self, images: Images, all_views: bool = True) -> Floats:
@@ -135,10 +135,11 @@ class Reader:
 
 
 def upright(found: Floats, down: bool, across: bool, transposed: bool) -> Floats:
-    """What is read from a flipped and then transposed image, [N, 5], as that of the image itself.
+    """What is read from images that were flipped and then transposed, [N, 5] -> the same for the
+    images themselves.
 
-    By the symmetries in `fdd.families`: a flip changes the signs of c and d, transposing swaps a
-    with b and c with d.
+    By the symmetries in `fdd.families`, a flip changes the signs of c and d, and transposing swaps
+    a with b and c with d.
     """
     found = found[:, [1, 0, 3, 2, 4]] if transposed else found
     return found * [1, 1, -1, -1, 1] if down != across else found
@@ -164,7 +165,7 @@ def to_tensor(images: Images, net: nn.Module) -> Tensor:
 def load_reader(path: str | PathLike[str], device: str = "cpu") -> Reader:
     """The reader that `python -m benchmarks.reader` wrote: its folder, or the .safetensors file.
 
-    Raises FddError where there is none, or the file is damaged.
+    Raises FddError if there is none, or the file is damaged.
     """
     import safetensors
 
@@ -194,10 +195,10 @@ def place_network(net: nn.Module, device: Any) -> nn.Module:
 
 
 def accuracy(found: Floats, params: Floats) -> dict[str, float]:
-    """R2 of a', b', c, d and |b|, and the share of right signs of a b.
+    """R2 of a', b', c, d and |b|, and how often the sign of a b is right.
 
-    found float64 [N, 5] as `Reader.read` gives it; params [N, 6]. R2 is at most 1, 0 for the mean,
-    and negative for worse than that.
+    found float64 [N, 5] as `Reader.read` gives it; params [N, 6]. R2 is at most 1; it is 0 for the
+    mean, and negative for anything worse.
     """
     true = fdd.canonical_params(params)[:, 2:]
     true = np.column_stack([true, np.abs(true[:, 1])])

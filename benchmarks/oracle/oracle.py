@@ -1,10 +1,10 @@
-"""The oracle: a supervised reader of the parameters, the ceiling of scores and the eye of others.
+"""The oracle: a supervised reader of the parameters that comes with a release.
 
 It was trained on the stream of `train`, each image once; it never saw val or test. What it reads is
-a ceiling for codes (in practice, not in theory: a longer training would read a little more); what
-it reads from G(v) says whether the generator drew v; and the channels before its last layers are
-the features that FID and the like are taken on, since no photographs were ever drawn by an
-equation.
+a ceiling for codes (in practice, not in theory: after longer training it would read a little more);
+what it reads from G(v) says whether the generator drew v; and the channels before its last layers
+are the features of FID and the like, since those of networks for photographs do not fit these
+images.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ SHIPPED = {
 
 @dataclass(frozen=True)
 class Oracle:
-    """A trained reader, and where it is from.
+    """A trained reader, and where it comes from.
 
     origin: "shipped" or the path of its file. sha256: of that file.
     """
@@ -81,9 +81,8 @@ def load_oracle(
 ) -> Oracle | None:
     """The oracle of a release: that in `path`, else the one that is shipped, else None.
 
-    `path` is what `python -m benchmarks.reader --version VERSION --out PATH` wrote. FddError where
-    it is missing, damaged, or of another release, and where the shipped file is not the published
-    one.
+    `path` is what `python -m benchmarks.reader --version VERSION --out PATH` wrote. FddError if it
+    is missing, damaged or for another release, or if the shipped file is not the published one.
     """
     name = release(version).name
     if path is not None:
@@ -115,7 +114,7 @@ def load_oracle(
 def packed(path: str | PathLike[str]) -> bytes:
     """A trained reader's file with its matrices in half precision: what is shipped as an oracle.
 
-    It halves the file and moves what is read by less than 0.002. FddError as `load_reader`.
+    This halves the file and changes what is read by less than 0.002. FddError as `load_reader`.
     """
     import safetensors.torch
 

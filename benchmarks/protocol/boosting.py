@@ -36,14 +36,14 @@ def score_boosting(
     Returns
     -------
     {score: {set: Cell}}, for boosting_r2 {score: {set: {parameter or "mean": Cell}}}. A part of DCI
-    is absent where `scores.dci` has None, since too little is known.
+    is absent if `scores.dci` has None for it, because too little is known.
 
     Notes
     -----
-    Of permuted parameters none is known, so that `scores.dci` has no value for them. The chance of
-    its parts is what the fits to permuted parameters give for the parameters that are known: how
-    the importances of noise look. What finds nothing at all counts 0. Intervals keep the fits, and
-    take the errors on other test images.
+    No permuted parameter is known, so `scores.dci` has no value for permuted ones. The permutation
+    baseline of its parts is what fits to permuted parameters give for the parameters that are
+    known: how the importances of noise look. A fit that finds nothing counts as 0. Intervals keep
+    the fits and take their errors on other test images.
     """
     seed, draws = settings.seed, settings.slow_draws
     fit, test = coded.fit, coded.test
@@ -68,7 +68,7 @@ def score_boosting(
 
 @dataclass(frozen=True)
 class _Read:
-    """What regressions read of TARGETS from test images; probed: float64 [T, N, 8], by probes."""
+    """What regressors read of TARGETS from test codes; probed: by the probes, float64 [T, N, 8]."""
 
     boosted: Reading
     probed: Floats
@@ -83,7 +83,7 @@ class _Read:
         """DCI of these columns, by the errors on all test images, or on some."""
         rise, truth, probed = self.boosted.rise, self.boosted.truth, self.probed
         if rows is not None:
-            # a row of `rise` is another image than that of `truth`, which makes no part another
+            # `rise` and `truth` have their rows in different orders, which no part depends on
             rise, truth, probed = rise[rows[rows < len(rise)]], truth[rows], probed[:, rows]
         return parts_of(importance_of(rise)[:, columns], loss(truth, probed)[:, columns])
 
@@ -136,5 +136,5 @@ def _null(tables: Floats, eases: Floats, columns: Numbers) -> Floats:
 
 
 def _numbers(parts: dict[str, Any]) -> Floats:
-    """The values of DCI [3]; 0 for what there is none of."""
+    """The values of DCI [3], 0 for those that are None."""
     return np.array([parts[name] or 0.0 for name in DCI])

@@ -1,4 +1,4 @@
-"""R2 and other scores with a number a column as cells: each column, and means over columns."""
+"""Cells of R2 and of other scores with one number a column: of columns, and of means over them."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def grouped_cells(
     groups: dict[Any, list[int]],
     settings: Settings,
 ) -> dict[Any, Cell]:
-    """Cells of the means over groups of columns of a score that has a number a column.
+    """Cells of a score with one number a column: of its mean over each group of columns.
 
     score: row numbers -> [D]. null: [draws, D]. ceiling: [D].
     """

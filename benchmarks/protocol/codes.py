@@ -1,4 +1,4 @@
-"""Every score of codes against parameters, each between its chance and its ceiling."""
+"""Every score of codes against parameters, each between permutation baseline and ceiling."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ from benchmarks.statistics.permutation import (
 
 @dataclass(frozen=True)
 class Entry:
-    """A score of codes that gives one number.
+    """A score of codes that is one number.
 
-    fits: it takes `test=` and is fitted on train; the others see test rows alone. pairwise: it
-    looks at all pairs of rows, so it gets `pairwise_rows` of them. floor: `permutation_floor`, or
-    what gives the same draws sooner. draws: the setting that says how many. least: with fewer test
-    images the score is absent, since a half of them is too few.
+    fits: it takes `test=` and is fitted on train; other scores see only test rows. pairwise: it
+    looks at all pairs of rows, so it gets only `pairwise_rows` rows. floor: `permutation_floor`, or
+    a function that gives the same draws faster. draws: the name of the setting with their number.
+    least: with fewer test images the score is absent, since a half of them would be too few.
     """
 
     score: Callable[..., float]
@@ -50,12 +50,12 @@ class Entry:
 
 
 def canonical_correlation(codes: Floats, params: Floats, test: Any) -> float:
-    """The mean canonical correlation on held-out rows; one that is missing counts 0."""
+    """The mean canonical correlation on held-out rows; a missing one counts as 0."""
     return float(np.sum(scores.cca(codes, params, test=test)) / params.shape[1])
 
 
 def codes_from_params(codes: Floats, params: Floats, test: Any) -> float:
-    """Share of the codes' variance, dead ones left out, that is linear in the parameters."""
+    """Share of the variance of the codes, without dead ones, that is linear in the parameters."""
     live = ~(constant_columns(codes) | constant_columns(test[0]))
     if not live.any():
         return 0.0
@@ -107,11 +107,11 @@ REGRESSORS = {
     "nonlinear_r2": ("kernel", 999),
     "neighbours_r2": ("neighbours", 199),
 }
-"""R2 scores: the regressor of `scores.predict`, and how many draws share a fit."""
+"""R2 scores: the regressor of `scores.predict`, and how many draws are fitted at once."""
 MCC = {"mcc": "pearson", "mcc_spearman": "spearman"}
-"""`scores.mcc` as it is: the correlation."""
+"""`scores.mcc` without an alignment: the kind of correlation."""
 OTHER_SETS = ("canonical", "raw")
-"""The sets of all scores but R2 and MCC."""
+"""The sets that all scores but R2 and MCC are taken for."""
 
 
 def score_codes(
@@ -125,12 +125,12 @@ def score_codes(
     Parameters
     ----------
     best : the same images with the codes that the oracle reads from them, for the ceiling
-    say : told which score begins
+    say : called with the name of each score when it begins
 
     Returns
     -------
     {score: {set of SETS: Cell}}; for an R2 {score: {set: {parameter or "mean": Cell}}}; scores of
-    DCI are absent where nothing is known.
+    DCI are absent if no parameter is known.
     """
     found: dict[str, Any] = {}
     for name in REGRESSORS:
@@ -150,7 +150,7 @@ def score_codes(
 def _r2(
     name: str, coded: Coded, settings: Settings, best: Coded | None
 ) -> dict[str, dict[str, Cell]]:
-    """R2 of every parameter, all from one fit, and its mean over each set."""
+    """R2 of every parameter, all from one fit, and the mean over each set."""
     regressor, batch = REGRESSORS[name]
     read = partial(
         scores.predict, regressor=regressor, max_rows=settings.nonlinear_rows, seed=settings.seed
@@ -169,7 +169,7 @@ def _r2(
 def _mcc(correlation: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Cell]:
     """`scores.mcc` of every set, from one matrix of correlations with all TARGETS."""
 
-    if correlation == "spearman":  # of ranks it is Pearson's, and no permutation changes them
+    if correlation == "spearman":  # Pearson's of the ranks, which no permutation changes
         coded, best = _ranked(coded), None if best is None else _ranked(best)
 
     def score(codes: Floats, params: Floats, test: Pair) -> Floats:
@@ -198,7 +198,7 @@ def _ranked(coded: Coded) -> Coded:
 
 
 def _of_set(coded: Coded, kind: str, rows: int | None) -> Coded:
-    """Codes beside the parameters of one set; of test, so many rows."""
+    """The same with the parameters of one set, and with at most so many test rows."""
     (codes, params), (new, truth), columns = coded.fit, coded.test, SETS[kind]
     return Coded((codes, params[:, columns]), (new[:rows], truth[:rows][:, columns]))
 

@@ -1,4 +1,4 @@
-"""What a model is scored on: images of two splits, their parameters, renderer and oracle."""
+"""What a model is scored on: images of two splits, their parameters, the renderer, the oracle."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class World:
 
 @dataclass(frozen=True)
 class Data:
-    """The images that a model is scored on, and what is known of them.
+    """The images that a model is scored on, and what is known about them.
 
     train, test : images uint8 [N, S, S, 3], S >= 11, and raw params [N, 6]; everything is fitted on
         the first and scored on the second
@@ -80,7 +80,7 @@ class Coded:
 def open_split(version: str, split: str, rows: int, name: str = "rows") -> Dataset:
     """A split of a release, with raw parameters.
 
-    FddError, which calls the number `name`, where the split has fewer rows than that.
+    FddError, which calls the number of rows `name`, if the split has fewer.
     """
     data = fdd.load(split, params="raw", version=version)
     if rows > len(data):
@@ -94,12 +94,12 @@ def read_images(data: Dataset, size: int, rows: Sequence[int]) -> Images:
 
 
 def read_split(version: str, split: str, size: int, rows: int, name: str = "rows") -> Rows:
-    """The first rows of a split at that size; FddError as `open_split`."""
+    """The first rows of a split at that size; errors as of `open_split`."""
     return _first(open_split(version, split, rows, name), size, rows)
 
 
 def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None) -> Data:
-    """What a model with images of that size is scored on; FddError as `open_split`.
+    """What a model with images of that size is scored on; errors as of `open_split`.
 
     The oracle reads the release's own images, whatever the size of the model's.
     """

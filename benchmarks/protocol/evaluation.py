@@ -21,17 +21,17 @@ from fdd.errors import FddError, whole_number
 
 LEAST_IMAGES = 40
 SHOWN = 8
-"""Columns of the figure of pairs; its rows are FD(v) and CAPTIONS."""
+"""Columns of the figure of pairs; its rows are FD(v) and those of CAPTIONS."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
     """`result`, ready for JSON, and what the figures show.
 
-    truth, predicted: float64 [N, 8], test parameters (columns TARGETS) and their nonlinear guesses.
-    correlation: float64 [K, 8], |Pearson| of test codes and parameters; these two are None without
-    an encoder. pictures: by name, uint8 [8, S, S, 3]: test images and what the generator makes of
-    them, and both along a line of parameters.
+    truth, predicted: float64 [N, 8], the test parameters (columns TARGETS) and the nonlinear
+    predictions of them. correlation: float64 [K, 8], |Pearson| of test codes and parameters.
+    Without an encoder, predicted and correlation are None. pictures: by name, uint8 [8, S, S, 3]:
+    test images and what the generator makes of them, and both along a line of parameters.
     """
 
     result: dict[str, Any]
@@ -55,14 +55,14 @@ def evaluate(
     model : has `latent_size` and any of `encode` (images uint8 [N, S, S, 3] -> codes [N,
         latent_size]), `codes` (name of a split, N -> the codes of its first N images), `generate`
         (codes -> images uint8) and `vectors` (raw params [N, 6] -> the codes that stand for them);
-        what it lacks is missing or None, and the scores of it are absent
+        what it lacks is missing or None, and the scores that need it are absent
     settings : draws, sizes and seed; those of the protocol if not given
-    say : told what begins
+    say : called with a few words whenever a part begins
 
     Raises
     ------
-    FddError : on other shapes, fewer than 40 images, values that are not finite, in what is given
-        and in what the model returns; a model that neither encodes nor generates.
+    FddError : for other shapes, fewer than 40 images or values that are not finite, given or
+        returned by the model; for a model that neither encodes nor generates.
     """
     settings = settings or Settings()
     data = replace(data, train=_rows("train", data.train), test=_rows("test", data.test))
@@ -118,7 +118,7 @@ def head(
     config: Mapping[str, Any] | None = None,
     weights_sha256: str = "",
 ) -> dict[str, Any]:
-    """What a result file says of the model, the release `version` and the oracle."""
+    """What a result file says about the model, the release `version` and the oracle."""
     return {
         "name": name,
         "run": run,

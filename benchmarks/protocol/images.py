@@ -1,4 +1,4 @@
-"""Every score of a generator against the renderer, each between its chance and its ceiling."""
+"""Every score of a generator against the renderer, each between baseline and ceiling."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Codes = Callable[[Floats], ArrayLike]
 """Raw parameters [N, 6] -> codes [N, K]."""
 
 CONDITIONS = ("direct", "aligned", "reconstruction")
-"""Which code the generator gets for v. direct: the code that stands for v in this model; for codes
-of six numbers v itself, scaled. aligned: a linear map of canonical v, fitted on (params, codes) of
-train. reconstruction: E(FD(v)), the best it can show."""
+"""Which code the generator gets for v. direct: the code that stands for v in this model; if codes
+have six numbers, v itself, scaled. aligned: a linear map of canonical v, fitted on (params, codes)
+of train. reconstruction: E(FD(v)), the best that it can show."""
 RANKED = ("top1", "top10", "mean_reciprocal_rank")
 CAPTIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(v)))"}
 
@@ -42,9 +42,9 @@ def vectors_of(model: Any) -> Codes | None:
 def conditions(
     model: Any, data: Data, fit_codes: Floats | None, codes: Floats | None
 ) -> dict[str, Codes | Floats]:
-    """The codes of the test images by CONDITIONS, as functions of v, or as they are.
+    """By CONDITIONS: a function from v to codes, or the codes of the test images.
 
-    fit_codes, codes: of the images of train and of test; both None without an encoder.
+    fit_codes, codes: what the encoder gives for train and for test; None without an encoder.
     """
     given: dict[str, Any] = {}
     vectors = vectors_of(model)
@@ -73,7 +73,7 @@ def score_generator(
     Parameters
     ----------
     model : has `generate`
-    given : of `conditions`
+    given : what `conditions` returns
 
     Returns
     -------
@@ -119,7 +119,7 @@ def generate(model: Any, codes: ArrayLike, like: Images) -> Images:
 
 
 def _moved(truth: Floats, step: float, rng: np.random.Generator) -> Floats:
-    """Parameters a step of that length away in a, b, c, d; turned back where they would leave."""
+    """Parameters one step of that length away in a, b, c, d; reversed where it would leave +-3."""
     direction = rng.standard_normal((len(truth), 4))
     direction *= step / np.linalg.norm(direction, axis=1, keepdims=True)
     direction = np.where(np.abs(truth[:, 2:] + direction) > 3, -direction, direction)
@@ -149,7 +149,7 @@ def _values(made: Images, data: Data) -> dict[str, Any]:
 
 
 def _forms(images: Images) -> dict[str, Images | None]:
-    """Other forms of the images that count as the same: none, and turned by 180 degrees."""
+    """By suffix of a score, another form of each image that counts as the same one, if any."""
     return {"": None, "_turned": images[:, ::-1, ::-1]}
 
 
@@ -191,7 +191,7 @@ def _cells(made: Images, data: Data, settings: Settings, best: Mapping[str, Any]
 def _read(
     read: Floats, truth: Floats, settings: Settings, best: Mapping[str, Any]
 ) -> dict[str, Cell]:
-    """R2 of what the oracle reads from G(v), beside that of another image's parameters."""
+    """R2 of what the oracle reads from G(v); its baseline takes the parameters of other images."""
     true = fdd.canonical_params(truth)[:, 2:]
     rng = np.random.default_rng(settings.seed)
     orders = permutations(len(true), settings.draws, rng)

@@ -1,4 +1,4 @@
-"""Chance of scores that see means and covariances alone, on a few rows that have the same ones."""
+"""The permutation baseline of scores that see means and covariances alone, from a few rows."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def moments_floor(
 ) -> Floor:
     """`permutation_floor` of a score that sees nothing but means and covariances.
 
-    Such are scores made of least squares, Pearson correlations and canonical correlations. A draw
-    changes only the covariances of codes with params, so the score is taken of 2 (K + D) rows with
-    the moments of the N permuted ones: the same draws, up to rounding, many times as fast.
-    Arguments and errors as there.
+    Least squares, Pearson correlations and canonical correlations make such scores. A draw changes
+    only the covariances of codes with params, so the score is taken on 2 (K + D) rows that have the
+    moments of the N permuted ones: the same draws, up to rounding, many times as fast. Arguments
+    and errors are those of `permutation_floor`.
 
     >>> import numpy as np
     >>> from benchmarks.statistics.permutation import permutation_floor
@@ -71,7 +71,7 @@ def _span(rows: Floats) -> _Span:
 
 
 def _stand_in(x: _Span, y: _Span, order: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """Few rows of codes and of params, with the moments of codes and of params in that order."""
+    """A few rows of codes and params with the moments of all, params being in that order."""
     shared = x.basis.T @ y.basis[order]
     # an orthonormal basis of params has `shared` along that of codes, and the rest beside it
     values, vectors = np.linalg.eigh(np.eye(shared.shape[1]) - shared.T @ shared)

@@ -1,4 +1,4 @@
-"""The quality of a generator's own images as a set, beside real ones."""
+"""The quality of the samples of a generator: its own images as a set, beside real ones."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import floor_of
 
 COMPONENTS = 64
-"""Principal components of the control."""
+"""Principal components that the control `pca_fid` takes."""
 NEAREST = 5
-"""Neighbours that make the balls of precision, recall, density and coverage."""
+"""Neighbours that set the radius of the balls of precision, recall, density and coverage."""
 
 Sets = tuple[Floats, Floats, Floats, Floats]
 """Features [N, F] of real, made and other real images, and of noise."""
 
 
 def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
-    """Quality of the generator's own images, between that of noise and that of other real ones.
+    """Quality of a generator's samples, between that of noise and that of other real images.
 
     Parameters
     ----------
@@ -40,9 +40,10 @@ def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
 
     Returns
     -------
-    {score: {"samples": Cell}}. Intervals are over halves of both sets. The chance is what images of
-    random pixels get; that is no null hypothesis, so there is no p. "p_same" is that of made and
-    real images being of one distribution, from "draws" random deals (`benchmarks.images.pooled`).
+    {score: {"samples": Cell}}. Intervals are over halves of both sets. "chance" is what images of
+    random pixels get; that is no null hypothesis, so there is no p. "p_same" is the p-value of the
+    hypothesis that made and real images come from one distribution, from "draws" random deals
+    (`benchmarks.images.pooled`).
     """
     (others, params), images = data.train, data.test[0]
     count = min(len(images), len(others) // 2)

@@ -23,17 +23,17 @@ TARGETS = ("x0", "y0", "a", "b", "c", "d", "a'", "b'")
 """The parameters, and a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are."""
 
 SETS = {"canonical": [6, 7, 4, 5], "raw": [2, 3, 4, 5], "start": [0, 1]}
-"""Columns of TARGETS that are scored together: what an image can tell, the same with the signs that
-it does not tell, and the starting point, which leaves next to no trace."""
+"""Columns of TARGETS that are scored together: what is identifiable from an image, the same with
+signs that are not, and the starting point, which leaves next to no trace."""
 
 LEAST_ROOM = 0.02
-"""Between chance and ceiling; with less there is nothing to have a share of."""
+"""The least distance from chance to ceiling for a score to have a share of it."""
 
 Cell = dict[str, Any]
 """One score: "score", and, where they exist, "low" and "high" (95 % over images), "chance",
 "chance_95", "p" and "draws" (of the permutations), "ceiling", and "share" = (score - chance) /
-(ceiling - chance). Of samples, "p_same" in place of p: of made and real images being of one
-distribution."""
+(ceiling - chance). Samples have "p_same" in place of p: that of the hypothesis that made and real
+images come from one distribution."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +41,15 @@ class Settings:
     """What the protocol fixes. Other values are allowed and listed as deviations in the scores."""
 
     seed: int = 0
-    """Of subsets, permutations and half-samples."""
+    """Seed of the subsets, permutations and half-samples."""
     train_images: int = 4000
-    """The first so many of the split that scores are fitted on."""
+    """How many images, the first of train, scores are fitted on."""
     test_images: int = 2000
-    """The first so many of the split that scores are taken on."""
+    """How many images, the first of test, scores are taken on."""
     pairwise_rows: int = 500
     """Test images that scores of all pairs of images are taken on."""
     draws: int = 999
-    """Permutations for a score's chance."""
+    """Permutations for the baseline of a score."""
     slow_draws: int = 99
     """The same for gradient boosting with DCI, FID, and the old scores, which take longer."""
     few_draws: int = 19
@@ -59,12 +59,12 @@ class Settings:
     halves: int = 50
     """Half-samples for the standard error of an interval."""
     block: int = 10
-    """Images that exchange their partners, for the chance of a score of pairs of images."""
+    """Images that exchange partners, for the baseline of a score of pairs of images."""
     step: float = 0.05
-    """Length of a step in a, b, c, d, in the parameters' own unit."""
+    """Length of a step in a, b, c, d, in the unit of the parameters."""
 
     def deviations(self) -> list[str]:
-        """What is not as the protocol has it, in words."""
+        """What differs from the protocol, in words."""
         standard = asdict(Settings())
         return [
             f"{name} is {value}, not {standard[name]}"
