@@ -212,7 +212,7 @@ def test_a_full_disk_leaves_no_scores(capsys, monkeypatch, tmp_path):
 
     monkeypatch.setattr("pathlib.Path.write_bytes", full)
     assert score_renderer("Renderer", "--out", "out") == 2
-    assert "No space left on device" in capsys.readouterr().err.splitlines()[-1]
+    assert ": the disk is full; " in capsys.readouterr().err.splitlines()[-1]
     assert list((tmp_path / "out").iterdir()) == []
 
 
