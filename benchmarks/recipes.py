@@ -38,8 +38,8 @@ Read = Callable[[Any], Images]
 
 COLUMNS = {
     "ssim": "SSIM",
-    "top1": "found first",
-    "top10": "found in 10",
+    "top1": "retrieval at 1",
+    "top10": "retrieval at 10",
     "r2": "R2 of a', b', c, d",
     "distance": "distance",
     "diversity": "diversity",
