@@ -32,7 +32,7 @@ from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, not_linked, writing_to
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
-from fdd.rendering.render import count_groups, shaded
+from fdd.rendering.cpu import count_groups, shaded
 
 Floats = NDArray[np.float64]
 

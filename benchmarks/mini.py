@@ -29,7 +29,7 @@ from fdd.commands import command
 from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import release
-from fdd.rendering.render import count_groups
+from fdd.rendering.cpu import count_groups
 
 BINS = 6
 """Equal bins of |a|, |b|, |c|, |d| from 0 to 3."""

@@ -10,7 +10,7 @@ from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
 from fdd.cli import main
 from fdd.folders.sheets import imaged_params
-from fdd.rendering.render import count_groups
+from fdd.rendering.cpu import count_groups
 
 KNOWN = "choose from " + ", ".join(FAMILIES)
 

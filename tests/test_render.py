@@ -1,6 +1,5 @@
 """Images are exact: the published bytes, the reference's counts, whatever the batch or thread."""
 
-import importlib
 import threading
 import time
 from functools import partial
@@ -15,10 +14,8 @@ from fdd import FddError
 from fdd.attractors import reference
 from fdd.attractors.families import FAMILIES
 from fdd.data.published import parse_name
-from fdd.rendering import cpu_kernel
+from fdd.rendering import cpu, cpu_kernel
 from fdd.rendering.palettes import PALETTES
-
-render_module = importlib.import_module("fdd.rendering.render")
 
 FAMILY = FAMILIES["fractal_dream"]
 PERIODIC = (-0.5, 0.3, 1.0, 0.9, -0.8, -0.7)
@@ -267,8 +264,8 @@ def test_when_one_worker_stops_the_others_stop_at_their_next_block(failing, erro
         time.sleep(0.005)
 
     blocks = 60
-    monkeypatch.setattr(render_module, "_block_rows", lambda *arguments: cpu_kernel.GROUP)
+    monkeypatch.setattr(cpu, "_block_rows", lambda *arguments: cpu_kernel.GROUP)
     params = np.tile(ROW, (blocks * cpu_kernel.GROUP, 1))
     with pytest.raises(error, match="stop"):
-        render_module.count_groups(params, 4, 20, 2, finish)
+        cpu.count_groups(params, 4, 20, 2, finish)
     assert len(after) < blocks // 2

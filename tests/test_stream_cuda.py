@@ -14,10 +14,11 @@ from torch.utils.data import DataLoader
 
 import fdd
 from fdd import FddError
+from fdd.attractors.families import FAMILIES
 from fdd.releases.candidates import candidates
 from fdd.releases.sampling import draw_in_rounds
+from fdd.rendering.cpu import count_groups, shaded
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import FAMILY, count_groups, shaded
 
 VERSION = "tiny-1"
 
@@ -45,7 +46,12 @@ def calls(monkeypatch, tiny):
         inside.pop()
 
     def render_cuda(rows, output, size, points, palette, family, device, memory):
-        assert (inside, size, points, family) == ([side], tiny.size, tiny.points, FAMILY)
+        assert (inside, size, points, family) == (
+            [side],
+            tiny.size,
+            tiny.points,
+            FAMILIES["fractal_dream"],
+        )
         made.append(("render", len(rows)))
         counts, degenerate = counted(rows, size, points)
         return torch.from_numpy(shaded(counts, output, palette)), degenerate

@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from baselines.training.data import Batch, Images, to_images, to_tensor
+from fdd.attractors.params import checked_params
 from fdd.errors import FddError
-from fdd.rendering.render import checked_params
 
 BATCH = 256
 """Rows that go through a network at a time."""

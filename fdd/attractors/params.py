@@ -1,4 +1,4 @@
-"""Forms of the latent vector: raw, scaled to [-1, 1], canonical."""
+"""Parameters: checked, drawn, and the forms of the latent vector: raw, scaled, canonical."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike
 
-from fdd.attractors.families import FAMILIES
+from fdd.attractors.families import FAMILIES, Family
 from fdd.errors import FddError, known, whole_number
 
 NAMES = ("x0", "y0", "a", "b", "c", "d")
@@ -30,6 +30,27 @@ def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray
         raise FddError(
             f"params has shape {list(array.shape)}; it must be [N, {len(columns)}] or "
             f"[{len(columns)}], columns {names}"
+        )
+    return array
+
+
+def checked_params(params: ArrayLike, family: Family = FAMILIES["fractal_dream"]) -> np.ndarray:
+    """Parameters as float64 [N, P] or [P]; refused when not numbers, not finite or out of range."""
+    array = as_params(params, family.parameters)
+    if array.ndim > 2:
+        raise FddError(
+            f"params has shape {list(array.shape)}; it must be [N, {array.shape[-1]}] or "
+            f"[{array.shape[-1]}], columns {', '.join(family.parameters)}"
+        )
+    rows = array.reshape(-1, array.shape[-1])
+    low, high = np.array(family.ranges).T
+    whole = np.isin(family.parameters, family.whole)
+    good = (rows >= low) & (rows <= high) & (~whole | (rows == np.trunc(rows)))
+    for row, column in np.argwhere(~good)[:1]:
+        kind = "whole" if whole[column] else "finite"
+        raise FddError(
+            f"params: {family.parameters[column]}={float(rows[row, column])!r} in row {row} must "
+            f"be a {kind} number from {low[column]:g} to {high[column]:g}"
         )
     return array
 

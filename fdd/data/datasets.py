@@ -15,8 +15,8 @@ from fdd.attractors.params import FORMS, NAMES
 from fdd.data import cache, published
 from fdd.errors import FddError
 from fdd.releases.cards import Release
+from fdd.rendering.cpu import shaded
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import shaded
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from fdd.attractors.families import FAMILIES
 from fdd.releases.cards import Release
 from fdd.releases.sampling import draw_in_rounds
-from fdd.rendering.render import FAMILY
 
 EMPTY = {"rgb": 255, "gray": 255, "counts": 0}
 """All channels of an empty pixel, and of no other: palettes lack white, gray ink is below 255."""
@@ -67,7 +67,14 @@ class SideStream:
 
         size, points = self._card.size, self._card.points
         images, degenerate = render_cuda(
-            rows, self._output, size, points, self._palette, FAMILY, self._stream.device, None
+            rows,
+            self._output,
+            size,
+            points,
+            self._palette,
+            FAMILIES["fractal_dream"],
+            self._stream.device,
+            None,
         )
         if self._output == "counts":  # torch computes little with uint32; these counts fit
             images = images.view(self._torch.int32)

@@ -9,15 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES
-from fdd.attractors.params import uniform_params
+from fdd.attractors.params import checked_params, uniform_params
 from fdd.errors import FddError, known, whole_number
 from fdd.files import writing_to
 from fdd.pictures import grid, save_png
-from fdd.rendering.render import (
-    checked_params,
-    count_groups,
-    render,
-)
+from fdd.rendering.cpu import count_groups
+from fdd.rendering.render import render
 
 
 def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.ndarray:

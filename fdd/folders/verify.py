@@ -9,18 +9,13 @@ from typing import Any
 import numpy as np
 from tqdm import tqdm
 
-from fdd.attractors.params import NAMES
+from fdd.attractors.params import NAMES, checked_params
 from fdd.data.packaged import is_package
 from fdd.data.published import image_folder, list_images, palette_folders, parse_name, read_image
 from fdd.errors import FddError, known, whole_number
+from fdd.rendering.cpu import count_groups, shaded
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import (
-    MAX_POINTS,
-    MAX_SIZE,
-    checked_params,
-    count_groups,
-    shaded,
-)
+from fdd.rendering.render import MAX_POINTS, MAX_SIZE
 
 
 def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[str, Any]:

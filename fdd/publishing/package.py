@@ -34,7 +34,8 @@ from fdd.publishing.croissant import croissant
 from fdd.publishing.texts import kaggle_metadata, licence, readme
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw, sample_params
-from fdd.rendering.render import render, shaded
+from fdd.rendering.cpu import shaded
+from fdd.rendering.render import render
 
 PALETTE = "kbc"
 SHARD_PIXELS = 5000 * 128**2

@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from fdd.attractors.params import NAMES
 from fdd.devices import available_threads
 from fdd.errors import whole_number
 from fdd.releases.candidates import candidates
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
-from fdd.rendering.render import FAMILY, count_groups
+from fdd.rendering.cpu import count_groups
 
 
 def draw_in_rounds(
@@ -29,7 +30,7 @@ def draw_in_rounds(
     of the rows `chosen` belong at `places` of the block. A rendering takes nearly as long for few
     rows as for `together`, so images that are still open try several candidates in one round.
     """
-    params = np.empty((len(indices), len(FAMILY.ranges)))
+    params = np.empty((len(indices), len(NAMES)))
     places, attempt = np.arange(len(indices)), 0
     while len(places):
         tries = max(1, together // len(places))
@@ -105,4 +106,4 @@ def sample_params(
         draw(card, split, first, min(4096, start + n - first))
         for first in range(start, start + n, 4096)
     ]
-    return np.concatenate([np.empty((0, len(FAMILY.ranges))), *blocks])
+    return np.concatenate([np.empty((0, len(NAMES))), *blocks])

@@ -20,6 +20,7 @@ import numpy as np
 from fdd.attractors.families import Family
 from fdd.errors import FddError, missing_extra, whole_number
 from fdd.rendering import shading as shade
+from fdd.rendering.cpu import render_cpu
 from fdd.rendering.palettes import PALETTES
 
 if TYPE_CHECKING:
@@ -168,15 +169,9 @@ def _counted_by_cpu(
     rows: np.ndarray, size: int, points: int, family: Family
 ) -> tuple[np.ndarray, np.ndarray]:
     """Counts int32 [n, size, size] and degeneracy bool [n] of the rare rows left to the CPU."""
-    from fdd.rendering.render import render
-
-    counts, degenerate = np.zeros((len(rows), size, size), np.int32), np.zeros(len(rows), bool)
-    for i, row in enumerate(rows):
-        try:
-            counts[i] = render(row, "counts", size, points, family=family.name)
-        except FddError:
-            degenerate[i] = True
-    return counts, degenerate
+    counts, degenerate = render_cpu(rows, "counts", size, points, "kbc", None, family)
+    counts[degenerate] = 0
+    return counts.view(np.int32), degenerate
 
 
 def _configured(kernel: Any, *configuration: Any) -> Any:
