@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -32,7 +32,7 @@ from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, not_linked, writing_to
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
-from fdd.rendering.cpu import count_groups, shaded
+from fdd.rendering.cpu import render_cpu
 
 Floats = NDArray[np.float64]
 
@@ -161,15 +161,8 @@ def fractal_dream(params: Params, card: Release) -> tuple[Images, NDArray[np.boo
 
     Degenerate parameters have no image and are left white, where `fdd.render` would refuse all.
     """
-    images = np.full((len(params), card.size, card.size, 3), 255, np.uint8)
-    imaged = np.empty(len(params), bool)
-
-    def finish(rows: slice, counts: NDArray[Any], degenerate: NDArray[np.bool_]) -> None:
-        imaged[rows] = ~degenerate
-        images[rows][~degenerate] = shaded(counts[~degenerate], "rgb", "kbc")
-
-    count_groups(params, card.size, card.points, None, finish)
-    return images, imaged
+    images, degenerate = render_cpu(card.drawing(), params)
+    return images, ~degenerate
 
 
 def between_codes(model: Model, options: Options) -> Frames:

@@ -30,6 +30,7 @@ from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import release
 from fdd.rendering.cpu import count_groups
+from fdd.rendering.drawing import Drawing
 
 BINS = 6
 """Equal bins of |a|, |b|, |c|, |d| from 0 to 3."""
@@ -77,7 +78,7 @@ def occupied(params: Floats, size: int, points: int) -> NDArray[np.int64]:
         found = np.count_nonzero(counts.reshape(len(counts), -1), axis=1)
         cells[rows] = np.where(degenerate, 0, found)
 
-    count_groups(params, size, points, None, finish)
+    count_groups(Drawing(size=size, points=points), params, finish)
     return cells
 
 

@@ -41,7 +41,7 @@ from fdd.errors import FddError, known, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
-from fdd.rendering.cpu import shaded
+from fdd.rendering.drawing import shaded
 
 SIZES = (16, 32, 64, 128, 256)
 STATE, RESULT = "state.pt", "result.json"
@@ -127,7 +127,7 @@ def draw_images(card: Release, split: str, start: int, rows: int) -> tuple[Image
     """Rows from `start` on of a split: images uint8 [rows, S, S, 3], params float64 [rows, 6]."""
     counts = np.empty((rows, card.size, card.size), np.uint16)
     params = draw(card, split, start, rows, counts)
-    return shaded(counts, "rgb", "kbc"), params
+    return shaded(card.drawing(), counts), params
 
 
 class Training:

@@ -168,25 +168,19 @@ def _preview(arguments: argparse.Namespace) -> int:
     from fdd.folders.sheets import contact_sheet, imaged_params
     from fdd.releases.cards import release
     from fdd.releases.sampling import sample_params
+    from fdd.rendering.drawing import checked_drawing
 
     card = release(arguments.version)
     size = card.size if arguments.size is None else arguments.size
     points = card.points if arguments.points is None else arguments.points
     family = arguments.family or "fractal_dream"
+    drawing = checked_drawing(family, size, points, palette=arguments.palette)
     params = arguments.params
     if params is None and arguments.family is None:
         params = sample_params(arguments.count, arguments.split, arguments.start, arguments.version)
     elif params is None:
         params = imaged_params(arguments.count, family, arguments.seed, points)
-    contact_sheet(
-        params,
-        arguments.out,
-        columns=arguments.columns,
-        palette=arguments.palette,
-        size=size,
-        points=points,
-        family=family,
-    )
+    contact_sheet(drawing, params, arguments.out, arguments.columns)
     print(f"{len(params)} images in {arguments.out}")
     return 0
 

@@ -17,6 +17,7 @@ from fdd.arithmetic import sines
 from fdd.attractors.families import FAMILIES
 from fdd.rendering import cuda as render_cuda
 from fdd.rendering import shading
+from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
 
 pytest.importorskip("numba_cuda", reason="numba-cuda is not installed")
@@ -127,19 +128,23 @@ def test_an_orbit_that_repeats_itself_may_need_the_full_step_each_time(simulated
 
 
 def test_an_image_that_no_try_decides_is_left_to_the_cpu(simulated):
-    rows = cuda_programs.parameter_rows(FAMILIES["clifford"])
-    check_same(simulated, "undecided", rows, family="clifford")
-    asked = simulated["left to the CPU"].tolist()
-    assert 0 < len(asked) < len(rows)
-    assert all(row in rows.tolist() for row in asked)
+    rows = cuda_programs.undecided_rows()
+    assert np.isnan([sines.cos_one(a * x) for x, a in rows[:, [0, 2]]]).tolist() == [
+        False,
+        True,
+        True,
+        False,
+    ]
+    for output in ("counts", "rgb"):
+        name = f"undecided, {output}"
+        check_same(simulated, name, rows, output, family="clifford")
+        assert simulated[f"{name}, degenerate"].tolist() == [False, False, True, False]
 
 
 def test_counts_of_any_spread_are_shaded_as_on_the_cpu(simulated):
     counts = simulated["synthetic counts"].astype(np.uint32)
-    np.testing.assert_array_equal(simulated["shaded, None"], shading.gray(counts))
-    np.testing.assert_array_equal(
-        simulated["shaded, kbc"], shading.rgb(counts, np.asarray(PALETTES["kbc"]))
-    )
+    np.testing.assert_array_equal(simulated["shaded, gray"], shading.gray(counts))
+    np.testing.assert_array_equal(simulated["shaded, rgb"], shading.rgb(counts, PALETTES["kbc"]))
 
 
 def mpfr_cos(values):
@@ -266,7 +271,8 @@ def gpu(free):
 def test_a_plan_keeps_to_the_memory_and_does_all_images(images, size, points, output):
     least = 2**23 + 16 * size**2
     for memory in (least, 3 * least, 2**33, 2**40):
-        use = render_cuda.plan(gpu(0), images, size, points, output, memory)
+        drawing = Drawing(size=size, points=points, output=output)
+        use = render_cuda.plan(gpu(0), drawing, images, memory)
         waiting = 0 if output == "counts" else 4 * size**2 * use.images
         needed = use.blocks * 64 * (16 * use.stored + 48) + waiting
         needed += 8 * use.levels * use.shading_blocks
@@ -280,22 +286,19 @@ def test_a_plan_keeps_to_the_memory_and_does_all_images(images, size, points, ou
 
 def test_a_plan_uses_half_of_what_is_free_unless_told():
     free, memory = gpu(2**36), gpu(0)
-    shape = (65536, 128, 60000, "counts")
-    assert render_cuda.plan(free, *shape, None) == render_cuda.plan(memory, *shape, 2**35)
+    work = (Drawing(output="counts"), 65536)
+    assert render_cuda.plan(free, *work, None) == render_cuda.plan(memory, *work, 2**35)
 
 
 def test_too_little_memory_is_refused():
     message = "memory=8650751 must be a whole number of at least 8650752"
     with pytest.raises(FddError, match=f"^{re.escape(message)}$"):
-        render_cuda.plan(gpu(0), 1, 128, 60000, "rgb", 8650751)
+        render_cuda.plan(gpu(0), Drawing(), 1, 8650751)
 
 
 def draw(rows, output="counts", family="fractal_dream", device="cuda", memory=None, **shape):
-    shape = {"size": 128, "points": 60000, "palette": "kbc"} | shape
-    rows = np.array(rows, float)
-    return render_cuda.render_cuda(
-        rows, output, **shape, family=FAMILIES[family], device=device, memory=memory
-    )
+    drawing = Drawing(family, output=output, **shape)
+    return render_cuda.render_cuda(drawing, np.array(rows, float), device, memory)
 
 
 def check_on_gpu(rows, output, family):

@@ -10,7 +10,8 @@ from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
 from fdd.cli import main
 from fdd.folders.sheets import imaged_params
-from fdd.rendering.cpu import count_groups
+from fdd.rendering.cpu import render_cpu
+from fdd.rendering.drawing import Drawing
 
 KNOWN = "choose from " + ", ".join(FAMILIES)
 
@@ -65,12 +66,7 @@ def test_whole_numbers_take_each_value_as_often():
 @every_family
 def test_the_declared_share_of_draws_has_an_image(family):
     rows = uniform_params(320, family.name, 5)
-    imaged = np.zeros(len(rows), bool)
-
-    def finish(group, counts, degenerate):
-        imaged[group] = ~degenerate
-
-    count_groups(rows, 2, 60000, None, finish, family)
+    imaged = ~render_cpu(Drawing(family.name, size=2), rows)[1]
     spread = np.sqrt(family.imaged * (1 - family.imaged) / len(rows))
     assert imaged.mean() >= family.imaged - 5 * spread
     assert imaged.mean() <= family.imaged + 0.1  # the declared share is not an idle one

@@ -13,7 +13,7 @@ from fdd import FddError
 from fdd.data.cache import ensure_split, shards
 from fdd.releases import sampling
 from fdd.releases.candidates import candidates
-from fdd.releases.cards import RELEASES, published_checksums
+from fdd.releases.cards import RELEASES, Release, published_checksums
 
 GOLDEN = {
     "train": """
@@ -121,19 +121,13 @@ def test_candidates_are_numpys_philox(tiny, split):
         np.testing.assert_array_equal(candidates(tiny, split, indices, attempt), expected)
 
 
-def test_an_image_on_the_threshold_is_kept(tiny, monkeypatch):
+@pytest.mark.parametrize(("index", "occupied", "kept"), [(106, 15, True), (18, 14, False)])
+def test_an_image_on_the_threshold_is_kept(index, occupied, kept):
     """Occupied pixels are compared as whole numbers: 15 of 100 is enough, 14 is not."""
-    card = type(tiny)("tiny-1", {"train": 1}, size=10, points=50)
-
-    def count_groups(params, size, points, threads, finish):
-        counts = np.zeros((len(params), 100), np.uint16)
-        for row in range(len(params)):
-            counts[row, : 14 + row] = 1
-        finish(slice(0, len(params)), counts.reshape(-1, 10, 10), np.zeros(len(params), bool))
-
-    monkeypatch.setattr(sampling, "count_groups", count_groups)
-    second = candidates(card, "train", np.array([0]), 1)
-    np.testing.assert_array_equal(sampling.draw(card, "train", 0, 1), second)
+    card = Release("tiny-1", {"train": 1}, size=10, points=50)
+    first = candidates(card, "train", np.array([index]), 0)
+    assert np.count_nonzero(fdd.render(first, "counts", card.size, card.points)) == occupied
+    assert np.array_equal(sampling.draw(card, "train", index, 1), first) == kept
 
 
 @pytest.mark.parametrize("threads", [1, 2, 5])

@@ -14,24 +14,17 @@ from torch.utils.data import DataLoader
 
 import fdd
 from fdd import FddError
-from fdd.attractors.families import FAMILIES
 from fdd.releases.candidates import candidates
 from fdd.releases.sampling import draw_in_rounds
-from fdd.rendering.cpu import count_groups, shaded
+from fdd.rendering.cpu import render_cpu
 from fdd.rendering.palettes import PALETTES
 
 VERSION = "tiny-1"
 
 
-def counted(rows, size, points):
+def counted(rows, card):
     """Counts uint32 [n, size, size], zero where degenerate, and which rows are: bool [n]."""
-    counts, without = np.zeros((len(rows), size, size), np.uint32), np.zeros(len(rows), bool)
-
-    def finish(group, found, degenerate):
-        counts[group], without[group] = np.where(degenerate[:, None, None], 0, found), degenerate
-
-    count_groups(rows, size, points, 1, finish)
-    return counts, without
+    return render_cpu(card.drawing("counts"), rows, threads=1)
 
 
 @pytest.fixture
@@ -45,16 +38,11 @@ def calls(monkeypatch, tiny):
         yield
         inside.pop()
 
-    def render_cuda(rows, output, size, points, palette, family, device, memory):
-        assert (inside, size, points, family) == (
-            [side],
-            tiny.size,
-            tiny.points,
-            FAMILIES["fractal_dream"],
-        )
+    def render_cuda(drawing, rows, device):
+        assert inside == [side]
         made.append(("render", len(rows)))
-        counts, degenerate = counted(rows, size, points)
-        return torch.from_numpy(shaded(counts, output, palette)), degenerate
+        images, degenerate = render_cpu(drawing, rows, threads=1)
+        return torch.from_numpy(images), degenerate
 
     def event():
         return SimpleNamespace(record=lambda: made.append(("record", len(inside))))
@@ -82,7 +70,7 @@ def test_rounds_find_the_first_accepted_candidate_of_each_image(tiny, together):
 
     def render(rows):
         assert len(rows) <= max(together, len(indices))
-        counts, degenerate = counted(rows, tiny.size, tiny.points)
+        counts, degenerate = counted(rows, tiny)
         occupied = np.count_nonzero(counts, axis=(1, 2))
         return counts, (100 * occupied >= 15 * tiny.size**2) & ~degenerate
 
@@ -98,7 +86,7 @@ def test_rounds_find_the_first_accepted_candidate_of_each_image(tiny, together):
 def test_candidates_differ_and_are_refused_for_their_emptiness(tiny):
     """Else the test above would pass with any acceptance."""
     rows = np.concatenate([candidates(tiny, "train", np.arange(50), i) for i in range(2)])
-    occupied = np.count_nonzero(counted(rows, tiny.size, tiny.points)[0], axis=(1, 2))
+    occupied = np.count_nonzero(counted(rows, tiny)[0], axis=(1, 2))
     assert 20 < np.count_nonzero(100 * occupied >= 15 * tiny.size**2) < 80
 
 

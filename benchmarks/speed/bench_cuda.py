@@ -52,12 +52,11 @@ def naive(params, points, counts):
 @pytest.fixture(scope="module")
 def params():
     """Uniform parameters that have an image; float64 [IMAGES, 6]."""
-    from fdd.attractors.families import FAMILIES
     from fdd.rendering.cuda import render_cuda
+    from fdd.rendering.drawing import Drawing
 
     rows = fdd.uniform_params(IMAGES + IMAGES // 8)
-    family = FAMILIES["fractal_dream"]
-    _, degenerate = render_cuda(rows, "gray", 2, POINTS, "kbc", family, "cuda", None)
+    _, degenerate = render_cuda(Drawing(size=2, points=POINTS, output="gray"), rows, "cuda")
     return rows[~degenerate][:IMAGES]
 
 

@@ -15,6 +15,7 @@ from PIL import Image
 
 import fdd
 from fdd.data import parquet
+from fdd.data.datasets import Item
 from fdd.data.indexed_png import encode
 from fdd.data.packaged import PackagedDataset
 from fdd.publishing import package
@@ -103,7 +104,7 @@ def million(tmp_path_factory):
 
     lines = [f"{file_digest(root / name)}  {name}\n" for name in names]
     (root / "sha256sums.txt").write_text("".join(lines))
-    data = PackagedDataset(root, card, "train", "kbc", None, None, None, None)
+    data = PackagedDataset(root, card, "train", "kbc", None, Item(None))
     assert len(data) == MILLION
     return data
 

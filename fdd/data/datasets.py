@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,15 +14,50 @@ from numpy.typing import ArrayLike
 
 from fdd.attractors.params import FORMS, NAMES
 from fdd.data import cache, published
-from fdd.errors import FddError
+from fdd.errors import FddError, known
 from fdd.releases.cards import Release
-from fdd.rendering.cpu import shaded
+from fdd.rendering.drawing import Drawing, shaded
 from fdd.rendering.palettes import PALETTES
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Transform = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Item:
+    """What is handed out: an image, or (image, vector), each through its transform."""
+
+    form: str | None
+    """The vector's form, a name in FORMS; None for the image alone."""
+    transform: Transform | None = None
+    target_transform: Transform | None = None
+
+    def vectors(self, params: np.ndarray) -> np.ndarray:
+        """Parameters float64 [n, 6] in that form, raw where no vector is handed out."""
+        return FORMS[self.form or "raw"](params)
+
+    def of(self, image: Any, vector: Any) -> Any:
+        """The item of an image and its vector, or of a batch of each."""
+        if self.transform is not None:
+            image = self.transform(image)
+        if self.form is None:
+            return image
+        return image, vector if self.target_transform is None else self.target_transform(vector)
+
+
+def checked_item(
+    params: bool | str, transform: Transform | None, target_transform: Transform | None
+) -> Item:
+    """The item for these arguments of `fdd.load` or `fdd.stream`; FddError for a wrong one."""
+    form = {False: None, True: "raw"}[params] if isinstance(params, bool) else params
+    if form is not None:
+        known("params", form, FORMS)
+    for name, function in (("transform", transform), ("target_transform", target_transform)):
+        if function is not None and not callable(function):
+            raise FddError(f"{name}={function!r} must be a function of one argument")
+    return Item(form, transform, target_transform)
 
 
 class Dataset:
@@ -37,18 +73,11 @@ class Dataset:
     output: str = "rgb"
     palette: str
 
-    def __init__(
-        self,
-        vectors: np.ndarray,
-        form: str | None,
-        transform: Transform | None,
-        target_transform: Transform | None,
-    ) -> None:
-        self._vectors = FORMS[form or "raw"](vectors)
-        self._form = form
+    def __init__(self, vectors: np.ndarray, item: Item) -> None:
+        self._vectors = item.vectors(vectors)
+        self._form = item.form
         self._images: np.ndarray | None = None
-        self.transform = transform
-        self.target_transform = target_transform
+        self.transform, self.target_transform = item.transform, item.target_transform
 
     def read(self, indices: ArrayLike) -> np.ndarray:
         """The images at these indices, untransformed: uint8 [k, H, W, 3] for the output "rgb"."""
@@ -76,12 +105,8 @@ class Dataset:
         if not -len(self) <= row < len(self):
             raise IndexError(f"index {row} is out of range for {len(self)} images")
         image = self.read([row % len(self)])[0]
-        if self.transform is not None:
-            image = self.transform(image)
-        if self._form is None:
-            return image
-        vector = self._vectors[row].copy()
-        return image, vector if self.target_transform is None else self.target_transform(vector)
+        item = Item(self._form, self.transform, self.target_transform)
+        return item.of(image, self._vectors[row].copy())
 
     def __repr__(self) -> str:
         names = ("version", "split", "output", "palette")
@@ -108,22 +133,15 @@ class RenderedDataset(Dataset):
     """A split of a release, rendered into the cache once."""
 
     def __init__(
-        self,
-        card: Release,
-        split: str,
-        paths: list[Path],
-        output: str,
-        palette: str,
-        form: str | None,
-        transform: Transform | None,
-        target_transform: Transform | None,
+        self, card: Release, split: str, paths: list[Path], drawing: Drawing, item: Item
     ) -> None:
         self.version, self.split = card.name, split
-        self.output, self.palette = output, palette
+        self.output, self.palette = drawing.output, drawing.palette
+        self._drawing = drawing
         self._card, self._paths = card, paths
         self._shards: dict[int, np.ndarray] = {}
         vectors = np.concatenate([cache.open_shard(path)["params"] for path in paths])
-        super().__init__(vectors, form, transform, target_transform)
+        super().__init__(vectors, item)
 
     def _shard(self, number: int) -> np.ndarray:
         if number not in self._shards:
@@ -137,9 +155,7 @@ class RenderedDataset(Dataset):
         "counts".
         """
         rows = self._rows(indices)
-        size = self._card.size
-        kind = np.uint32 if self.output == "counts" else np.uint8
-        images = np.empty((len(rows), size, size, *(3,) * (self.output == "rgb")), kind)
+        images = np.empty((len(rows), *self._drawing.shape), self._drawing.kind)
         numbers = rows // self._card.shard_rows
         for number in np.unique(numbers):
             places = np.flatnonzero(numbers == number)
@@ -147,7 +163,7 @@ class RenderedDataset(Dataset):
             for start in range(0, len(places), 256):  # memory for a block, not for the whole shard
                 part = places[start : start + 256]
                 found = counts[rows[part] % self._card.shard_rows]
-                images[part] = shaded(found, self.output, self.palette)
+                images[part] = shaded(self._drawing, found)
         return images
 
     def __getstate__(self) -> dict[str, Any]:
@@ -157,15 +173,7 @@ class RenderedDataset(Dataset):
 class PublishedDataset(Dataset):
     """The pictures of a published folder; parameters are read from the file names."""
 
-    def __init__(
-        self,
-        root: str | os.PathLike[str],
-        palette: str,
-        size: int,
-        form: str | None,
-        transform: Transform | None,
-        target_transform: Transform | None,
-    ) -> None:
+    def __init__(self, root: str | os.PathLike[str], palette: str, size: int, item: Item) -> None:
         folder = published.image_folder(root, palette)
         self.split, self.size = "train", size
         self.palette = folder.name if folder.name in PALETTES else palette
@@ -173,7 +181,7 @@ class PublishedDataset(Dataset):
         vectors = np.array([published.parse_name(path) for path in self.paths])
         for path in self.paths:
             published.check_image(path, size)
-        super().__init__(vectors, form, transform, target_transform)
+        super().__init__(vectors, item)
 
     def read(self, indices: ArrayLike) -> np.ndarray:
         """The images at these indices, untransformed: uint8 [k, H, W, 3]."""

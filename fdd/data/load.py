@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 
-from fdd.attractors.params import FORMS
-from fdd.data import cache as store
 from fdd.data import kaggle, packaged
-from fdd.data.datasets import Dataset, PublishedDataset, RenderedDataset, Transform
+from fdd.data.cache import cache_folder, ensure_split
+from fdd.data.datasets import Dataset, PublishedDataset, RenderedDataset, Transform, checked_item
 from fdd.errors import FddError, known
 from fdd.releases.cards import DEFAULT_VERSION, release
+from fdd.rendering.drawing import OUTPUTS
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import OUTPUTS
 
 
 def load(
@@ -65,14 +64,9 @@ def load(
         a picture of the right size or whose name is not six finite numbers, a package that is
         damaged or of another version or palette, a source that cannot be reached.
     """
-    form = {False: None, True: "raw"}[params] if isinstance(params, bool) else params
-    if form is not None:
-        known("params", form, FORMS)
+    item = checked_item(params, transform, target_transform)
     known("output", output, OUTPUTS)
     known("palette", palette, PALETTES)
-    for name, function in (("transform", transform), ("target_transform", target_transform)):
-        if function is not None and not callable(function):
-            raise FddError(f"{name}={function!r} must be a function of one argument")
     card = release(version)
     card.rows(split)
     if source is not None:
@@ -80,18 +74,14 @@ def load(
             raise FddError(f"root={str(root)!r} and source={source!r}: give one of them")
         root = kaggle.find(source, card.name)
     if root is None:
-        paths = store.ensure_split(card, split, store.cache_folder(cache))
-        return RenderedDataset(
-            card, split, paths, output, palette, form, transform, target_transform
-        )
+        paths = ensure_split(card, split, cache_folder(cache))
+        return RenderedDataset(card, split, paths, card.drawing(output, palette), item)
     if packaged.is_package(root):
         if output != "rgb":
             raise FddError(f"output={output!r}: a package holds pictures; use output='rgb'")
-        return packaged.PackagedDataset(
-            root, card, split, palette, cache, form, transform, target_transform
-        )
+        return packaged.PackagedDataset(root, card, split, palette, cache, item)
     if split != "train":
         raise FddError(f"split={split!r}: a published folder has no splits; leave split out")
     if output != "rgb":
         raise FddError(f"output={output!r}: a published folder holds pictures; use output='rgb'")
-    return PublishedDataset(root, palette, card.size, form, transform, target_transform)
+    return PublishedDataset(root, palette, card.size, item)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from fdd.data import parquet
 from fdd.data.cache import cache_folder
-from fdd.data.datasets import Dataset, Transform
+from fdd.data.datasets import Dataset, Item
 from fdd.data.indexed_png import decode
 from fdd.devices import available_threads
 from fdd.errors import FddError
@@ -115,9 +115,7 @@ class PackagedDataset(Dataset):
         split: str,
         palette: str,
         cache: str | os.PathLike[str] | None,
-        form: str | None,
-        transform: Transform | None,
-        target_transform: Transform | None,
+        item: Item,
     ) -> None:
         self.root = Path(root).expanduser().absolute()
         self.version, self.split, self.palette = card.name, split, palette
@@ -134,9 +132,7 @@ class PackagedDataset(Dataset):
                         f"{shard.note.get(key)!r}"
                     )
         self._starts = np.cumsum([0, *(shard.rows for shard in shards)])
-        super().__init__(
-            np.concatenate([shard.params() for shard in shards]), form, transform, target_transform
-        )
+        super().__init__(np.concatenate([shard.params() for shard in shards]), item)
 
     def _shard(self, number: int) -> parquet.Shard:
         if number not in self._open:

@@ -13,22 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from fdd.attractors.params import FORMS
-from fdd.data.datasets import Transform
+from fdd.data.datasets import Item, Transform, checked_item
 from fdd.devices import available_threads
 from fdd.errors import FddError, known, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
-from fdd.rendering.cpu import shaded
+from fdd.rendering.drawing import OUTPUTS, Drawing, shaded
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import DEVICES, OUTPUTS
+from fdd.rendering.render import DEVICES
 
 CPU_BLOCK, CUDA_BLOCK = 64, 4096
 """Images rendered together by default, on the CPU for each thread and at least four times as many:
 the last candidates of a block leave lanes and threads without work."""
-
-_IDENTITY = ("version", "split", "start", "batch_size", "params", "output", "palette")
-"""What a saved state and the stream that it is loaded into must agree on."""
 
 
 @dataclass(eq=False, repr=False)
@@ -41,18 +37,15 @@ class Stream:
 
     card: Release
     split: str
-    batch_size: int
-    params: str | bool
-    output: str
-    palette: str
     start: int
+    batch_size: int
+    drawing: Drawing
+    item: Item
     device: str
     threads: int | None
     prefetch: int
     block: int | None
     ranks: tuple[int, int] | None
-    transform: Transform | None
-    target_transform: Transform | None
     batch: int = field(default=0, init=False)
     _ranks_outside: tuple[int, int] | None = field(default=None, init=False)
 
@@ -79,7 +72,16 @@ class Stream:
         "batch" counts what has been handed out, not what has been rendered ahead. With several
         ranks in step every one of them gives the same state, and any number of them can go on.
         """
-        return {name: getattr(self, name) for name in _IDENTITY} | {"batch": self.batch}
+        return {
+            "version": self.version,
+            "split": self.split,
+            "start": self.start,
+            "batch_size": self.batch_size,
+            "params": self.item.form or False,
+            "output": self.drawing.output,
+            "palette": self.drawing.palette,
+            "batch": self.batch,
+        }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Seeks to where `state_dict` was called; FddError if that was another stream."""
@@ -89,8 +91,8 @@ class Stream:
                 f"state={state!r:.80} must be what state_dict() of a stream gave: a dict with the "
                 f"keys {', '.join(expected)}"
             )
-        for name in _IDENTITY:
-            if state[name] != expected[name]:
+        for name in expected:
+            if name != "batch" and state[name] != expected[name]:
                 raise FddError(
                     f"state is of a stream with {name}={state[name]!r}, and this one has "
                     f"{name}={expected[name]!r}; make it with the same arguments, or use seek()"
@@ -142,7 +144,7 @@ class Stream:
             raise FddError("device='cuda' renders in the main process: use num_workers=0")
         from fdd.data.stream_cuda import SideStream
 
-        side = SideStream(self.card, self.output, self.palette)
+        side = SideStream(self.card, self.drawing)
         return lambda numbers: side.draw(self.split, self._rows(numbers), self._cut), side.hand
 
     def _rows(self, numbers: list[int]) -> np.ndarray:
@@ -152,11 +154,11 @@ class Stream:
 
     def _rendered(self, numbers: list[int]) -> list[Any]:
         """Adjacent batches, rendered on the CPU."""
-        size, points = self.card.size, self.card.points
-        rows = self._rows(numbers)
-        counts = np.empty((len(rows), size, size), np.uint16 if points < 2**16 else np.uint32)
+        rows, size = self._rows(numbers), self.card.size
+        kind = np.uint16 if self.card.points < 2**16 else np.uint32
+        counts = np.empty((len(rows), size, size), kind)
         params = draw(self.card, self.split, int(rows[0]), len(rows), counts, self._threads())
-        return self._cut(shaded(counts, self.output, self.palette), params)
+        return self._cut(shaded(self.drawing, counts), params)
 
     def _cut(
         self,
@@ -168,16 +170,11 @@ class Stream:
 
         placed(vectors float64 [n, 6]) gives the vectors where the images lie.
         """
-        vectors = placed(FORMS[str(self.params or "raw")](params))
+        vectors = placed(self.item.vectors(params))
         batches = []
         for first in range(0, len(images), self.batch_size):
             rows = slice(first, first + self.batch_size)
-            batch, vector = images[rows], vectors[rows]
-            if self.transform is not None:
-                batch = self.transform(batch)
-            if self.target_transform is not None:
-                vector = self.target_transform(vector)
-            batches.append((batch, vector) if self.params else batch)
+            batches.append(self.item.of(images[rows], vectors[rows]))
         return batches
 
     def __getstate__(self) -> dict[str, Any]:
@@ -298,15 +295,10 @@ def stream(
     FddError
         An unknown name or a number out of its range; `device="cuda"` without a GPU that torch sees.
     """
-    form = "raw" if params is True else params
-    if form is not False:
-        known("params", form, FORMS)
+    item = checked_item(params, transform, target_transform)
     known("output", output, OUTPUTS)
     known("palette", palette, PALETTES)
     known("device", device, DEVICES)
-    for name, function in (("transform", transform), ("target_transform", target_transform)):
-        if function is not None and not callable(function):
-            raise FddError(f"{name}={function!r} must be a function of one argument")
     card = release(version)
     card.rows(split)
     if (rank is None) != (world_size is None):
@@ -326,16 +318,13 @@ def stream(
     return Stream(
         card=card,
         split=split,
-        batch_size=whole_number("batch_size", batch_size, 1),
-        params=form,
-        output=output,
-        palette=palette,
         start=whole_number("start", start, 0, 2**62),
+        batch_size=whole_number("batch_size", batch_size, 1),
+        drawing=card.drawing(output, palette),
+        item=item,
         device=device,
         threads=None if threads is None else whole_number("threads", threads, 1),
         prefetch=whole_number("prefetch", prefetch, 0),
         block=None if block is None else whole_number("block", block, 1),
         ranks=ranks,
-        transform=transform,
-        target_transform=target_transform,
     )

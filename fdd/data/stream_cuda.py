@@ -7,22 +7,19 @@ from typing import Any
 
 import numpy as np
 
-from fdd.attractors.families import FAMILIES
 from fdd.releases.cards import Release
 from fdd.releases.sampling import draw_in_rounds
-
-EMPTY = {"rgb": 255, "gray": 255, "counts": 0}
-"""All channels of an empty pixel, and of no other: palettes lack white, gray ink is below 255."""
+from fdd.rendering.drawing import Drawing
 
 
 class SideStream:
     """Draws blocks of a release on a stream of the current device, and hands their batches over."""
 
-    def __init__(self, card: Release, output: str, palette: str) -> None:
+    def __init__(self, card: Release, drawing: Drawing) -> None:
         import torch
 
         self._torch = torch
-        self._card, self._output, self._palette = card, output, palette
+        self._card, self._drawing = card, drawing
         self._stream = self._torch.cuda.Stream()
 
     def draw(
@@ -42,7 +39,9 @@ class SideStream:
 
             together = -(-len(indices) // 2)
             params = draw_in_rounds(self._card, split, indices, self._render, keep, together)
-            images = block[0].view(self._torch.uint32) if self._output == "counts" else block[0]
+            images = block[0]
+            if self._drawing.output == "counts":
+                images = images.view(self._torch.uint32)
             batches = cut(images, params, self._to_device)
             done = self._torch.cuda.Event()
             done.record()
@@ -65,20 +64,10 @@ class SideStream:
         """The images of these parameters, and which of them occupy enough pixels: bool [n]."""
         from fdd.rendering.cuda import render_cuda
 
-        size, points = self._card.size, self._card.points
-        images, degenerate = render_cuda(
-            rows,
-            self._output,
-            size,
-            points,
-            self._palette,
-            FAMILIES["fractal_dream"],
-            self._stream.device,
-            None,
-        )
-        if self._output == "counts":  # torch computes little with uint32; these counts fit
+        images, degenerate = render_cuda(self._drawing, rows, self._stream.device)
+        if self._drawing.output == "counts":  # torch computes little with uint32; these counts fit
             images = images.view(self._torch.int32)
-        pixels = images.reshape(len(rows), size * size, -1)
-        occupied = (pixels != EMPTY[self._output]).any(dim=2).sum(dim=1).cpu().numpy()
-        enough = 100 * occupied >= self._card.occupied_percent * size**2
+        pixels = images.reshape(len(rows), self._card.size**2, -1)
+        occupied = (pixels != self._drawing.empty).any(dim=2).sum(dim=1).cpu().numpy()
+        enough = 100 * occupied >= self._card.occupied_percent * self._card.size**2
         return images, enough & ~degenerate

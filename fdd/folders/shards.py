@@ -25,7 +25,7 @@ from fdd.files import atomic_write, file_digest
 from fdd.pictures import save_png
 from fdd.releases.cards import Release, published_checksums
 from fdd.releases.sampling import draw
-from fdd.rendering.cpu import shaded
+from fdd.rendering.drawing import shaded
 
 BLOCK = 256
 """Pictures in memory at once."""
@@ -195,9 +195,8 @@ def _draw_pictures(
     """Renders and saves pictures; the index of each and its row of the listing."""
     assert job.palette is not None
     counts = np.empty((rows, job.card.size, job.card.size), np.uint32)
-
-    params = draw(job.card, job.split, first, rows, counts, threads=threads)
-    images = shaded(counts, "rgb", job.palette)
+    params = draw(job.card, job.split, first, rows, counts, threads)
+    images = shaded(job.card.drawing(palette=job.palette), counts)
     for index, vector, image in zip(range(first, first + rows), params, images, strict=True):
         save_png(image, _picture(job, vector))
         yield index, _row(job, index, vector)

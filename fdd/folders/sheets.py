@@ -10,44 +10,40 @@ from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import checked_params, uniform_params
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, whole_number
 from fdd.files import writing_to
 from fdd.pictures import grid, save_png
-from fdd.rendering.cpu import count_groups
+from fdd.rendering.cpu import render_cpu
+from fdd.rendering.drawing import Drawing
 from fdd.rendering.render import render
 
 
 def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.ndarray:
     """The first n rows of `uniform_params` that have an image: float64 [n, P]."""
+    smallest = Drawing(family, size=2, points=points, output="counts")
     found = np.empty((0, len(FAMILIES[family].parameters)))
     start = 0
     while len(found) < n:
         rows = uniform_params(start + 2 * n, family, seed)[start:]
         start += 2 * n
-        imaged = np.zeros(len(rows), bool)
-
-        def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
-            imaged[group] = ~degenerate  # noqa: B023  called before the next turn of the loop
-
-        count_groups(rows, 2, points, None, finish, FAMILIES[family])
-        found = np.concatenate([found, rows[imaged]])
+        _, degenerate = render_cpu(smallest, rows)
+        found = np.concatenate([found, rows[~degenerate]])
     return found[:n]
 
 
 def contact_sheet(
-    params: ArrayLike,
-    out: str | os.PathLike[str],
-    columns: int = 8,
-    palette: str = "kbc",
-    size: int = 128,
-    points: int = 60000,
-    family: str = "fractal_dream",
+    drawing: Drawing, params: ArrayLike, out: str | os.PathLike[str], columns: int = 8
 ) -> None:
-    """Renders parameters [n, P] or [P] into one PNG, n at least 1."""
+    """Renders parameters [n, P] or [P] in colours into one PNG, n at least 1."""
     whole_number("columns", columns, 1)
-    known("family", family, FAMILIES)
-    rows = np.atleast_2d(checked_params(params, FAMILIES[family]))
-    images = render(rows, size=size, points=points, palette=palette, family=family)
+    rows = np.atleast_2d(checked_params(params, FAMILIES[drawing.family]))
+    images = render(
+        rows,
+        size=drawing.size,
+        points=drawing.points,
+        palette=drawing.palette,
+        family=drawing.family,
+    )
     if len(images) == 0:
         raise FddError("params has no rows; a contact sheet needs at least one image")
     path = Path(out).expanduser()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,14 +13,14 @@ from tqdm import tqdm
 from fdd.attractors.params import NAMES, checked_params
 from fdd.data.packaged import is_package
 from fdd.data.published import image_folder, list_images, palette_folders, parse_name, read_image
-from fdd.errors import FddError, known, whole_number
-from fdd.rendering.cpu import count_groups, shaded
+from fdd.errors import FddError
+from fdd.rendering.cpu import count_groups
+from fdd.rendering.drawing import Drawing, checked_drawing, shaded
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.render import MAX_POINTS, MAX_SIZE
 
 
-def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[str, Any]:
-    paths = list_images(folder)
+def _verify_palette(folder: Path, drawing: Drawing) -> dict[str, Any]:
+    paths, size = list_images(folder), drawing.size
     reasons: dict[int, str] = {}
     vectors = []
     for row, path in enumerate(paths):
@@ -30,10 +31,11 @@ def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[
     rows = np.array([row for row, _ in vectors], np.int64)
     params = np.array([vector for _, vector in vectors]).reshape(-1, len(NAMES))
 
-    with tqdm(total=len(rows), unit="image", desc=f"verifying {palette}", disable=None) as progress:
+    title = f"verifying {drawing.palette}"
+    with tqdm(total=len(rows), unit="image", desc=title, disable=None) as progress:
 
         def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
-            images = shaded(counts, "rgb", palette)
+            images = shaded(drawing, counts)
             for row, image, has_none in zip(rows[group], images, degenerate, strict=True):
                 try:
                     pixels = int((read_image(paths[row], size) != image).any(axis=-1).sum())
@@ -45,10 +47,10 @@ def _verify_palette(folder: Path, palette: str, size: int, points: int) -> dict[
                     reasons[row] = str(error)
             progress.update(len(counts))
 
-        count_groups(params, size, points, None, finish)
+        count_groups(drawing, params, finish)
     return {
         "folder": str(folder),
-        "palette": palette,
+        "palette": drawing.palette,
         "images": len(paths),
         "equal": len(paths) - len(reasons),
         "different": [
@@ -69,8 +71,8 @@ def verify(
     else kbc. Returns one report each: `folder`, `palette`, `images`, `equal`, and `different`, a
     list of `file` and `reason`. Raises FddError if there are no such pictures.
     """
-    size = whole_number("size", size, 2, MAX_SIZE)
-    points = whole_number("points", points, 1, MAX_POINTS)
+    chosen = "kbc" if palette is None else palette
+    drawing = checked_drawing(size=size, points=points, palette=chosen)
     root = Path(folder).expanduser().resolve()
     if is_package(root):
         raise FddError(f"folder {str(folder)!r} is a package; use: fdd package --check {folder}")
@@ -79,7 +81,6 @@ def verify(
         palettes = [name for name, places in there.items() if places]
         palettes = palettes or [root.name if root.name in PALETTES else "kbc"]
     else:
-        known("palette", palette, PALETTES)
         palettes = [palette]
     folders = [(image_folder(root, name), name) for name in palettes]
-    return [_verify_palette(pictures, name, size, points) for pictures, name in folders]
+    return [_verify_palette(place, replace(drawing, palette=name)) for place, name in folders]

@@ -31,7 +31,7 @@ from fdd.publishing.package import (
     write_table,
 )
 from fdd.releases.cards import Release, release
-from fdd.rendering.cpu import shaded
+from fdd.rendering.drawing import shaded
 
 
 def _card_of(root: Path) -> tuple[Release, list[Part]]:
@@ -69,9 +69,9 @@ def _check_shard(root: Path, card: Release, part: Part, progress: Callable[[int]
     if [shard.note.get(key) for key in Part._fields] != list(part) or shard.rows != part.rows:
         return "it holds other rows than its name says"
     stored = shard.params()
-    wrong = 0
+    drawing, wrong = card.drawing(palette=PALETTE), 0
     for first, params, counts in blocks(card, part, progress):
-        images = shaded(counts, "rgb", PALETTE)
+        images = shaded(drawing, counts)
         inside = first - part.start
         if not np.array_equal(stored[inside : inside + len(params)], params):
             return f"parameters of rows {first} to {first + len(params) - 1} differ"

@@ -14,6 +14,7 @@ import shutil
 import zlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -34,7 +35,7 @@ from fdd.publishing.croissant import croissant
 from fdd.publishing.texts import kaggle_metadata, licence, readme
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw, sample_params
-from fdd.rendering.cpu import shaded
+from fdd.rendering.drawing import shaded
 from fdd.rendering.render import render
 
 PALETTE = "kbc"
@@ -84,9 +85,9 @@ def blocks(
         progress(len(block))
 
 
-def _pictures(counts: np.ndarray) -> list[bytes]:
+def _pictures(card: Release, counts: np.ndarray) -> list[bytes]:
     """Counts [n, H, W] as PNG files."""
-    return [encode(image) for image in shaded(counts, "rgb", PALETTE)]
+    return [encode(image) for image in shaded(card.drawing(palette=PALETTE), counts)]
 
 
 def note_of(card: Release, part: Part) -> dict[str, Any]:
@@ -102,12 +103,13 @@ def note_of(card: Release, part: Part) -> dict[str, Any]:
 
 def _write_shard(path: Path, card: Release, part: Part, progress: Callable[[int], Any]) -> str:
     """Renders and writes a shard; its SHA-256."""
+    pictures = partial(_pictures, card)
     with ThreadPoolExecutor(available_threads()) as pool, atomic_write(path) as temporary:
 
         def encoded() -> Iterator[tuple[int, np.ndarray, list[bytes]]]:
             for first, params, counts in blocks(card, part, progress):
                 some = [counts[row : row + 20] for row in range(0, len(counts), 20)]
-                yield first, params, [one for made in pool.map(_pictures, some) for one in made]
+                yield first, params, [one for made in pool.map(pictures, some) for one in made]
 
         parquet.write(temporary, note_of(card, part), encoded())
         return file_digest(temporary)
@@ -197,7 +199,7 @@ def estimate(
     parts, extra = plan(card, images), _wheels(wheels)
     counts = np.empty((64, card.size, card.size), np.uint16)
     draw(card, "train", 0, len(counts), counts)
-    picture = float(np.mean([len(made) for made in _pictures(counts)]))
+    picture = float(np.mean([len(made) for made in _pictures(card, counts)]))
     rows = sum(part.rows for part in parts)
     size = int(rows * (picture + 230)) + sum(path.stat().st_size for path in extra)
     files = len(file_names(parts, extra))  # the list of files comes, the metadata goes

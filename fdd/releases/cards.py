@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from fdd.errors import known
+from fdd.rendering.drawing import Drawing
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,10 @@ class Release:
         """Number of images of a split."""
         known("split", split, self.splits)
         return self.splits[split]
+
+    def drawing(self, output: str = "rgb", palette: str = "kbc") -> Drawing:
+        """How its images are drawn, as this output."""
+        return Drawing(size=self.size, points=self.points, output=output, palette=palette)
 
 
 RELEASES: dict[str, Release] = {

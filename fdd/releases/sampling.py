@@ -13,6 +13,7 @@ from fdd.errors import whole_number
 from fdd.releases.candidates import candidates
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.rendering.cpu import count_groups
+from fdd.rendering.cpu_kernel import GROUP
 
 
 def draw_in_rounds(
@@ -60,14 +61,12 @@ def draw(
     Each image takes the first candidate of its own stream that occupies enough pixels; the
     degenerate occupy none. `counts`, unsigned integers [rows, H, W], receives the accepted counts.
     """
-    from fdd.rendering.cpu_kernel import GROUP
-
+    drawing = card.drawing("counts")
     needed = card.occupied_percent * card.size**2
 
     def render(params: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
         accepted = np.zeros(len(params), bool)
-        shape = (len(params), card.size, card.size)
-        images = None if counts is None else np.empty(shape, counts.dtype)
+        images = None if counts is None else np.empty((len(params), *drawing.shape), counts.dtype)
 
         def finish(block: slice, found: np.ndarray, degenerate: np.ndarray) -> None:
             occupied = np.count_nonzero(found.reshape(len(found), -1), axis=1)
@@ -75,7 +74,7 @@ def draw(
             if images is not None:
                 images[block] = found
 
-        count_groups(params, card.size, card.points, threads, finish)
+        count_groups(drawing, params, finish, threads)
         return images, accepted
 
     def keep(places: np.ndarray, images: np.ndarray | None, chosen: np.ndarray) -> None:

@@ -11,17 +11,17 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from fdd.attractors.families import Family
+from fdd.attractors.families import FAMILIES
 from fdd.errors import FddError, missing_extra, whole_number
-from fdd.rendering import shading as shade
 from fdd.rendering.cpu import render_cpu
-from fdd.rendering.palettes import PALETTES
+from fdd.rendering.drawing import Drawing, shaded
+from fdd.rendering.shading import BINS
 
 if TYPE_CHECKING:
     import torch
@@ -65,8 +65,8 @@ class Plan:
     levels: int
 
 
-def plan(gpu: Gpu, images: int, size: int, points: int, output: str, memory: int | None) -> Plan:
-    """The plan for at most `memory` bytes, by default half of what is free.
+def plan(gpu: Gpu, drawing: Drawing, images: int, memory: int | None) -> Plan:
+    """The plan for so many images and at most `memory` bytes, by default half of what is free.
 
     If there is shading, counts that wait for it get up to a quarter and the levels of the blocks
     that shade up to an eighth; trajectories get the rest. Where whole trajectories left most
@@ -77,11 +77,11 @@ def plan(gpu: Gpu, images: int, size: int, points: int, output: str, memory: int
     from fdd.rendering.cuda_kernel import BLOCKS_PER_SM, BOX, MOST_STORED, RUN
     from fdd.rendering.cuda_shading import BLOCKS_PER_SM as SHADING_BLOCKS_PER_SM
 
-    counts_bytes = 4 * size * size
+    points, counts_bytes = drawing.points, 4 * drawing.size**2
     least = 2**23 + 4 * counts_bytes
     memory = max(gpu.free // 2, least) if memory is None else whole_number("memory", memory, least)
-    levels, shading_blocks = min(points, shade.BINS) + 1, 0
-    if output != "counts":
+    levels, shading_blocks = min(points, BINS) + 1, 0
+    if drawing.output != "counts":
         chunks = -(-images // max(1, memory // 4 // counts_bytes))
         images = -(-images // max(1, chunks))
         shading_blocks = min(
@@ -121,14 +121,7 @@ def torch_for(device: str) -> ModuleType:
 
 
 def render_cuda(
-    rows: np.ndarray,
-    output: str,
-    size: int,
-    points: int,
-    palette: str,
-    family: Family,
-    device: str | torch.device,
-    memory: int | None,
+    drawing: Drawing, rows: np.ndarray, device: str | torch.device, memory: int | None = None
 ) -> tuple[torch.Tensor, np.ndarray]:
     """Images as a tensor on the device, and which rows are degenerate: bool [N] in host memory.
 
@@ -143,7 +136,7 @@ def render_cuda(
     `memory` does not suffice.
     """
     torch = torch_for(str(device))
-    whole_number("points", points, 1, MAX_POINTS)
+    whole_number("points", drawing.points, 1, MAX_POINTS)
     from numba import cuda
 
     from fdd.rendering.cuda_kernel import THREADS
@@ -162,16 +155,7 @@ def render_cuda(
             processors=torch.cuda.get_device_properties(index).multi_processor_count,
             free=torch.cuda.mem_get_info()[0] + kept_by_torch,
         )
-        return draw(gpu, rows, output, size, points, palette, family, memory)
-
-
-def _counted_by_cpu(
-    rows: np.ndarray, size: int, points: int, family: Family
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts int32 [n, size, size] and degeneracy bool [n] of the rare rows left to the CPU."""
-    counts, degenerate = render_cpu(rows, "counts", size, points, "kbc", None, family)
-    counts[degenerate] = 0
-    return counts.view(np.int32), degenerate
+        return draw(gpu, drawing, rows, memory)
 
 
 def _configured(kernel: Any, *configuration: Any) -> Any:
@@ -184,14 +168,7 @@ def _configured(kernel: Any, *configuration: Any) -> Any:
 
 
 def draw(
-    gpu: Gpu,
-    rows: np.ndarray,
-    output: str,
-    size: int,
-    points: int,
-    palette: str,
-    family: Family,
-    memory: int | None,
+    gpu: Gpu, drawing: Drawing, rows: np.ndarray, memory: int | None
 ) -> tuple[torch.Tensor, np.ndarray]:
     """`render_cuda` on a device that is known and current."""
     import torch
@@ -200,18 +177,22 @@ def draw(
     from fdd.rendering import cuda_kernel
 
     degenerate = np.zeros(len(rows), bool)
-    shape = (len(rows), size, size, *(3,) * (output == "rgb"))
-    kind = torch.int32 if output == "counts" else torch.uint8
-    images = torch.empty(shape, dtype=kind, device=gpu.device)
+    counted = drawing.output == "counts"
+    kind = torch.int32 if counted else torch.uint8
+    images = torch.empty((len(rows), *drawing.shape), dtype=kind, device=gpu.device)
     if len(rows) == 0:
         return _as_promised(images), degenerate
-    use = plan(gpu, len(rows), size, points, output, memory)
+    use = plan(gpu, drawing, len(rows), memory)
 
     def scratch(*shape: int, dtype: torch.dtype) -> torch.Tensor:
         return torch.empty(shape, dtype=dtype, device=gpu.device)
 
     count = _configured(
-        cuda_kernel.kernel(family), use.blocks, gpu.threads, gpu.stream, cuda_kernel.SHARED_BYTES
+        cuda_kernel.kernel(FAMILIES[drawing.family]),
+        use.blocks,
+        gpu.threads,
+        gpu.stream,
+        cuda_kernel.SHARED_BYTES,
     )
     params = torch.from_numpy(np.ascontiguousarray(rows)).to(gpu.device)
     table = torch.from_numpy(shared_table()).to(gpu.device)
@@ -219,26 +200,26 @@ def draw(
     slab = scratch(orbits * use.stored * 2, dtype=torch.float64)
     boxes = scratch(orbits * cuda_kernel.BOX, dtype=torch.float64)
     status = scratch(use.images, dtype=torch.uint8)
-    waiting = scratch(use.images * (output != "counts"), size, size, dtype=torch.int32)
-    if output != "counts":
-        shading = _Shading(gpu, use, size, palette if output == "rgb" else None)
+    if not counted:
+        waiting = scratch(use.images, drawing.size, drawing.size, dtype=torch.int32)
+        shade = _Shading(gpu, use, drawing)
     for start in range(0, len(rows), use.images):
         part = slice(start, min(start + use.images, len(rows)))
         length = part.stop - part.start
-        counts = images[part] if output == "counts" else waiting[:length]
+        counts = images[part] if counted else waiting[:length]
         flat = (params[part].view(-1), table, slab, boxes, counts.view(-1), status[:length])
         values, table_array, *rest = map(gpu.array, flat)
-        count(values, points, use.stored, size, table_array, *rest)
+        count(values, drawing.points, use.stored, drawing.size, table_array, *rest)
         found = status[:length].cpu().numpy()
         undecided = np.flatnonzero(found == cuda_kernel.UNDECIDED)
         degenerate[part] = found == cuda_kernel.DEGENERATE
         if len(undecided):
-            exact, without = _counted_by_cpu(rows[part][undecided], size, points, family)
+            exact, without = render_cpu(replace(drawing, output="counts"), rows[part][undecided])
             places = torch.from_numpy(undecided).to(gpu.device)
-            counts[places] = torch.from_numpy(exact).to(gpu.device)
+            counts[places] = torch.from_numpy(exact.view(np.int32)).to(gpu.device)
             degenerate[start + undecided] = without
-        if output != "counts":
-            shading(counts, images[part])
+        if not counted:
+            shade(counts, images[part])
     return _as_promised(images), degenerate
 
 
@@ -251,23 +232,24 @@ def _as_promised(images: torch.Tensor) -> torch.Tensor:
 class _Shading:
     """Shades counts int32 [n, size, size] into images on the device, with scratch of its own."""
 
-    def __init__(self, gpu: Gpu, use: Plan, size: int, palette: str | None) -> None:
+    def __init__(self, gpu: Gpu, use: Plan, drawing: Drawing) -> None:
         import torch
 
         from fdd.rendering import cuda_shading
 
-        self._gpu, self._cells = gpu, size * size
-        self._channels = 1 if palette is None else 3
-        self._palette = PALETTES[palette or "kbc"]
+        self._gpu, self._drawing = gpu, drawing
         self._kernel = _configured(
-            *(cuda_shading.kernel(), use.shading_blocks, gpu.shade_threads),
-            *(gpu.stream, cuda_shading.SHARED_BYTES),
+            cuda_shading.kernel(),
+            use.shading_blocks,
+            gpu.shade_threads,
+            gpu.stream,
+            cuda_shading.SHARED_BYTES,
         )
-        self._colours = torch.from_numpy(self._palette.flatten()).to(gpu.device)
+        self._colours = torch.from_numpy(drawing.colours.flatten()).to(gpu.device)
         levels = (2, use.shading_blocks * use.levels)
         self._scratch = torch.empty(levels, dtype=torch.int32, device=gpu.device)
         self._wide = torch.empty(use.images, dtype=torch.uint8, device=gpu.device)
-        self._may_be_wide = use.levels > shade.BINS
+        self._may_be_wide = use.levels > BINS
 
     def __call__(self, counts: torch.Tensor, images: torch.Tensor) -> None:
         import torch
@@ -275,10 +257,10 @@ class _Shading:
         wide = self._wide[: len(counts)]
         tensors = (counts.view(-1), self._colours, *self._scratch, images.view(-1), wide)
         flat, *rest = map(self._gpu.array, tensors)
-        self._kernel(flat, self._cells, self._channels, *rest)
+        self._kernel(flat, self._drawing.size**2, self._drawing.channels, *rest)
         if not self._may_be_wide:
             return
         for image in np.flatnonzero(wide.cpu().numpy()).tolist():
             one = counts[image : image + 1].cpu().numpy().astype(np.uint32)
-            picture = shade.gray(one) if self._channels == 1 else shade.rgb(one, self._palette)
-            images[image] = torch.from_numpy(picture[0]).to(self._gpu.device)
+            (picture,) = shaded(self._drawing, one)
+            images[image] = torch.from_numpy(picture).to(self._gpu.device)

@@ -11,16 +11,13 @@ from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import checked_params
 from fdd.errors import FddError, known, whole_number
 from fdd.rendering.cpu import render_cpu
-from fdd.rendering.palettes import PALETTES
+from fdd.rendering.drawing import checked_drawing
 
 if TYPE_CHECKING:
     import torch
 
 Output = Literal["rgb", "gray", "counts"]
-OUTPUTS = ("rgb", "gray", "counts")
 DEVICES = ("cpu", "cuda")
-MAX_SIZE = 4096
-MAX_POINTS = 2**32 - 1
 
 
 @overload
@@ -98,16 +95,12 @@ def render(
         in y, leaves the finite numbers or exceeds the family's `argument` has no image. A device
         that is not there.
     """
-    known("output", output, OUTPUTS)
-    known("palette", palette, PALETTES)
+    drawing = checked_drawing(family, size, points, output, palette)
     cuda = isinstance(device, str) and device.startswith("cuda")
     if not cuda:
         known("device", device, DEVICES)
-    size = whole_number("size", size, 2, MAX_SIZE)
-    points = whole_number("points", points, 1, MAX_POINTS)
     if threads is not None:
         threads = whole_number("threads", threads, 1)
-    known("family", family, FAMILIES)
     attractor = FAMILIES[family]
     array = checked_params(params, attractor)
     rows = array.reshape(-1, array.shape[-1])
@@ -115,11 +108,9 @@ def render(
     if cuda:
         from fdd.rendering.cuda import render_cuda
 
-        images, degenerate = render_cuda(
-            rows, output, size, points, palette, attractor, device, memory
-        )
+        images, degenerate = render_cuda(drawing, rows, device, memory)
     else:
-        images, degenerate = render_cpu(rows, output, size, points, palette, threads, attractor)
+        images, degenerate = render_cpu(drawing, rows, threads)
     if degenerate.any():
         from fdd.arithmetic.sines import NARROW
 
@@ -127,6 +118,6 @@ def render(
         wild = "" if 0 < attractor.argument <= NARROW else ", or not finite,"
         raise FddError(
             f"params row {row}, {tuple(rows[row].tolist())}, is degenerate: its orbit of "
-            f"{points} points is constant in x or in y{wild} and has no image"
+            f"{drawing.points} points is constant in x or in y{wild} and has no image"
         )
     return images if array.ndim == 2 else images[0]
