@@ -6,7 +6,7 @@ import os
 from typing import Any
 
 import fdd
-from fdd.data import cache as store
+from fdd.data.cache import cache_folder, record_type, shards
 from fdd.devices import available_threads
 from fdd.releases.cards import DEFAULT_VERSION, RELEASES
 from fdd.rendering.palettes import PALETTES
@@ -14,17 +14,20 @@ from fdd.rendering.palettes import PALETTES
 
 def describe(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:
     """Facts about the package, its releases and the cache, ready for JSON."""
-    folder = store.cache_folder(cache)
+    folder = cache_folder(cache)
     releases = {}
     for name, card in RELEASES.items():
         splits = {}
         for split, images in card.splits.items():
-            shards = store.shards(card, split)
-            present = [rows for file, _, rows in shards if (folder / name / split / file).is_file()]
+            present = [
+                rows
+                for file, _, rows in shards(card, split)
+                if (folder / name / split / file).is_file()
+            ]
             splits[split] = {
                 "images": images,
                 "cached_images": sum(present),
-                "cache_bytes": images * store.record_type(card).itemsize,
+                "cache_bytes": images * record_type(card).itemsize,
             }
         releases[name] = {
             "size": card.size,
@@ -48,7 +51,7 @@ def describe(cache: str | os.PathLike[str] | None = None) -> dict[str, Any]:
 
 
 def summary(facts: dict[str, Any]) -> str:
-    """The facts of `describe`, and of `store.verify_cache` as "check", as text for a terminal."""
+    """The facts of `describe`, and reports of `verify_cache` as "check", as text for a terminal."""
     lines = [f"fdd {facts['fdd']}, cache {facts['cache']}, {facts['threads']} threads"]
     for name, release in facts["releases"].items():
         default = " (default)" if name == facts["default_version"] else ""

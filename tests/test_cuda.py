@@ -9,7 +9,7 @@ import gmpy2
 import numpy as np
 import pytest
 import torch
-from test_exact import DOUBLE, HARD, mpfr_sin, near
+from test_sines import DOUBLE, HARD, mpfr_sin, near
 
 import fdd
 from fdd import FddError

@@ -14,9 +14,10 @@ from conftest import tree
 
 import fdd
 from fdd import FddError
-from fdd.data import cache as store
+from fdd.data.cache import ensure_split
 from fdd.data.published import format_name
-from fdd.folders import generate, shards
+from fdd.folders.generate import check, generate
+from fdd.releases.cards import RELEASES, Release
 
 FORMATS = ("png", "npy")
 
@@ -27,53 +28,60 @@ def make(tiny, tmp_path):
 
     def make(name="out", start=0, count=25, **options):
         options = {"version": "tiny-1", "format": "npy", "shard_rows": 10} | options
-        return generate.generate(tmp_path / name, "train", start, count, **options)
+        return generate(tmp_path / name, "train", start, count, **options)
 
     return make
 
 
 @pytest.fixture
-def drawn(monkeypatch):
-    """(first row, rows) of what is rendered from now on."""
-    calls, draw = [], store.draw
+def rendered(monkeypatch):
+    """The names of the files of images, shards or pictures, that are written from now on."""
+    names, replace = [], os.replace
 
-    def recording(card, split, start, rows, *arguments, **options):
-        calls.append((start, rows))
-        return draw(card, split, start, rows, *arguments, **options)
+    def recording(source, target):
+        replace(source, target)
+        if Path(target).suffix in (".npy", ".png"):
+            names.append(Path(target).name)
 
-    monkeypatch.setattr(store, "draw", recording)
-    monkeypatch.setattr(shards, "draw", recording)
-    return calls
+    monkeypatch.setattr(os, "replace", recording)
+    return names
+
+
+def names_of(format, *ranges):
+    """The files of (first row, rows): one shard, or as many pictures."""
+    if format == "npy":
+        parts = [divmod(start, 10) for start, _ in ranges]
+        return [f"shard-{number:05d}{f'+{offset}' * (offset > 0)}.npy" for number, offset in parts]
+    rows = [fdd.sample_params(rows, "train", start, "tiny-1") for start, rows in ranges]
+    return [format_name(vector) for vector in np.concatenate([np.empty((0, 6)), *rows])]
 
 
 def test_npy_shards_are_those_of_the_cache(tiny, make, tmp_path):
     assert make() == (25, 25)
-    for path in store.ensure_split(tiny, "train", tmp_path / "cache"):
+    for path in ensure_split(tiny, "train", tmp_path / "cache"):
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
 
 
-def test_a_folder_of_npy_shards_serves_as_cache(make, tmp_path, monkeypatch, drawn):
-    place = "cache/tiny-1/train"
-    make(place)
-    paths = sorted((tmp_path / place).glob("*.npy"))
-    sums = {f"train/{path.name}": store._sha256(np.load(path)) for path in paths}
-    monkeypatch.setattr(store, "published_checksums", lambda version: sums)
-    drawn.clear()
-    data = fdd.load("train", params=True, version="tiny-1", cache=tmp_path / "cache")
-    assert drawn == []
-    np.testing.assert_array_equal(data.params, fdd.sample_params(25, version="tiny-1"))
-    assert make(place) == (0, 25)
+def test_a_folder_of_npy_shards_serves_as_cache(tmp_path, rendered):
+    """They are the published ones, so that their checksums are known."""
+    place = tmp_path / "cache" / "mini-1" / "val"
+    made = generate(place, "val", 0, 10_000, "mini-1", format="npy", workers=0)
+    assert (made, rendered) == ((10_000, 10_000), ["shard-00000.npy"])
+    data = fdd.load("val", params=True, version="mini-1", cache=tmp_path / "cache")
+    assert rendered == ["shard-00000.npy"]
+    params = fdd.sample_params(25, "val", version="mini-1")
+    np.testing.assert_array_equal(data.params[:25], params)
+    assert generate(place, "val", 0, 10_000, "mini-1", format="npy", workers=0) == (0, 10_000)
 
 
 def test_a_machine_that_renders_other_bytes_than_published_says_so(make, tmp_path, monkeypatch):
-    listed = {"train/shard-00001.npy": "0" * 64}
-    monkeypatch.setattr(shards, "published_checksums", lambda version: listed)
-    with pytest.raises(
-        FddError, match=r"^this machine renders tiny-1/train/shard-00001\.npy with "
-    ):
-        make()
-    assert not (tmp_path / "out" / "shard-00001.npy").exists()
-    assert make("other", shard_rows=5) == (25, 25)
+    """As if this one drew the images of fdd-1 in another size."""
+    other = Release("fdd-1", {"train": 25}, size=16, points=400, shard_rows=10)
+    monkeypatch.setitem(RELEASES, "fdd-1", other)
+    with pytest.raises(FddError, match=r"^this machine renders fdd-1/train/shard-00000\.npy with "):
+        make(version="fdd-1")
+    assert not list((tmp_path / "out").glob("*.npy"))
+    assert make("other", version="fdd-1", shard_rows=5) == (25, 25)
 
 
 def test_the_manifest_says_what_is_there(make, tmp_path):
@@ -172,16 +180,16 @@ FILES = {
 
 @pytest.mark.parametrize("kind", DAMAGE)
 @pytest.mark.parametrize("file", FILES)
-def test_what_is_damaged_is_found_and_alone_rendered_again(make, tmp_path, drawn, file, kind):
+def test_what_is_damaged_is_found_and_alone_rendered_again(make, tmp_path, rendered, file, kind):
     format = "npy" if ".npy" in file else "png"
     make(format=format)
     right = tree(tmp_path / "out")
     damage, reason = DAMAGE[kind]
     if file == "picture 13":
         file = f"kbc/{format_name(fdd.sample_params(1, start=13, version='tiny-1')[0])}"
-    rendered = FILES.get(file, [(13, 1)])
+    missing = FILES.get(file, [(13, 1)])
     damage(tmp_path / "out" / file)
-    report = generate.check(tmp_path / "out")
+    report = check(tmp_path / "out")
     different = [] if file.endswith(".sha256") else [{"file": file, "reason": f"it is {reason}"}]
     assert report == {
         "folder": str(tmp_path / "out"),
@@ -189,17 +197,17 @@ def test_what_is_damaged_is_found_and_alone_rendered_again(make, tmp_path, drawn
         "equal": 3 if file.endswith(".sha256") or file == "params.csv" else 2,
         "different": different,
     }
-    drawn.clear()
-    assert make(format=format)[0] == sum(rows for _, rows in rendered)
-    assert drawn == rendered
+    rendered.clear()
+    assert make(format=format)[0] == sum(rows for _, rows in missing)
+    assert rendered == names_of(format, *missing)
     assert tree(tmp_path / "out") == right
-    assert generate.check(tmp_path / "out")["different"] == []
+    assert check(tmp_path / "out")["different"] == []
 
 
 @pytest.mark.parametrize("format", FORMATS)
 @pytest.mark.parametrize("shard", range(3))
 def test_interrupted_it_leaves_whole_shards_and_goes_on(
-    make, tmp_path, monkeypatch, drawn, format, shard
+    make, tmp_path, monkeypatch, rendered, format, shard
 ):
     replace, renamed = os.replace, []
 
@@ -215,19 +223,26 @@ def test_interrupted_it_leaves_whole_shards_and_goes_on(
             make(format=format)
     assert not [name for name in tree(tmp_path / "out") if name.endswith(".tmp")]
     with pytest.raises(FddError, match=r"holds no manifest\.json, which is written when all else"):
-        generate.check(tmp_path / "out")
-    drawn.clear()
+        check(tmp_path / "out")
+    rendered.clear()
     assert make(format=format) == (25 - 10 * shard, 25)
-    assert drawn == [(0, 10), (10, 10), (20, 5)][shard:]
+    assert rendered == names_of(format, *[(0, 10), (10, 10), (20, 5)][shard:])
     make("at once", format=format)
     assert tree(tmp_path / "out") == tree(tmp_path / "at once")
 
 
 def test_a_range_that_was_given_up_binds_nobody(make, tmp_path, monkeypatch):
     make(count=15)
+    replace = os.replace
+
+    def dying_replace(source, target):
+        if Path(target).suffix == ".npy":
+            raise KeyboardInterrupt
+        replace(source, target)
+
     with monkeypatch.context() as patch:
-        patch.setattr(store, "draw", lambda *arguments, **options: 1 / 0)
-        with pytest.raises(ZeroDivisionError):
+        patch.setattr(os, "replace", dying_replace)
+        with pytest.raises(KeyboardInterrupt):
             make(start=10, count=10**6, workers=0)
     assert make(start=15, count=5) == (10, 20)
     make("at once", count=20)
@@ -235,14 +250,15 @@ def test_a_range_that_was_given_up_binds_nobody(make, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_single_shards_in_any_order_and_then_the_rest(make, tmp_path, drawn, format):
+def test_single_shards_in_any_order_and_then_the_rest(make, tmp_path, rendered, format):
     options = {"start": 5, "count": 28, "format": format}
     assert [make(shard=number, **options) for number in (2, 0, 3)] == [(10, 10), (5, 5), (3, 3)]
-    assert drawn == [(20, 10), (5, 5), (30, 3)]
+    assert rendered == names_of(format, (20, 10), (5, 5), (30, 3))
+    rendered.clear()
     assert not (tmp_path / "out" / "manifest.json").exists()
     assert make(shard=0, **options) == (0, 5)
     assert make(**options) == (10, 28)
-    assert drawn[3:] == [(10, 10)]
+    assert rendered == names_of(format, (10, 10))
     make("at once", **options)
     assert tree(tmp_path / "out") == tree(tmp_path / "at once")
     assert make(shard=1, **options) == (0, 10)
@@ -288,7 +304,7 @@ def test_a_manifest_of_somebody_else_is_refused(make, tmp_path, content):
         f"file {str(tmp_path / 'manifest.json')!r} is not one that generate wrote; remove it and "
         "run the same command again"
     )
-    for act in (lambda: make("."), lambda: generate.check(tmp_path)):
+    for act in (lambda: make("."), lambda: check(tmp_path)):
         with pytest.raises(FddError) as error:
             act()
         assert str(error.value) == sentence
@@ -321,7 +337,7 @@ def test_a_folder_that_cannot_be_written_is_named(
 def test_more_than_the_disk_holds_is_refused_at_once(tmp_path, monkeypatch, format, needed):
     monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=10**9))
     with pytest.raises(FddError) as error:
-        generate.generate(tmp_path / "a" / "b", count=10**6, format=format)
+        generate(tmp_path / "a" / "b", count=10**6, format=format)
     assert str(error.value) == (
         f"folder {str(tmp_path / 'a' / 'b')!r} has 1.00 GB free and 1000000 images as {format} "
         f"need {needed} GB more; choose another one or a smaller count"

@@ -8,13 +8,13 @@ import pytest
 
 import fdd
 from fdd import cli
-from fdd.data import cache as store
+from fdd.data.cache import ensure_split, verify_cache
 
 
 @pytest.fixture
 def shard(tiny, tmp_path):
     """The first shard of the val split of tiny-1, in a cache at tmp_path."""
-    return store.ensure_split(tiny, "val", tmp_path)[0]
+    return ensure_split(tiny, "val", tmp_path)[0]
 
 
 def test_info_counts_what_is_cached(shard, tmp_path, capsys):
@@ -53,4 +53,4 @@ def test_a_check_finds_a_changed_byte_under_an_unchanged_time(tiny, shard, tmp_p
 
 
 def test_an_empty_cache_has_nothing_to_check(tmp_path):
-    assert store.verify_cache(tmp_path) == []
+    assert verify_cache(tmp_path) == []

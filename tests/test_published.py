@@ -14,8 +14,8 @@ from PIL import Image
 import fdd
 from fdd import FddError
 from fdd.data import published
-from fdd.folders import generate as generating
-from fdd.folders import verify as verifying
+from fdd.folders.generate import generate
+from fdd.folders.verify import verify
 from fdd.rendering.palettes import PALETTES
 
 NAMES = ("x0", "y0", "a", "b", "c", "d")
@@ -93,8 +93,8 @@ def load(root, **options):
     return fdd.load(root=root, version="tiny-1", **options)
 
 
-def verify(root, **options):
-    return verifying.verify(root, size=16, points=400, **options)
+def verify_small(root, **options):
+    return verify(root, size=16, points=400, **options)
 
 
 def test_a_folder_loads_in_the_order_of_its_names(root):
@@ -118,9 +118,9 @@ def test_a_data_set_says_what_it_is(root):
 
 
 def test_the_reference_loads_and_verifies(reference_folder):
-    assert [
-        (report["images"], report["equal"]) for report in verifying.verify(reference_folder)
-    ] == [(3, 3)] * 3
+    assert [(report["images"], report["equal"]) for report in verify(reference_folder)] == [
+        (3, 3)
+    ] * 3
     for palette in PALETTES:
         ds = fdd.load(root=reference_folder, params="canonical", palette=palette)
         assert ds.images.shape == (3, 128, 128, 3)
@@ -204,7 +204,7 @@ def test_what_is_no_picture_of_that_size_is_refused_by_name(root, kind):
     with pytest.raises(FddError) as error:
         load(root)
     assert str(error.value) == f"file {str(path)!r}{complaint}"
-    (report,) = verify(root, palette="kbc")
+    (report,) = verify_small(root, palette="kbc")
     assert report["equal"] == 4
     assert [one["file"] for one in report["different"]] == [path.name]
     assert complaint in report["different"][0]["reason"]
@@ -279,7 +279,7 @@ def test_verify_finds_one_changed_pixel_and_every_other_reason(root):
     }
     for name in others:
         blank.save(root / "kbc" / name)
-    kbc, viridis = verify(root)
+    kbc, viridis = verify_small(root)
     assert (viridis["images"], viridis["equal"], viridis["different"]) == (2, 2, [])
     assert (kbc["folder"], kbc["images"], kbc["equal"]) == (str(root / "kbc"), 8, 4)
     found = {one["file"]: one["reason"] for one in kbc["different"]}
@@ -289,21 +289,21 @@ def test_verify_finds_one_changed_pixel_and_every_other_reason(root):
 
 
 def test_verify_takes_a_folder_named_after_its_palette(root):
-    assert [report["palette"] for report in verify(root / "viridis")] == ["viridis"]
-    (report,) = verify(root / "viridis", palette="kbc")
+    assert [report["palette"] for report in verify_small(root / "viridis")] == ["viridis"]
+    (report,) = verify_small(root / "viridis", palette="kbc")
     assert report["equal"] == 0
     for bad in ({"palette": "jet"}, {"size": 0}, {"points": 0.5}):
         with pytest.raises(FddError, match=f"^{next(iter(bad))}="):
-            verifying.verify(root, **bad)
+            verify(root, **bad)
 
 
-def generate(folder, **options):
-    return generating.generate(folder, "val", version="tiny-1", **options)
+def generate_val(folder, **options):
+    return generate(folder, "val", version="tiny-1", **options)
 
 
 def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
-    assert generate(tmp_path, start=2, count=7) == (7, 7)
-    assert generate(tmp_path, start=0, count=4) == (2, 9)
+    assert generate_val(tmp_path, start=2, count=7) == (7, 7)
+    assert generate_val(tmp_path, start=0, count=4) == (2, 9)
     params = fdd.sample_params(9, "val", version="tiny-1")
     rows = csv.DictReader((tmp_path / "params.csv").read_text().splitlines())
     for index, row in enumerate(rows):
@@ -313,7 +313,7 @@ def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
         assert list(row.items()) == list(zip(NAMES, map(repr, params[index].tolist()), strict=True))
         assert (tmp_path / file).is_file()
     assert load(tmp_path).params.sort_values("x0").to_numpy().tolist() == sorted(params.tolist())
-    (report,) = verify(tmp_path)
+    (report,) = verify_small(tmp_path)
     assert (report["images"], report["equal"]) == (9, 9)
 
 
@@ -322,7 +322,7 @@ def test_what_generate_writes_loads_and_verifies(tiny, tmp_path):
 def test_an_interrupted_generate_leaves_whole_pictures_and_goes_on(
     picture, tiny, tmp_path, monkeypatch
 ):
-    monkeypatch.setattr(generating, "PICTURES", 3)
+    options = {"count": 7, "shard_rows": 3}
     save, saved = Image.Image.save, []
 
     def dying_save(image, path, **options):
@@ -335,12 +335,12 @@ def test_an_interrupted_generate_leaves_whole_pictures_and_goes_on(
     with monkeypatch.context() as patch:
         patch.setattr(Image.Image, "save", dying_save)
         with pytest.raises(KeyboardInterrupt):
-            generate(tmp_path, count=7)
+            generate_val(tmp_path, **options)
     assert len(list((tmp_path / "kbc").iterdir())) == picture - 1
     listed = (picture - 1) // 3 * 3
-    assert generate(tmp_path, count=7) == (7 - listed, 7)
-    (report,) = verify(tmp_path)
+    assert generate_val(tmp_path, **options) == (7 - listed, 7)
+    (report,) = verify_small(tmp_path)
     assert (report["images"], report["equal"]) == (7, 7)
-    generate(tmp_path / "at once", count=7)
+    generate_val(tmp_path / "at once", **options)
     listings = [tmp_path / name / "params.csv" for name in ("", "at once")]
     assert listings[0].read_bytes() == listings[1].read_bytes()

@@ -15,7 +15,7 @@ from conftest import tree
 from kaggle_downloads import HANDLE, serving, zipped
 
 from fdd import FddError
-from fdd.data import kaggle as sources
+from fdd.data.kaggle import find, unpack
 
 PERMISSIONS = 0o644
 
@@ -28,7 +28,7 @@ def download(tmp_path, monkeypatch):
 
         def run(archive):
             kaggle.archives[HANDLE] = archive
-            return sources.find(f"kaggle:{HANDLE}")
+            return find(f"kaggle:{HANDLE}")
 
         yield run
 
@@ -163,7 +163,7 @@ def test_what_unpack_refuses_without_kagglehub(tmp_path):
     path = tmp_path / "a.zip"
     path.write_bytes(REFUSED["bomb"][0])
     with pytest.raises(FddError, match=r"^archive '.*a\.zip': it would unpack .* nothing of it"):
-        sources.unpack(path, tmp_path / "out")
+        unpack(path, tmp_path / "out")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -173,12 +173,12 @@ def test_a_folder_in_place_of_the_target_is_replaced_and_a_link_is_not_followed(
     (tmp_path / "elsewhere").mkdir()
     target.mkdir()
     (target / "b.txt").symlink_to(tmp_path / "elsewhere" / "b.txt")
-    sources.unpack(path, target)
+    unpack(path, target)
     assert tree(target) == {"a.txt": b"one" * 99, "b.txt": b"two"}
-    sources.unpack(path, target)
+    unpack(path, target)
     target.rename(tmp_path / "old")
     target.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(OSError, match="symbolic link"):
-        sources.unpack(path, target)
+        unpack(path, target)
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert Path(path).read_bytes() == GOOD

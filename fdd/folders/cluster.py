@@ -63,8 +63,8 @@ def check_options(workers: int | None, scheduler: str | None, shard: int | None)
 
 
 @contextmanager
-def cluster(job: Job, images: int, workers: int | None, scheduler: str | None) -> Iterator[Any]:
-    """The Dask client that shall render so many images, or None for this process.
+def client(job: Job, images: int, workers: int | None, scheduler: str | None) -> Iterator[Any]:
+    """The Dask client that is to render so many images, or None for this process.
 
     A cluster that was started for it ends with the block, interrupted or not.
     """
@@ -72,12 +72,12 @@ def cluster(job: Job, images: int, workers: int | None, scheduler: str | None) -
         many = images >= MANY and find_spec("distributed") is not None
         workers = available_threads() if many else 0
     if scheduler is not None:
-        with _connected(scheduler) as client:
-            yield client
+        with _connected(scheduler) as connected:
+            yield connected
     elif workers > 0:
         try:
-            with _local(workers) as client:
-                yield client
+            with _local(workers) as local:
+                yield local
         finally:
             sweep(job)
     else:

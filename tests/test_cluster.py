@@ -16,8 +16,7 @@ from conftest import CHECKOUT, REGISTER_TINY
 from test_generate import tree
 
 from fdd import FddError, cli
-from fdd.folders import cluster as engine
-from fdd.folders import generate, shards
+from fdd.folders import cluster, generate, shards
 from fdd.releases.cards import Release
 
 dask = pytest.importorskip("dask")
@@ -63,8 +62,8 @@ def scheduler():
         processes=False,
         protocol="tcp",
         dashboard_address="127.0.0.1:0",
-    ) as cluster:
-        yield cluster.scheduler_address
+    ) as local:
+        yield local.scheduler_address
 
 
 def of_group(group):
@@ -95,7 +94,7 @@ def test_a_shard_that_kills_every_worker_is_given_up(make, tmp_path, monkeypatch
         "import os, signal\nfrom fdd.folders import shards\n"
         "shards._seal = lambda path, digest: os.kill(os.getpid(), signal.SIGKILL)\n"
     )
-    monkeypatch.setattr(engine, "DEATHS", 0)
+    monkeypatch.setattr(cluster, "DEATHS", 0)
     with (
         dask.config.set({"distributed.worker.preload": [str(hook)]}),
         pytest.raises(FddError, match=r"^a shard was given up after several workers died of it \("),
@@ -170,14 +169,14 @@ def test_a_worker_that_does_not_see_the_folder_is_named(make, tmp_path):
     worker += ["--no-nanny", "--local-directory", "/tmp"]
     with distributed.LocalCluster(
         n_workers=0, processes=False, protocol="tcp", dashboard_address="127.0.0.1:0"
-    ) as cluster:
+    ) as local:
         process = subprocess.Popen(
-            [*unshare, "sh", "-c", script, tmp_path, *worker, cluster.scheduler_address],
+            [*unshare, "sh", "-c", script, tmp_path, *worker, local.scheduler_address],
             stderr=subprocess.DEVNULL,
         )
         try:
             with pytest.raises(FddError) as error:
-                make(scheduler=cluster.scheduler_address)
+                make(scheduler=local.scheduler_address)
         finally:
             process.kill()
             process.wait()
@@ -188,7 +187,7 @@ def test_a_worker_that_does_not_see_the_folder_is_named(make, tmp_path):
 
 
 def test_no_scheduler_there(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(engine, "SECONDS", 1)
+    monkeypatch.setattr(cluster, "SECONDS", 1)
     with pytest.raises(FddError) as error:
         make(scheduler="tcp://127.0.0.1:1")
     assert str(error.value) == (
@@ -204,7 +203,7 @@ def test_without_dask_it_says_what_to_install_or_does_without(make, monkeypatch)
         with pytest.raises(FddError) as error:
             make(**options)
         assert str(error.value) == ("this needs the package 'distributed': pip install 'fdd[dask]'")
-    monkeypatch.setattr(engine, "MANY", 1)
+    monkeypatch.setattr(cluster, "MANY", 1)
     assert make() == (35, 35)
 
 
@@ -225,10 +224,10 @@ def test_many_images_start_a_cluster_unless_told(tmp_path, monkeypatch, images, 
         def __exit__(self, *_):
             pass
 
-    monkeypatch.setattr(engine, "_local", Local)
-    monkeypatch.setattr(engine, "available_threads", lambda: 3)
+    monkeypatch.setattr(cluster, "_local", Local)
+    monkeypatch.setattr(cluster, "available_threads", lambda: 3)
     job = shards.Job(tmp_path, Release("tiny-1", {"train": 25}), "train", "npy", None, 10)
-    with engine.cluster(job, images, workers, None) as client:
+    with cluster.client(job, images, workers, None) as client:
         assert (client is None) == (processes == 0)
     assert started == [processes] * (processes > 0)
 
@@ -287,7 +286,7 @@ def test_the_command_says_what_it_did(tiny, tmp_path, monkeypatch, capsys):
 
 
 def test_the_cluster_holds_a_window_of_shards(make, scheduler, monkeypatch):
-    monkeypatch.setattr(engine, "WINDOW", 7)
+    monkeypatch.setattr(cluster, "WINDOW", 7)
     held, most, submit = weakref.WeakSet(), [], distributed.Client.submit
 
     def counting(*arguments, **options):

@@ -14,7 +14,7 @@ import pytest
 from kaggle_downloads import HANDLE, serving, zipped
 
 from fdd import FddError
-from fdd.data import kaggle as sources
+from fdd.data.kaggle import find
 
 FILES = {"a, b.txt": b"one", "in/c.txt": b"two" * 1000}
 SOURCE = f"kaggle:{HANDLE}"
@@ -35,7 +35,7 @@ def refused(kaggle):
 
     def check(message):
         with pytest.raises(FddError) as error:
-            sources.find(SOURCE)
+            find(SOURCE)
         assert str(error.value) == message.format(cache=cache(kaggle))
         assert not list(cache(kaggle).glob("versions/*/*"))
         assert not list(cache(kaggle).glob("*.complete"))
@@ -66,7 +66,7 @@ def no_kagglehub(monkeypatch):
 )
 def test_what_a_source_stands_for(kaggle, source, version, handle):
     kaggle.archives[handle] = zipped(FILES)
-    assert contents(sources.find(source, version)) == FILES
+    assert contents(find(source, version)) == FILES
     assert kaggle.asked[0] == f"GetDataset {handle}"
 
 
@@ -79,7 +79,7 @@ def test_what_a_source_stands_for(kaggle, source, version, handle):
 )
 def test_an_unknown_source_is_refused(kaggle, source):
     with pytest.raises(FddError) as error:
-        sources.find(source)
+        find(source)
     assert str(error.value) == (
         f"source={source!r} is not known; choose kaggle, kaggle-2019 or kaggle:OWNER/SLUG"
     )
@@ -88,7 +88,7 @@ def test_an_unknown_source_is_refused(kaggle, source):
 
 def test_an_unknown_version_is_refused():
     with pytest.raises(FddError, match=r"^version='fdd-9' is not known; choose from fdd-1, mini-1"):
-        sources.find("kaggle", "fdd-9")
+        find("kaggle", "fdd-9")
 
 
 @pytest.mark.parametrize("place", [HANDLE.partition("/")[2], f"datasets/{HANDLE}"])
@@ -96,7 +96,7 @@ def test_an_attached_input_is_found_without_kagglehub(kaggle, monkeypatch, place
     no_kagglehub(monkeypatch)
     folder = Path(kaggle.environment["KAGGLE_CACHE_MOUNT_FOLDER"]) / place
     folder.mkdir(parents=True)
-    assert sources.find(SOURCE) == folder
+    assert find(SOURCE) == folder
     assert kaggle.asked == []
 
 
@@ -105,24 +105,24 @@ def test_the_attached_input_of_the_right_owner_comes_first(kaggle):
     folders = [mount / HANDLE.partition("/")[2], mount / "datasets" / HANDLE]
     for folder in folders:
         folder.mkdir(parents=True)
-    assert sources.find(SOURCE) == folders[1]
+    assert find(SOURCE) == folders[1]
 
 
 def test_an_input_is_looked_for_where_kaggle_mounts_it(monkeypatch):
     monkeypatch.delenv("KAGGLE_CACHE_MOUNT_FOLDER", raising=False)
     monkeypatch.setattr(Path, "is_dir", lambda path: path == Path("/kaggle/input/slug"))
-    assert sources.find("kaggle:owner/slug") == Path("/kaggle/input/slug")
+    assert find("kaggle:owner/slug") == Path("/kaggle/input/slug")
 
 
 def test_a_data_set_is_downloaded_once(kaggle, monkeypatch):
-    folder = sources.find(SOURCE)
+    folder = find(SOURCE)
     assert folder == cache(kaggle) / "versions" / "3"
     assert contents(folder) == FILES
     asked = [f"{method} {HANDLE}" for method in ("GetDataset", "DownloadDataset", "bytes 0- of")]
     assert kaggle.asked == asked
     no_kagglehub(monkeypatch)
     kaggle.cut_off(monkeypatch)
-    assert sources.find(SOURCE) == folder
+    assert find(SOURCE) == folder
     assert kaggle.asked == asked
 
 
@@ -131,7 +131,7 @@ def test_what_kagglehub_downloaded_by_itself_is_found(kaggle):
 
     folder = kagglehub.dataset_download(HANDLE)
     kaggle.asked.clear()
-    assert sources.find(SOURCE) == Path(folder)
+    assert find(SOURCE) == Path(folder)
     assert kaggle.asked == []
 
 
@@ -140,7 +140,7 @@ def test_the_newest_whole_version_in_the_cache_is_taken(kaggle):
         (cache(kaggle) / name).mkdir(parents=True)
     for number in (9, 10):
         (cache(kaggle) / f"{number}.complete").touch()
-    assert sources.find(SOURCE) == cache(kaggle) / "versions" / "10"
+    assert find(SOURCE) == cache(kaggle) / "versions" / "10"
 
 
 def test_the_cache_is_in_the_home_folder_by_default(kaggle, monkeypatch, tmp_path):
@@ -148,12 +148,12 @@ def test_the_cache_is_in_the_home_folder_by_default(kaggle, monkeypatch, tmp_pat
     folder = tmp_path / "home" / ".cache" / "kagglehub" / "datasets" / HANDLE / "versions" / "2"
     folder.mkdir(parents=True)
     (folder.parent.parent / "2.complete").touch()
-    assert sources.find(SOURCE) == folder
+    assert find(SOURCE) == folder
 
 
 def test_two_at_once_download_once(kaggle):
     found = []
-    threads = [threading.Thread(target=lambda: found.append(sources.find(SOURCE))) for _ in "ab"]
+    threads = [threading.Thread(target=lambda: found.append(find(SOURCE))) for _ in "ab"]
     for thread in threads:
         thread.start()
     for thread in threads:
@@ -167,7 +167,7 @@ def test_a_broken_download_goes_on_where_it_stopped(kaggle, refused):
     kaggle.archives[HANDLE] = zipped(files)
     kaggle.break_after = 5 * 2**19
     refused(f"data set '{HANDLE}': the download broke off; run it again to go on")
-    assert contents(sources.find(SOURCE)) == files
+    assert contents(find(SOURCE)) == files
     assert kaggle.asked[-1] == f"bytes {2**21}- of {HANDLE}"  # kagglehub writes blocks of 2**20
 
 
@@ -180,8 +180,8 @@ def test_an_interrupted_unpacking_is_done_again(kaggle, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(zipfile.ZipFile, "extractall", dying)
         with pytest.raises(KeyboardInterrupt):
-            sources.find(SOURCE)
-    assert contents(sources.find(SOURCE)) == FILES
+            find(SOURCE)
+    assert contents(find(SOURCE)) == FILES
 
 
 def test_without_kagglehub_the_extra_is_named(kaggle, refused, monkeypatch):
@@ -251,7 +251,7 @@ def test_a_download_with_another_checksum_is_refused(kaggle, refused):
     kaggle.spoil = True
     refused(f"data set '{HANDLE}' arrived damaged; run it again")
     kaggle.spoil = False
-    assert contents(sources.find(SOURCE)) == FILES
+    assert contents(find(SOURCE)) == FILES
 
 
 @pytest.mark.parametrize("step", ["kagglehub.clients._download_file", "shutil.copyfileobj"])
@@ -269,7 +269,7 @@ def test_what_the_disk_cannot_hold_is_not_unpacked(kaggle, refused, monkeypatch)
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 3002))
     refused("folder '{cache}': the disk is full; choose another with $KAGGLEHUB_CACHE")
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(0, 0, 3003))
-    assert contents(sources.find(SOURCE)) == FILES
+    assert contents(find(SOURCE)) == FILES
 
 
 def test_a_cache_that_cannot_be_written_is_named(kaggle, refused):
@@ -296,8 +296,8 @@ def test_kagglehub_is_left_as_it_was(kaggle, monkeypatch):
     theirs, logger = object(), logging.getLogger("kagglehub")
     monkeypatch.setattr(http_resolver, "_extract_archive", theirs)
     monkeypatch.setattr(logger, "level", logging.ERROR)
-    sources.find(SOURCE)
+    find(SOURCE)
     kaggle.refusals["o/s"] = 500
     with pytest.raises(FddError):
-        sources.find("kaggle:o/s")
+        find("kaggle:o/s")
     assert (http_resolver._extract_archive, logger.level) == (theirs, logging.ERROR)
