@@ -255,7 +255,15 @@ def compile_for(capability, *families):
     for family in map(FAMILIES.get, families):
         found[family.name] = facts(
             cuda_kernel.kernel(family),
-            *(numbers, count, count, count, numbers, numbers, numbers, words, octets),
+            numbers,
+            count,
+            count,
+            count,
+            numbers,
+            numbers,
+            numbers,
+            words,
+            octets,
         )
         step = cuda_kernel._step_names(family)["step_first"]
         parameters = row_loader(len(family.parameters) - 2)

@@ -22,8 +22,12 @@ from fdd.data import cache
 from fdd.folders import generate, shards
 
 OUTSIDE = (
-    *("../outside/secret", "kbc/../../outside/secret", "/outside/secret"),
-    *("a\0b", "a\x1b[2Jb", "a\nb"),
+    "../outside/secret",
+    "kbc/../../outside/secret",
+    "/outside/secret",
+    "a\0b",
+    "a\x1b[2Jb",
+    "a\nb",
 )
 """What leads out of a folder, or does something to the terminal that shows it."""
 

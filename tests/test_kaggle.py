@@ -73,8 +73,20 @@ def test_what_a_source_stands_for(kaggle, source, version, handle):
 @pytest.mark.parametrize(
     "source",
     [
-        *("", "Kaggle", "kaggle:", "kaggle:a", "kaggle:a/b/c", "kaggle:../..", "kaggle:a/.."),
-        *("kaggle:/b", "kaggle:a/b\n", "kaggle:a/é", "kaggle:a/b?c", "kaggle:a\\b/c", 3, None),
+        "",
+        "Kaggle",
+        "kaggle:",
+        "kaggle:a",
+        "kaggle:a/b/c",
+        "kaggle:../..",
+        "kaggle:a/..",
+        "kaggle:/b",
+        "kaggle:a/b\n",
+        "kaggle:a/é",
+        "kaggle:a/b?c",
+        "kaggle:a\\b/c",
+        3,
+        None,
     ],
 )
 def test_an_unknown_source_is_refused(kaggle, source):

@@ -105,7 +105,9 @@ def test_a_source_that_cannot_be_had_is_one_sentence(kaggle, refused):
     )
     refused(
         "source='kaggle-2020' is not known; choose kaggle, kaggle-2019 or kaggle:OWNER/SLUG",
-        *("verify", "--source", "kaggle-2020"),
+        "verify",
+        "--source",
+        "kaggle-2020",
     )
 
 
@@ -184,5 +186,6 @@ def test_a_package_with_a_changed_byte_is_refused(kaggle, package):
 def test_verify_leaves_a_package_to_its_own_check(package, refused):
     refused(
         f"folder {str(package)!r} is a package; use: fdd package --check {package}",
-        *("verify", package),
+        "verify",
+        package,
     )

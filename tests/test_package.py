@@ -21,9 +21,16 @@ from fdd.releases import cards
 pytest.importorskip("pyarrow", reason="a package is written with pyarrow")
 
 FILES = [
-    *("LICENSE.txt", "README.md", "croissant.json", "dataset-metadata.json", "params.csv"),
-    *("preview.png", *(f"sample-test-{number:03d}.png" for number in range(12))),
-    *("sha256sums.txt", "test-00000-of-00001.parquet", "train-00000-of-00001.parquet"),
+    "LICENSE.txt",
+    "README.md",
+    "croissant.json",
+    "dataset-metadata.json",
+    "params.csv",
+    "preview.png",
+    *(f"sample-test-{number:03d}.png" for number in range(12)),
+    "sha256sums.txt",
+    "test-00000-of-00001.parquet",
+    "train-00000-of-00001.parquet",
     "val-00000-of-00001.parquet",
 ]
 

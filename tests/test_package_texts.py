@@ -72,8 +72,15 @@ def test_the_readme_says_how_much_there_is():
         "16.0 MB",
     ]
     assert [row[0] for row in files[1:]] == [
-        *("val-*.parquet", "test-*.parquet", "sample-test-*.png", "params.csv", "preview.png"),
-        *("README.md", "LICENSE.txt", "croissant.json", "sha256sums.txt"),
+        "val-*.parquet",
+        "test-*.parquet",
+        "sample-test-*.png",
+        "params.csv",
+        "preview.png",
+        "README.md",
+        "LICENSE.txt",
+        "croissant.json",
+        "sha256sums.txt",
     ]
 
 

@@ -122,9 +122,18 @@ sign, where_less = (inlined(f) for f in (reference.sign, reference.where_less))
 _NAMES = {"fma": fma, "fabs": cuda_numbers.fabs, "where_less": where_less, "agreed": _agreed}
 _NAMES |= {"_rows": _rows, "_node_error": _node_error, "_error": _error}
 for _name in (
-    *("_product", "_dd_product", "_dd_sum", "_candidates", "_nearest", "_first_try"),
-    *("sin_lanes", "cos_lanes", "_nearest_wide", "_first_try_wide"),
-    *("wide_sin_lanes", "wide_cos_lanes"),
+    "_product",
+    "_dd_product",
+    "_dd_sum",
+    "_candidates",
+    "_nearest",
+    "_first_try",
+    "sin_lanes",
+    "cos_lanes",
+    "_nearest_wide",
+    "_first_try_wide",
+    "wide_sin_lanes",
+    "wide_cos_lanes",
 ):
     _NAMES[_name] = bound(inlined, getattr(sines, _name), **_NAMES)
 for _name in ("_reduced", "_second_try", "_decided"):

@@ -282,7 +282,12 @@ def _make_fill(lanes_function: Any, one: Any, sources: str) -> Any:
 
 
 _SOURCES = source_digest(
-    *("arithmetic/sines", "arithmetic/compiling", "arithmetic/lanes", "arithmetic/lane_memory")
+    "arithmetic/compiling",
+    "arithmetic/lane_memory",
+    "arithmetic/lanes",
+    "arithmetic/sine_table",
+    "arithmetic/sines",
+    "attractors/reference",
 )
 _fill_sin = _make_fill(wide_sin_lanes, sin_one, _SOURCES)
 _fill_cos = _make_fill(wide_cos_lanes, cos_one, _SOURCES)

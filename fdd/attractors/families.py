@@ -22,7 +22,7 @@ Step = Callable[..., tuple[Any, Any]]
 
 
 def _unbound(*arguments: Any) -> Any:
-    raise NameError("bind this step to a backend's functions first (fdd.families.bind)")
+    raise NameError("bind this step to a backend's functions first (fdd.attractors.families.bind)")
 
 
 sin = cos = sqrt = fabs = sign = where_less = _unbound
@@ -248,8 +248,14 @@ _FAMILIES = (
         step=symmetric_icon,
         parameters=("x0", "y0", "a", "b", "g", "om", "l", "d"),
         ranges=(
-            *((-0.5, 0.5), (-0.5, 0.5), (1.8, 5.0), (-1.0, 1.0)),
-            *((-1.0, 1.0), (-0.2, 0.2), (-2.6, -1.8), (3.0, 9.0)),
+            (-0.5, 0.5),
+            (-0.5, 0.5),
+            (1.8, 5.0),
+            (-1.0, 1.0),
+            (-1.0, 1.0),
+            (-0.2, 0.2),
+            (-2.6, -1.8),
+            (3.0, 9.0),
         ),
         symmetries=(
             Symmetry("flip", lambda v: (v[0], -v[1], *v[2:5], -v[5], *v[6:]), _flipped),

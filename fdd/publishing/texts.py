@@ -325,7 +325,11 @@ def kaggle_metadata(contents: Contents) -> dict[str, Any]:
         "id": contents.handle,
         "licenses": [{"name": "CC-BY-4.0"}],
         "keywords": [  # Kaggle takes the tags that it has and names the others
-            *("image", "computer vision", "deep learning", "gan", "mathematics"),
+            "image",
+            "computer vision",
+            "deep learning",
+            "gan",
+            "mathematics",
             "arts and entertainment",
         ],
         "description": readme(contents).replace(PICTURE, ""),  # Kaggle's page shows no file

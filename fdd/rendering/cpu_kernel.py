@@ -333,7 +333,13 @@ def kernel(family: Family) -> Any:
 
 
 _SOURCES = source_digest(
-    *("arithmetic/sines", "attractors/families", "arithmetic/compiling"),
-    *("attractors/reference", "rendering/cpu_kernel", "rendering/shading"),
-    *("arithmetic/lanes", "arithmetic/lane_memory", "arithmetic/sine_table"),
+    "arithmetic/compiling",
+    "arithmetic/lane_memory",
+    "arithmetic/lanes",
+    "arithmetic/sine_table",
+    "arithmetic/sines",
+    "attractors/families",
+    "attractors/reference",
+    "rendering/cpu_kernel",
+    "rendering/shading",
 )

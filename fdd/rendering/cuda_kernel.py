@@ -193,8 +193,12 @@ def _tally(slab, start, place, hop, first, step, length, boxes, box, size, band)
     are added at once: where an orbit rests, all threads would otherwise wait for each other.
     """
     frame = (
-        *(load(boxes, box), load(boxes, box + 1), load(boxes, box + 2)),
-        *(load(boxes, box + 3), load(boxes, box + 4), load(boxes, box + 5)),
+        load(boxes, box),
+        load(boxes, box + 1),
+        load(boxes, box + 2),
+        load(boxes, box + 3),
+        load(boxes, box + 4),
+        load(boxes, box + 5),
     )
     size, band = int32(size), int32(band)
     t, step, length = int32(first), int32(step), int32(length)
@@ -253,9 +257,18 @@ def _count(params, points, stored, size, table, slab, boxes, counts, status):
                 numbers[i] = table[i]
             cuda.syncthreads()
             x, y, box, finite = iterate(
-                *(x, y, parameters, box, length),
-                *(part >= 0, slab, slab_start + 2 * RUN * (thread // warp * warp)),
-                *(2 * RUN * threads, gathered, thread % warp, warp),
+                x,
+                y,
+                parameters,
+                box,
+                length,
+                part >= 0,
+                slab,
+                slab_start + 2 * RUN * (thread // warp * warp),
+                2 * RUN * threads,
+                gathered,
+                thread % warp,
+                warp,
             )
             good = good and finite == length
             own_box = boxes_start + thread * BOX
@@ -279,8 +292,17 @@ def _count(params, points, stored, size, table, slab, boxes, counts, status):
                 for band in range(0, cells, BAND):
                     place = slab_start + 2 * (thread // RUN * threads + other) * RUN
                     _tally(
-                        *(slab, slab_start, place + 2 * (thread % RUN), 2 * threads * threads),
-                        *(thread, threads, used, boxes, boxes_start + other * BOX, size, band),
+                        slab,
+                        slab_start,
+                        place + 2 * (thread % RUN),
+                        2 * threads * threads,
+                        thread,
+                        threads,
+                        used,
+                        boxes,
+                        boxes_start + other * BOX,
+                        size,
+                        band,
                     )
                     cuda.syncthreads()
                     last = min(BAND, cells - band)

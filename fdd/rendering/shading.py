@@ -13,7 +13,7 @@ from typing import Any
 import numba
 import numpy as np
 
-from fdd.arithmetic.compiling import jit
+from fdd.arithmetic.compiling import jit, source_digest
 from fdd.arithmetic.lane_memory import address, store_bytes
 
 BINS = 65536
@@ -128,11 +128,22 @@ def paint(counts: Any, palette: Any, image: Any) -> bool:
     return True
 
 
-@jit
-def _paint_each(counts: Any, palette: Any, images: Any, wide: Any) -> None:
-    """Paints counts [N, cells] into images [N, cells, 1 or 3]; wide [N] tells which spread far."""
-    for image in range(counts.shape[0]):
-        wide[image] = not paint(counts[image], palette, images[image])
+def _make_paint_each(sources: str) -> Any:
+    @jit
+    def paint_each(counts: Any, palette: Any, images: Any, wide: Any) -> None:
+        """Paints counts [N, cells] into images [N, cells, 1 or 3]; wide [N]: which spread far."""
+        sources  # noqa: B018  a key of the compiled code's cache
+        for image in range(counts.shape[0]):
+            wide[image] = not paint(counts[image], palette, images[image])
+
+    return paint_each
+
+
+_paint_each = _make_paint_each(
+    source_digest(
+        "arithmetic/compiling", "arithmetic/lane_memory", "arithmetic/lanes", "rendering/shading"
+    )
+)
 
 
 def _binned_rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
