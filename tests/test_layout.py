@@ -86,6 +86,11 @@ def test_arrows_between_packages_point_one_way():
     assert offenders == {}
 
 
+def test_no_files_import_each_other_in_a_circle():
+    arrows = {name: (imported(path) & set(FILES)) - {name} for name, path in FILES.items()}
+    assert " -> ".join(circle(arrows)) == ""
+
+
 def test_arrows_between_rooms_point_one_way():
     arrows = {}
     for name, path in FILES.items():
