@@ -69,7 +69,7 @@ def test_noise_scores_the_floor(scored):
 
 def test_the_files_stand_in_one_table(monkeypatch, tmp_path):
     """Of two of them and of few draws, for time."""
-    card = Release("small-1", {"train": 100, "val": 10, "test": 60}, 16, 400, shard_rows=100)
+    card = Release("few-1", {"train": 100, "val": 10, "test": 60}, 16, 400, shard_rows=100)
     monkeypatch.setitem(RELEASES, card.name, card)
     few = dataclasses.replace(QUICK, draws=2, slow_draws=1, few_draws=1, halves=2)
     monkeypatch.setattr(references, "Settings", partial(dataclasses.replace, few))
