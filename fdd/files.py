@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders that lead nowhere else, digests."""
+"""Files that are whole or absent, folders that cannot lead elsewhere, digests."""
 
 from __future__ import annotations
 
@@ -46,16 +46,16 @@ def within(folder: Path, name: str) -> Path:
     parts = PurePath(name)
     if not name.isprintable() or parts.anchor or ".." in parts.parts:
         raise FddError(
-            f"folder {str(folder)!r} lists {name!r:.80}, which is no name of a file in it; "
+            f"folder {str(folder)!r} lists {name!r:.80}, which is not the name of a file in it; "
             "choose another folder"
         )
     return folder / name
 
 
 def not_linked(path: Path) -> Path:
-    """The path of what belongs to a folder, as it is.
+    """A path that belongs to a folder, unchanged.
 
-    Raises FddError for a link: what is written into somebody else's folder would lie elsewhere.
+    Raises FddError for a link: what is written there would end up in another folder.
     """
     if path.is_symlink():
         raise FddError(

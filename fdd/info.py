@@ -1,4 +1,4 @@
-"""What is there: releases, splits, families, and what the cache holds, as data and as text."""
+"""What there is: releases, splits, families, and the contents of the cache, as data and as text."""
 
 from __future__ import annotations
 

@@ -74,8 +74,7 @@ def images(path):
     """Renders the scenarios of test_cuda.py into an npz file: images and degeneracy by name."""
     _, gpu = simulate()
     from fdd.attractors.families import FAMILIES
-    from fdd.rendering import cuda as render_cuda
-    from fdd.rendering import cuda_kernel
+    from fdd.rendering import cuda, cuda_kernel
     from fdd.rendering.cuda_shading import NEAR
     from fdd.rendering.drawing import Drawing
 
@@ -83,7 +82,7 @@ def images(path):
     cuda_kernel.BAND = 128  # enough for the images here, and cleared faster by the simulator
 
     def draw(name, family, rows, output="counts"):
-        drawn = render_cuda.draw(gpu, Drawing(family, SIZE, POINTS, output), rows, memory=None)
+        drawn = cuda.draw(gpu, Drawing(family, SIZE, POINTS, output), rows, memory=None)
         found[name], found[f"{name}, degenerate"] = drawn[0].numpy(), drawn[1]
 
     for family in FAMILIES.values():
@@ -93,10 +92,10 @@ def images(path):
 
     cuda_kernel.BLOCKS_PER_SM = 1
     draw("one block for all batches", "fractal_dream", special_rows())
-    use = render_cuda.plan
-    render_cuda.plan = lambda *values: dataclasses.replace(use(*values), images=4)
+    use = cuda.plan
+    cuda.plan = lambda *values: dataclasses.replace(use(*values), images=4)
     draw("several chunks", "fractal_dream", special_rows(), "rgb")
-    render_cuda.plan = use
+    cuda.plan = use
 
     cuda_kernel.kernel.cache_clear()
     cuda_kernel.BAND, cuda_kernel.MOST_STORED = 32, 16
@@ -138,14 +137,14 @@ def shaded(gpu, counts, output):
     """The images of counts int32 [n, 8, 8] by the kernel."""
     import torch
 
-    from fdd.rendering import cuda as render_cuda
     from fdd.rendering import shading
+    from fdd.rendering.cuda import Plan, _Shading
     from fdd.rendering.drawing import Drawing
 
     drawing = Drawing(size=counts.shape[1], output=output)
-    use = render_cuda.Plan(0, 0, len(counts), shading_blocks=3, levels=shading.BINS + 1)
+    use = Plan(0, 0, len(counts), shading_blocks=3, levels=shading.BINS + 1)
     pictures = torch.zeros(len(counts), *drawing.shape, dtype=torch.uint8)
-    render_cuda._Shading(gpu, use, drawing)(torch.from_numpy(counts), pictures)
+    _Shading(gpu, use, drawing)(torch.from_numpy(counts), pictures)
     return pictures.numpy()
 
 

@@ -11,7 +11,6 @@ from PIL import Image
 
 import fdd
 from fdd.data import published
-from fdd.folders import verify
 
 
 def test_info_says_what_is_there(command, tmp_path):
@@ -173,11 +172,12 @@ def test_other_mistakes_are_one_sentence(command, tmp_path, arguments, message):
     assert tree(tmp_path) == before
 
 
-def test_an_interruption_is_said_and_ends_with_130(command, monkeypatch):
+def test_an_interruption_is_said_and_ends_with_130(command, tmp_path, monkeypatch):
     def interrupted(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(verify, "verify", interrupted)
+    (tmp_path / "0.1_-0.2_2.1_-1.9_0.7_1.3.png").write_text("is opened")
+    monkeypatch.setattr(Image, "open", interrupted)
     sentence = "fdd: interrupted; run the same command again to go on\n"
     assert command("verify", ".") == (130, "", sentence)
 

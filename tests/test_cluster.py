@@ -17,7 +17,7 @@ from test_generate import tree
 
 from fdd import FddError, cli
 from fdd.folders import cluster, generate, shards
-from fdd.releases.cards import Release
+from fdd.releases.cards import RELEASES, Release
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -25,21 +25,21 @@ psutil = pytest.importorskip("psutil")
 
 DYING = """
 import os, signal
-from fdd.folders import shards
+from pathlib import Path
 
-def dying_seal(path, digest, seal=shards._seal):
-    if path.name.startswith("shard-00001."):
+def dying_replace(source, target, replace=os.replace):
+    if Path(target).match({pattern!r}):
         try:
-            os.close(os.open({mark!r}, os.O_CREAT | os.O_EXCL))
+            os.close(os.open({mark}, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
             pass
         else:
-            open(path.with_name(".half.tmp"), "w").close()
             os.kill(os.getpid(), signal.SIGKILL)
-    seal(path, digest)
+    replace(source, target)
 
-shards._seal = dying_seal
+os.replace = dying_replace
 """
+"""A worker's preload: whoever is first to leave a mark dies before it has finished such a file."""
 
 
 @pytest.fixture
@@ -79,7 +79,7 @@ def of_group(group):
 @pytest.mark.parametrize("format", shards.FORMATS)
 def test_a_killed_worker_changes_no_byte(make, tmp_path, format):
     hook, mark = tmp_path / "hook.py", tmp_path / "killed"
-    hook.write_text(DYING.format(mark=str(mark)))
+    hook.write_text(DYING.format(pattern="shard-00001.*.sha256", mark=repr(str(mark))))
     with dask.config.set({"distributed.worker.preload": [str(hook)]}):
         make(format=format, workers=2)
     assert mark.exists()
@@ -90,14 +90,15 @@ def test_a_killed_worker_changes_no_byte(make, tmp_path, format):
 
 def test_a_shard_that_kills_every_worker_is_given_up(make, tmp_path, monkeypatch):
     hook = tmp_path / "hook.py"
-    hook.write_text(
-        "import os, signal\nfrom fdd.folders import shards\n"
-        "shards._seal = lambda path, digest: os.kill(os.getpid(), signal.SIGKILL)\n"
-    )
+    each = f"{str(tmp_path / 'killed')!r} + str(os.getpid())"
+    hook.write_text(DYING.format(pattern="shard-*.sha256", mark=each))
     monkeypatch.setattr(cluster, "DEATHS", 0)
     with (
         dask.config.set({"distributed.worker.preload": [str(hook)]}),
-        pytest.raises(FddError, match=r"^a shard was given up after several workers died of it \("),
+        pytest.raises(
+            FddError,
+            match=r"^a shard was given up after several workers died while rendering it \(",
+        ),
     ):
         make(workers=1)
     assert not [name for name in tree(tmp_path / "out") if name.endswith(".tmp")]
@@ -214,22 +215,20 @@ def test_without_dask_it_says_what_to_install_or_does_without(make, monkeypatch)
 def test_many_images_start_a_cluster_unless_told(tmp_path, monkeypatch, images, workers, processes):
     started = []
 
-    class Local:
-        def __init__(self, workers):
-            started.append(workers)
+    class Started:
+        def __init__(self, *arguments, **options):
+            started.append(options.get("n_workers"))
 
-        def __enter__(self):
-            return self
-
-        def __exit__(self, *_):
+        def close(self):
             pass
 
-    monkeypatch.setattr(cluster, "_local", Local)
-    monkeypatch.setattr(cluster, "available_threads", lambda: 3)
+    monkeypatch.setattr(distributed, "LocalCluster", Started)
+    monkeypatch.setattr(distributed, "Client", Started)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 1, 2})
     job = shards.Job(tmp_path, Release("tiny-1", {"train": 25}), "train", "npy", None, 10)
     with cluster.client(job, images, workers, None) as client:
         assert (client is None) == (processes == 0)
-    assert started == [processes] * (processes > 0)
+    assert started == ([processes, None] if processes else [])
 
 
 @pytest.mark.parametrize(
@@ -301,28 +300,20 @@ def test_the_cluster_holds_a_window_of_shards(make, scheduler, monkeypatch):
     assert max(most) <= 7 + 2  # and the one whose result is being read
 
 
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path):
-    """Of what is done once for all shards; each shard is rendered alone."""
+def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
     card = Release("tiny-1", {"train": 25}, size=2, points=9, occupied_percent=1)
+    monkeypatch.setitem(RELEASES, card.name, card)
     peaks = []
     for images in (300, 6000):
-        job = shards.Job(tmp_path / str(images), card, "train", "png", "kbc", 10)
-        generate._begin(job, [(0, images)], [])
-        for shard in generate.cut([(0, images)], 10):
-            row = dict.fromkeys(shards.COLUMNS, "0") | {"sha256": "0"}
-            lines = [",".join(row)] + [",".join(row.values())] * shard.rows
-            job.path(shard).write_text("\r\n".join(lines) + "\r\n")
-            shards._seal(job.path(shard), "0" * 64)
-        for number in range(images):
-            (job.folder / "kbc" / f"{number}.png").touch()
+        place = tmp_path / str(images)
         attempts = []
-        for _ in range(3):  # the least: other threads of this process may hold memory meanwhile
+        for count in (images - 2, images - 1, images):  # the least: other threads may hold memory
             gc.collect()
             tracemalloc.start()
-            generate._finish(job, [(0, images)], [])
+            generate.generate(place, count=count, version=card.name, shard_rows=10, workers=0)
             attempts.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         peaks.append(min(attempts))
-        lines = (job.folder / "params.csv").read_text().splitlines()
+        lines = (place / "params.csv").read_text().splitlines()
         assert len(lines) == images + 1
     assert peaks[1] < peaks[0] + 400_000  # buffers fill up; a list of the rows would be 1.3 MB

@@ -15,8 +15,8 @@ import fdd
 from fdd import FddError
 from fdd.arithmetic import sines
 from fdd.attractors.families import FAMILIES
-from fdd.rendering import cuda as render_cuda
 from fdd.rendering import shading
+from fdd.rendering.cuda import Gpu, plan, render_cuda
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
 
@@ -256,7 +256,7 @@ def test_a_device_that_is_not_there_is_refused(device, monkeypatch):
 
 
 def gpu(free):
-    return render_cuda.Gpu(torch.device("cpu"), 0, None, 64, 256, processors=132, free=free)
+    return Gpu(torch.device("cpu"), 0, None, 64, 256, processors=132, free=free)
 
 
 @pytest.mark.parametrize("output", ["counts", "gray", "rgb"])
@@ -267,7 +267,7 @@ def test_a_plan_keeps_to_the_memory_and_does_all_images(images, size, points, ou
     least = 2**23 + 16 * size**2
     for memory in (least, 3 * least, 2**33, 2**40):
         drawing = Drawing(size=size, points=points, output=output)
-        use = render_cuda.plan(gpu(0), drawing, images, memory)
+        use = plan(gpu(0), drawing, images, memory)
         waiting = 0 if output == "counts" else 4 * size**2 * use.images
         needed = use.blocks * 64 * (16 * use.stored + 48) + waiting
         needed += 8 * use.levels * use.shading_blocks
@@ -282,18 +282,18 @@ def test_a_plan_keeps_to_the_memory_and_does_all_images(images, size, points, ou
 def test_a_plan_uses_half_of_what_is_free_unless_told():
     free, memory = gpu(2**36), gpu(0)
     work = (Drawing(output="counts"), 65536)
-    assert render_cuda.plan(free, *work, None) == render_cuda.plan(memory, *work, 2**35)
+    assert plan(free, *work, None) == plan(memory, *work, 2**35)
 
 
 def test_too_little_memory_is_refused():
     message = "memory=8650751 must be a whole number of at least 8650752"
     with pytest.raises(FddError, match=f"^{re.escape(message)}$"):
-        render_cuda.plan(gpu(0), Drawing(), 1, 8650751)
+        plan(gpu(0), Drawing(), 1, 8650751)
 
 
 def draw(rows, output="counts", family="fractal_dream", device="cuda", memory=None, **shape):
     drawing = Drawing(family, output=output, **shape)
-    return render_cuda.render_cuda(drawing, np.array(rows, float), device, memory)
+    return render_cuda(drawing, np.array(rows, float), device, memory)
 
 
 def check_on_gpu(rows, output, family):

@@ -60,7 +60,7 @@ def test_names_that_lead_out_of_a_folder_are_refused(tmp_path, name):
     with pytest.raises(FddError) as error:
         files.within(tmp_path, name)
     assert str(error.value) == (
-        f"folder {str(tmp_path)!r} lists {name!r}, which is no name of a file in it; choose "
+        f"folder {str(tmp_path)!r} lists {name!r}, which is not the name of a file in it; choose "
         "another folder"
     )
     assert files.within(tmp_path, "kbc/..a.png") == tmp_path / "kbc" / "..a.png"

@@ -11,7 +11,6 @@ from conftest import CHECKOUT, pixels
 from PIL import Image
 
 import fdd
-from fdd.data import kaggle
 from fdd.publishing import package
 from fdd.publishing.contents import Contents, meaning
 from fdd.publishing.croissant import croissant
@@ -157,9 +156,13 @@ def test_the_columns_are_those_of_the_files(folder):
     assert described == dict.fromkeys(shards, schema.names) | {"params.csv": rows.fieldnames}
 
 
-def test_the_examples_of_the_readme_run(folder, monkeypatch):
+def test_the_examples_of_the_readme_run(folder, tmp_path, monkeypatch):
+    """As in a notebook on Kaggle to which the package is attached."""
     pytest.importorskip("mlcroissant", reason="one of the examples reads croissant.json")
-    monkeypatch.setattr(kaggle, "find", lambda source, version: folder)
+    attached = tmp_path / "input" / "fractal-dream-tiny-1"
+    attached.parent.mkdir()
+    attached.symlink_to(folder)
+    monkeypatch.setenv("KAGGLE_CACHE_MOUNT_FOLDER", str(attached.parent))
     monkeypatch.chdir(folder)
     examples = re.findall(r"```python\n(.*?)```", (folder / "README.md").read_text(), re.DOTALL)
     assert len(examples) == 4

@@ -269,7 +269,7 @@ def test_a_state_of_another_stream_is_refused(make):
     with pytest.raises(FddError) as error:
         stream.load_state_dict(state)
     assert str(error.value) == (
-        "state is of a stream with split='train', and this one has split='val'; make it with the "
+        "state is from a stream with split='train', and this one has split='val'; make it with the "
         "same arguments, or use seek()"
     )
     for other in ({"start": 1}, {"batch_size": 4}, {"output": "gray"}, {"params": False}):

@@ -5,11 +5,11 @@ They are compiled anew with their bare names (`fma`, `agreed`, ...) bound to the
 try, which has to share a block's memory with little else, so that many blocks run side by side:
 
 - Only the nodes t = k/64 of k = 0 .. 1023 are kept; those of -k differ in the sign of S and S'.
-- Of the tails S' and C' only the upper words are kept, rounded to 21 bits, since such a float64 is
-  had without a conversion. |S'|, |C'| <= 2^-54 makes each wrong by at most 2^-75, and the sum by
-  2^-75 (1 + |r|) < 1.01 * 2^-75. So the error of a node is e_node = 1.03125 * 2^-75, in which the
-  2^-90 |S| of `fdd.arithmetic.sines` has room. At node 0 of the sine S = S' = C' = 0, and e_node =
-  0.
+- Of the tails S' and C' only the upper words are kept, rounded to 21 bits, since they become a
+  float64 without a conversion. |S'|, |C'| <= 2^-54 makes each wrong by at most 2^-75, and the sum
+  by 2^-75 (1 + |r|) < 1.01 * 2^-75. So the error of a node is e_node = 1.03125 * 2^-75, in which
+  the 2^-90 |S| of `fdd.arithmetic.sines` has room. At node 0 of the sine S = S' = C' = 0, and
+  e_node = 0.
 
 And the first try is judged more closely, since a whole warp waits for a sine in doubt. All parts of
 the bound in `fdd.arithmetic.sines` are products with S or with p = C r, |p| <= 2^-7. Of |S| u q: B

@@ -1,7 +1,7 @@
 """Memory of `fdd.arithmetic.lanes`: raw addresses, loads, stores, and a table looked up by row.
 
 Memory is reached through raw addresses, because array arguments of inlined functions cost a
-reference count in each step. Whoever takes an address keeps the array alive.
+reference count in each step. The caller keeps the array alive for as long as its address is used.
 """
 
 from __future__ import annotations

@@ -6,8 +6,9 @@ compiles that same function with the names bound to its own exact versions (see 
 and sums are rounded one by one, in the order written.
 
 The families and their equations are those of datashader's and HoloViz's attractor page (J. Bednar,
-2018, with code of J. Rampe, F. Pacull and L. Alonso), operation by operation, products commuted at
-most; x^2 is x * x. Each entry names its origin. docs/families.md shows them with their ranges.
+2018, with code of J. Rampe, F. Pacull and L. Alonso), operation by operation, except that some
+products are commuted; x^2 is x * x. Each entry names its origin. docs/families.md shows them with
+their ranges.
 """
 
 from __future__ import annotations

@@ -92,7 +92,7 @@ def check_shard(
 ) -> str | None:
     """What is wrong with a shard, or None if it is what it should be.
 
-    A file that is as it was when last verified is believed, unless `trust_note` is False.
+    A file unchanged since it was last verified is trusted, unless `trust_note` is False.
     """
     if not path.is_file():
         return "missing"
@@ -135,7 +135,7 @@ def write_records(
     records = np.empty(min(rows, BLOCK), record_type(card))
     header = npy_header(card, rows)
     data, whole = hashlib.sha256(), hashlib.sha256(header)
-    # not numpy.save, which needs all rows and forgets why the system refused to write
+    # not numpy.save, which needs all rows at once and hides why the system refused to write
     with atomic_write(path) as temporary, temporary.open("wb") as file:
         file.write(header)
         for first in range(start, start + rows, BLOCK):

@@ -1,8 +1,8 @@
 """Images as indexed-colour PNG files in memory, small and quick to read.
 
-An attractor has some fifty colours, so a pixel is one byte and a table has the colours: a third of
-the bytes of an RGB picture. Any reader of PNG opens them; `decode` is several times as fast on
-those that `encode` made, and takes any other PNG through Pillow.
+An attractor has some fifty colours, so a pixel is one byte and a table holds the colours: a third
+of the bytes of an RGB picture. Any reader of PNG opens them; `decode` is several times as fast on
+those that `encode` made, and reads any other PNG through Pillow.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def _slot(colour: Any, keys: Any) -> Any:
 def _index(image: Any, rows: Any, colours: Any) -> Any:
     """Fills rows uint8 [H, W + 1], filter bytes first, and colours [256, 3]; their number.
 
-    Colours are numbered in the order in which they come. 257 stands for too many.
+    Colours are numbered in order of appearance. 257 means too many.
     """
     keys = np.zeros(SLOTS, np.int64)
     places = np.empty(SLOTS, np.uint8)
@@ -133,7 +133,7 @@ def _decode_indexed(picture: bytes, image: np.ndarray) -> bool:
     unpacker = inflate.decompressobj()
     try:
         raw = unpacker.decompress(memoryview(picture)[pixels + 8 : -16], size)
-    except Exception:  # each inflater has an error of its own
+    except Exception:  # each inflater raises its own type
         return False
     if len(raw) != size:
         return False

@@ -26,11 +26,11 @@ EXPANSION, SMALL = 10, 2**20
 one that unpacks to no more bytes than SMALL never is."""
 
 GUARD = threading.Lock()
-"""Held while kagglehub is changed: one download at a time in a process."""
+"""Held while kagglehub is patched: one download at a time in a process."""
 
 FULL = (errno.ENOSPC, errno.EDQUOT)
 CLASHES = (errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL)
-"""What the system says of a file that is a folder too, or of a name that it cannot have."""
+"""Errors for a file that is also a folder, and for a name that the file system refuses."""
 
 
 def find(source: str, version: str = DEFAULT_VERSION) -> Path:
@@ -39,7 +39,7 @@ def find(source: str, version: str = DEFAULT_VERSION) -> Path:
     In this order: the input attached to a notebook on Kaggle (below $KAGGLE_CACHE_MOUNT_FOLDER,
     /kaggle/input by default); kagglehub's cache ($KAGGLEHUB_CACHE, ~/.cache/kagglehub by default),
     without asking the server, since a release never changes; kagglehub's download of the newest
-    version. A public data set needs no account.
+    version. No account is needed for a public data set.
 
     Parameters
     ----------
@@ -117,10 +117,10 @@ def _download(handle: str) -> Path:
 
 @contextlib.contextmanager
 def _guarded() -> Iterator[None]:
-    """In the block kagglehub unpacks with `unpack`.
+    """Within the block kagglehub unpacks with `unpack`.
 
-    Its own way writes bombs until the disk is full, and takes tar archives, whose links lead
-    outside of the folder on a Python without the repair of CVE-2025-4517.
+    Its own function writes bombs until the disk is full, and takes tar archives, whose links lead
+    out of the folder on a Python without the fix for CVE-2025-4517.
     """
     from kagglehub import __version__, http_resolver
 
@@ -139,7 +139,7 @@ def _guarded() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _silent() -> Iterator[None]:
-    """In the block kagglehub writes no lines to standard output; its progress bar stays."""
+    """Within the block kagglehub writes no lines to standard output; its progress bar stays."""
     logger = logging.getLogger("kagglehub")
     level = logger.level
     logger.setLevel(logging.WARNING)
@@ -150,10 +150,10 @@ def _silent() -> Iterator[None]:
 
 
 def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> None:
-    """Unpacks a zip archive into a folder, if all of it is files that belong there.
+    """Unpacks a zip archive into a folder, if all its members are files within that folder.
 
-    Raises FddError for an archive that is refused or damaged, and OSError for a disk that cannot
-    take it; then the folder is not there, and an archive that is no good is deleted.
+    Raises FddError for an archive that is refused or damaged, and deletes it; OSError if the disk
+    cannot hold it. The folder does not exist then.
     """
     path, target = Path(archive), Path(folder)
     if target.exists():  # an attempt was interrupted

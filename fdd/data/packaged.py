@@ -58,7 +58,7 @@ def _stamp(path: Path, digest: str) -> list[Any]:
 def verify(root: Path, names: list[str], cache: str | os.PathLike[str] | None) -> None:
     """Refuses files that are not what the manifest says; each is hashed once, until it changes.
 
-    What was verified is noted in the cache folder, since a package may lie where nobody can write.
+    What was verified is noted in the cache folder, since the package may be read-only.
     """
     digests = read_manifest(root)
     key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]

@@ -1,7 +1,7 @@
 """Parquet files of images and parameters, in the layout that Hugging Face gives images.
 
 Columns: `index` int64, the parameters float64, `image`, a struct of `bytes` (a PNG) and `path`. A
-row group is small and the pictures are not compressed again, so one image can be had without
+row group is small and the pictures are not compressed again, so one image can be read without
 unpacking others.
 """
 
@@ -77,10 +77,10 @@ def write(
 
 
 class Shard:
-    """A file that is open for reading; memory-mapped, so that opening it reads its footer alone.
+    """A file open for reading; memory-mapped, so that opening it reads its footer alone.
 
-    Raises FddError if it is not a file as `write` makes them: neither its columns nor its row
-    groups are others, nothing in it that is read is compressed (it could unpack to any size).
+    Raises FddError for a file that `write` cannot have made: other columns or row groups, or
+    compressed columns among those that are read (they could unpack to any size).
     """
 
     def __init__(self, path: Path) -> None:
@@ -91,7 +91,7 @@ class Shard:
             found = self._file.schema_arrow
             self.note: dict[str, Any] = dict(json.loads(found.metadata[NOTE]))
             if not found.equals(schema(self.note)):
-                raise ValueError("its columns are others")
+                raise ValueError("its columns are different")
             self._check_groups()
         self.rows: int = self._file.metadata.num_rows
         self._lock = threading.Lock()
@@ -123,7 +123,7 @@ class Shard:
             group = facts.row_group(number)
             last = number == facts.num_row_groups - 1
             if group.num_rows > GROUP_ROWS or (group.num_rows < GROUP_ROWS and not last):
-                raise ValueError("its row groups are others")
+                raise ValueError("its row groups are different")
             columns = [group.column(place) for place in range(group.num_columns)]
             for column in columns:
                 plain = column.compression == "UNCOMPRESSED" and not column.has_dictionary_page
@@ -140,7 +140,7 @@ class Shard:
             return found
 
     def pictures(self, group: int) -> list[bytes]:
-        """The PNG files of a row group. The last ones are kept, for whoever reads on."""
+        """The PNG files of a row group. The last ones are kept for the next call."""
         with self._lock, self._reading():  # a reader belongs to one thread at a time
             if self._kept[0] != group:
                 table = self._file.read_row_group(group, columns=["image.bytes"], use_threads=False)

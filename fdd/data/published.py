@@ -39,7 +39,7 @@ def format_name(params: np.ndarray) -> str:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a path is named like a picture; macOS leaves hidden files that are none."""
+    """Whether a path is named like a picture; the hidden files that macOS leaves are none."""
     return path.suffix == ".png" and not path.name.startswith(".")
 
 
@@ -50,7 +50,7 @@ def _holds_images(folder: Path) -> bool:
 def palette_folders(root: Path) -> dict[str, list[Path]]:
     """By palette the folders of its name that hold pictures, in the first two levels below root.
 
-    What comes from Kaggle or out of an archive often lies one folder deeper than it was.
+    What comes from Kaggle or out of an archive often lies one folder deeper than before.
     """
     with os.scandir(root) as entries:
         parents = [root, *sorted(Path(entry) for entry in entries if entry.is_dir())]

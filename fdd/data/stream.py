@@ -24,7 +24,7 @@ from fdd.rendering.render import DEVICES
 
 CPU_BLOCK, CUDA_BLOCK = 64, 4096
 """Images rendered together by default, on the CPU for each thread and at least four times as many:
-the last candidates of a block leave lanes and threads without work."""
+towards the end of a block few candidates are left, too few for all lanes and threads."""
 
 
 @dataclass(eq=False, repr=False)
@@ -94,7 +94,7 @@ class Stream:
         for name in expected:
             if name != "batch" and state[name] != expected[name]:
                 raise FddError(
-                    f"state is of a stream with {name}={state[name]!r}, and this one has "
+                    f"state is from a stream with {name}={state[name]!r}, and this one has "
                     f"{name}={expected[name]!r}; make it with the same arguments, or use seek()"
                 )
         self.seek(state["batch"])
@@ -127,7 +127,7 @@ class Stream:
         return rank + world_size * worker.id, world_size * worker.num_workers
 
     def _together(self, consumers: int) -> int:
-        """How many batches make a block. On the CPU it is a run of images, so of batches, too."""
+        """How many batches make a block. On the CPU a block is a run of adjacent batches."""
         if self.device == "cpu" and consumers > 1:
             return 1
         default = CUDA_BLOCK if self.device == "cuda" else CPU_BLOCK * max(4, self._threads())
@@ -137,7 +137,7 @@ class Stream:
         return self.threads or (1 if _worker() else max(1, available_threads() - 1))
 
     def _renderer(self) -> tuple[Callable[[list[int]], list[Any]], Callable[[Any], Any]]:
-        """What makes the batches of given numbers, ahead of time, and what hands one out."""
+        """Two functions: one makes batches of given numbers ahead of time, one hands them out."""
         if self.device == "cpu":
             return self._rendered, lambda batch: batch
         if _worker():
@@ -178,7 +178,7 @@ class Stream:
         return batches
 
     def __getstate__(self) -> dict[str, Any]:
-        """A started worker process knows nothing of torch.distributed, so its ranks go along."""
+        """A spawned worker process knows nothing of torch.distributed, so the ranks go along."""
         return self.__dict__ | {"_ranks_outside": _distributed_ranks()}
 
 
@@ -252,8 +252,9 @@ def stream(
     With torch, the stream is an `IterableDataset`: `DataLoader(stream, batch_size=None,
     num_workers=4)` gives the same batches in the same order as tensors, whatever the number of
     workers. Keep one iterator of such a loader: the stream in your process does not see what the
-    workers hand out, so a new one begins where the stream was last sought. To resume, seek the
-    batches taken, or use `torchdata.stateful_dataloader.StatefulDataLoader`, which keeps the state.
+    workers hand out, so a new one begins where the stream was last set to. To resume, seek to the
+    number of batches taken, or use `torchdata.stateful_dataloader.StatefulDataLoader`, which keeps
+    the state.
 
     Ranks share the stream: in each step rank r of R takes the r-th of the next R batches.
 
@@ -280,7 +281,7 @@ def stream(
         Threads that render on the CPU; by default one in a DataLoader's worker, elsewhere one fewer
         than there are processors, so that one is left to train.
     prefetch : int
-        At least so many batches are begun ahead, rounded up to whole blocks; 0 renders when asked.
+        Batches begun ahead, at least; rounded up to whole blocks. 0 renders when asked.
     block : int, optional
         About how many images are rendered together, at least a batch: on the CPU by default 64 for
         each thread and no fewer than 256, but one batch where workers or ranks share the stream; on

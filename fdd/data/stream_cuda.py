@@ -48,7 +48,7 @@ class SideStream:
         return [(batch, done) for batch in batches]
 
     def hand(self, batch_and_event: tuple[Any, Any]) -> Any:
-        """The batch, which the caller's stream waits for and keeps in memory while it uses it."""
+        """The batch; the caller's stream waits for it and keeps its memory while in use."""
         batch, done = batch_and_event
         current = self._torch.cuda.current_stream(self._stream.device)
         current.wait_event(done)

@@ -1,7 +1,8 @@
 """Where the shards of a generated folder are rendered: in this process, or on a Dask cluster.
 
 By default `MANY` images or more are rendered on a local cluster, one process for each processor, if
-Dask is installed, and fewer in this process: they take little longer than a cluster to start.
+Dask is installed. Fewer are rendered in this process, which takes little longer than starting a
+cluster.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ Task = tuple[Shard, list[Shard]]
 MANY = 20_000
 
 WINDOW = 2000
-"""Shards that the cluster is given at once: memory does not grow with their number."""
+"""Shards handed to the cluster at once, so that memory does not grow with their number."""
 
 RETRIES = 2
 """Times that a shard which failed is tried again."""
 
 DEATHS = 5
-"""Workers that may die of one shard, on a local cluster."""
+"""Workers of a local cluster that may die of one shard before it is given up."""
 
 SECONDS = 10
 """How long a scheduler may take to answer."""
@@ -66,7 +67,7 @@ def check_options(workers: int | None, scheduler: str | None, shard: int | None)
 def client(job: Job, images: int, workers: int | None, scheduler: str | None) -> Iterator[Any]:
     """The Dask client that is to render so many images, or None for this process.
 
-    A cluster that was started for it ends with the block, interrupted or not.
+    A cluster that was started for it is closed at the end of the block, interrupted or not.
     """
     if workers is None:
         many = images >= MANY and find_spec("distributed") is not None
@@ -96,7 +97,7 @@ def run(client: Any, job: Job, tasks: Iterable[Task], advance: Callable[[int], A
 
 
 def sweep(job: Job) -> None:
-    """Removes what processes that were killed left half written."""
+    """Removes the files that killed processes left half written."""
     for folder in filter(Path.is_dir, job.folders):
         with os.scandir(folder) as entries:  # not glob, which holds the names of a million pictures
             for entry in entries:
@@ -117,7 +118,7 @@ def work(job: Job, shard: Shard, before: list[Shard], mark: Path) -> tuple[int, 
 
 @contextmanager
 def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits for the end of the block, and never reaches processes that are started in it."""
+    """Ctrl-C waits for the end of the block, and never reaches processes started in it."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -138,7 +139,7 @@ def _undisturbed() -> Iterator[None]:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Dask reports nothing of workers that come and go: what matters is raised."""
+    """Dask reports nothing about workers that come and go: what matters is raised."""
     logger = logging.getLogger("distributed")
     level = logger.level
     logger.setLevel(SILENT)
@@ -155,7 +156,7 @@ def _close(client_or_cluster: Any) -> None:
 
 @contextmanager
 def _local(workers: int) -> Iterator[Any]:
-    """A client of a cluster of processes on this machine, which ends with the block."""
+    """A client of a cluster of processes on this machine, closed at the end of the block."""
     with _quiet(), ExitStack() as stack:
         with _undisturbed():
             try:
@@ -228,8 +229,8 @@ def _distribute(client: Any, job: Job, tasks: Iterable[Task], advance: Callable[
             hand_out(1)
     except KilledWorker as error:
         raise FddError(
-            "a shard was given up after several workers died of it (see their logs, memory is the "
-            "usual reason); run the same command again to go on"
+            "a shard was given up after several workers died while rendering it (see their logs; "
+            "memory is the usual reason); run the same command again to go on"
         ) from error
     except CancelledError as error:
         raise FddError(

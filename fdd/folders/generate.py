@@ -1,9 +1,9 @@
 """Generated folders: any rows of a split on disk, shard by shard, here or on a Dask cluster.
 
-A folder holds the union of the ranges for which `generate` ended, cut at the multiples of
+A folder holds the union of the ranges that `generate` finished, cut at the multiples of
 `shard_rows`: its bytes do not depend on how, where or in which order they were made.
-`manifest.json` is there when everything else is; until then `.generate.json` holds the settings
-and the ranges that were complete before.
+`manifest.json` is written when everything else is there; until then `.generate.json` holds the
+settings and the ranges that were complete before.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from fdd.errors import FddError, known, whole_number
 from fdd.files import atomic_write, file_digest, not_linked, within, writing_to
 from fdd.folders import cluster
 from fdd.folders.shards import COLUMNS, FORMATS, Job, Shard, listed, make_shard, npy_bytes, seal
-from fdd.releases.cards import DEFAULT_VERSION, Release, release
+from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
 MANIFEST, UNFINISHED, LISTING = "manifest.json", ".generate.json", "params.csv"
@@ -64,7 +64,7 @@ def _overlap(shard: Shard, ranges: Ranges) -> list[Shard]:
 
 
 def _before(shard: Shard, done: Ranges) -> list[Shard]:
-    """The shards that were complete in the place of this one, if others."""
+    """The complete shards that this one replaces, if they are different from it."""
     return [part for part in _overlap(shard, done) if part != shard]
 
 
@@ -81,7 +81,7 @@ def _reading(path: Path) -> Iterator[None]:
 
 
 def _read(path: Path) -> dict[str, Any]:
-    """A manifest, or what stands for it until it is there."""
+    """A manifest, or the file that takes its place until it is written."""
     with _reading(path):
         found = json.loads(path.read_text(encoding="utf-8"))
         whole_number("shard_rows", found["shard_rows"], 1)
@@ -93,7 +93,7 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _read_listing(path: Path) -> dict[str, Any]:
-    """What a params.csv without a manifest says of its folder."""
+    """What a params.csv without a manifest says about its folder."""
     keys = ("version", "split", "palette")
     ranges: Ranges = []
     settings: dict[str, str] | None = None
@@ -117,7 +117,7 @@ def _read_listing(path: Path) -> dict[str, Any]:
 
 
 def _state(root: Path) -> dict[str, Any]:
-    """What is known of a folder: its settings, and `ranges`, the rows that were complete."""
+    """What is known about a folder: its settings, and `ranges`, the rows that were complete."""
     for name, read in ((MANIFEST, _read), (UNFINISHED, _read), (LISTING, _read_listing)):
         if (root / name).is_file():
             return read(root / name)
@@ -125,7 +125,7 @@ def _state(root: Path) -> dict[str, Any]:
 
 
 def _check_room(job: Job, rows: int) -> None:
-    """Refuses more rows than the disk can hold beside what is there of them."""
+    """Refuses more rows than the disk can hold, counting those that are there already."""
     png = PNG_BYTES[0] + PNG_BYTES[1] * job.card.size**2
     needed = rows * png if job.format == "png" else npy_bytes(job, rows)
     place = next(path for path in (job.folder, *job.folder.parents) if path.exists())
@@ -147,7 +147,7 @@ def _as_json(job: Job, ranges: Ranges, **more: Any) -> str:
 
 
 def _begin(job: Job, ranges: Ranges, done: Ranges) -> None:
-    """Makes the folders; a manifest that will not hold any more gives way."""
+    """Makes the folders; removes a manifest that is about to become wrong."""
     for folder in reversed(job.folders):
         folder.mkdir(parents=True, exist_ok=True)
     manifest = job.folder / MANIFEST
@@ -172,7 +172,7 @@ def _write_listing(job: Job, ranges: Ranges) -> dict[str, Any]:
 
 
 def _finish(job: Job, ranges: Ranges, done: Ranges) -> None:
-    """Writes params.csv and the manifest; removes what was replaced and what the killed left."""
+    """Writes params.csv and the manifest; removes what was replaced or left half written."""
     cluster.sweep(job)
     more: dict[str, Any] = {"images": sum(high - low for low, high in ranges)}
     if job.format == "png":
@@ -202,23 +202,8 @@ def _finish(job: Job, ranges: Ranges, done: Ranges) -> None:
                 seal(job.path(old)).unlink(missing_ok=True)
 
 
-def open_folder(
-    root: Path,
-    card: Release,
-    split: str,
-    format: str,
-    palette: str | None,
-    shard_rows: int | None,
-    default_rows: int,
-) -> tuple[Job, Ranges]:
-    """The job of a folder and the ranges that are complete there.
-
-    The shards have `shard_rows` images, else as many as those of the folder, else `default_rows`.
-    Raises FddError for a folder that holds something else, or links where its own folders are.
-    """
-    state = _state(root)
-    rows = shard_rows or state.get("shard_rows", default_rows)
-    job = Job(root.absolute(), card, split, format, palette, rows)
+def _check_same(root: Path, job: Job, state: dict[str, Any]) -> None:
+    """Refuses a folder that holds something else, or links where the job's own folders are."""
     for key, value in job.settings.items():
         if state.get(key, value) != value:
             raise FddError(
@@ -227,7 +212,6 @@ def open_folder(
             )
     for place in job.folders[1:]:
         not_linked(place)
-    return job, state["ranges"]
 
 
 def make_one(job: Job, done: Ranges, start: int, stop: int, number: int) -> tuple[int, int]:
@@ -249,7 +233,7 @@ def make_one(job: Job, done: Ranges, start: int, stop: int, number: int) -> tupl
 def make_all(
     job: Job, done: Ranges, start: int, stop: int, workers: int | None, scheduler: str | None
 ) -> tuple[int, int]:
-    """Makes all that the folder shall hold, rows start .. stop - 1 included, and the manifest.
+    """Makes all that the folder is to hold, rows start .. stop - 1 included, and the manifest.
 
     Returns the numbers of images rendered now and of all in the folder.
     """
@@ -376,7 +360,10 @@ def generate(
     root = Path(folder).expanduser()
     default_rows = PICTURES if format == "png" else card.shard_rows
     with writing_to(root):
-        job, done = open_folder(root, card, split, format, palette, shard_rows, default_rows)
+        state = _state(root)
+        rows = shard_rows or state.get("shard_rows", default_rows)
+        job, done = Job(root.absolute(), card, split, format, palette, rows), state["ranges"]
+        _check_same(root, job, state)
         if shard is not None:
             return make_one(job, done, start, stop, shard)
         return make_all(job, done, start, stop, workers, scheduler)

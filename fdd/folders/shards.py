@@ -112,9 +112,9 @@ def npy_bytes(job: Job, rows: int) -> int:
 def make_shard(
     job: Job, shard: Shard, before: Sequence[Shard] = (), threads: int | None = None
 ) -> int:
-    """Renders what is missing or damaged of a shard; returns the number of images rendered.
+    """Renders what a shard lacks or holds damaged; returns the number of images rendered.
 
-    `before` are smaller shards of the same rows whose pictures are used.
+    `before` are smaller shards of the same rows whose pictures can be used.
     """
     if job.format == "npy":
         return _make_records(job, shard, threads)
@@ -158,8 +158,8 @@ def _make_pictures(job: Job, shard: Shard, before: Sequence[Shard], threads: int
 def _kept_pictures(job: Job, listing: Path) -> Iterator[tuple[int, dict[str, str]]]:
     """The pictures of a listing that are there and whole; the index of each and its row.
 
-    A row is what this module writes for its parameters, or its picture is drawn again: the folder
-    may have been somebody else's.
+    A row counts only if it is exactly what this module writes for its parameters: the folder may
+    come from somebody else.
     """
     if not _is_sealed(listing):
         return
@@ -176,7 +176,7 @@ def _picture(job: Job, vector: np.ndarray) -> Path:
 
 
 def _row(job: Job, index: int, vector: np.ndarray) -> dict[str, str]:
-    """What the listing says of a picture that is there."""
+    """What the listing says about a picture that is there."""
     picture = _picture(job, vector)
     return {
         "file": picture.relative_to(job.folder).as_posix(),

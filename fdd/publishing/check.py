@@ -35,7 +35,7 @@ from fdd.rendering.drawing import shaded
 
 
 def _card_of(root: Path) -> tuple[Release, list[Part]]:
-    """The release of a complete package, and its shards, by what the shards say of themselves."""
+    """The release of a complete package, and its shards, by what these say about themselves."""
     rows, versions = 0, []
     for name in read_manifest(root):
         if name.endswith(".parquet"):
@@ -133,7 +133,7 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
             write_table(table, root, parts)
             if file_digest(table) != digests[TABLE]:
                 reasons[TABLE] = "it is not the table of the shards"
-    # what was downloaded has none: Kaggle's client does not upload it
+    # a downloaded package has none, since Kaggle's client does not upload it
     written = not reasons and (root / METADATA).is_file()
     if written and not _metadata_is_right(root, card, parts, sorted(digests)):
         reasons[METADATA] = "it is not what fdd package writes"

@@ -21,7 +21,7 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Contents:
-    """What stands in a package's folder when a text about it is written.
+    """What a package's folder holds when a text about it is written.
 
     `splits` has the rows of each split, `shards` the names of its Parquet files, and `files`
     (bytes, SHA-256) of every file that is there.
@@ -111,7 +111,7 @@ _MEANINGS = {
 
 
 def meaning(name: str, contents: Contents) -> str:
-    """What a file of the package is, in one phrase. Raises KeyError for a name that it has not."""
+    """What a file of the package is, in one phrase. Raises KeyError for an unknown name."""
     size = contents.card.size
     for split, names in contents.shards.items():
         if name in names:

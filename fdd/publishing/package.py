@@ -91,7 +91,7 @@ def _pictures(card: Release, counts: np.ndarray) -> list[bytes]:
 
 
 def note_of(card: Release, part: Part) -> dict[str, Any]:
-    """What a shard's file says of itself."""
+    """What a shard's file says about itself."""
     pyarrow, _ = parquet.require()
     written = {
         "fdd": fdd.__version__,
@@ -116,7 +116,7 @@ def _write_shard(path: Path, card: Release, part: Part, progress: Callable[[int]
 
 
 def _is_shard(path: Path, card: Release, part: Part, digest: str | None) -> bool:
-    """Whether a shard is there, whole, and what would be written now."""
+    """Whether a shard is there, undamaged, and what would be written now."""
     if digest is None or not path.is_file() or file_digest(path) != digest:
         return False
     return parquet.Shard(path).note == note_of(card, part)
@@ -148,13 +148,13 @@ TEXTS: dict[str, Callable[[Contents], str]] = {
     "croissant.json": lambda contents: _as_json(croissant(contents)),
     METADATA: lambda contents: _as_json(kaggle_metadata(contents)),
 }
-"""Each is told of the files before it."""
+"""Each text is given the files before it."""
 
 
 def contents_of(
     card: Release, parts: list[Part], owner: str | None, files: dict[str, tuple[int, str]]
 ) -> Contents:
-    """What the texts are told; files: (bytes, SHA-256) of those before them, in their order."""
+    """What the texts are made from; files: (bytes, SHA-256) of those before them, in order."""
     shards = {split: [part for part in parts if part.split == split] for split in card.splits}
     rows = {split: sum(part.rows for part in found) for split, found in shards.items()}
     names = {split: [part.name for part in found] for split, found in shards.items()}
@@ -202,7 +202,9 @@ def estimate(
     picture = float(np.mean([len(made) for made in _pictures(card, counts)]))
     rows = sum(part.rows for part in parts)
     size = int(rows * (picture + 230)) + sum(path.stat().st_size for path in extra)
-    files = len(file_names(parts, extra))  # the list of files comes, the metadata goes
+    files = len(
+        file_names(parts, extra)
+    )  # the list of files is added, the metadata is not uploaded
     if files > MOST_FILES or size > MOST_BYTES:
         raise FddError(
             f"version={version!r}: {files} files with {size / 1e9:.1f} GB are more than Kaggle's "
@@ -226,8 +228,8 @@ def _begin(root: Path, names: list[str]) -> dict[str, str]:
     for path in sorted(root.iterdir()) if root.is_dir() else ():
         if path.name not in expected and not path.name.endswith(".tmp"):
             raise FddError(
-                f"folder {str(root)!r} holds {path.name!r}, which is not of this package; remove "
-                "it or choose another folder"
+                f"folder {str(root)!r} holds {path.name!r}, which is not part of this package; "
+                "remove it or choose another folder"
             )
     if (root / MANIFEST).is_file():
         done = read_manifest(root)
@@ -310,7 +312,7 @@ def package(
 def _finish(
     root: Path, card: Release, parts: list[Part], wheels: list[Path], owner: str | None
 ) -> None:
-    """Writes everything but the shards; the list of files last."""
+    """Writes everything but the shards, and the list of files last."""
     write_table(root / TABLE, root, parts)
     _write_samples(root, card, sum(part.rows for part in parts if part.split == "test"))
     for wheel in wheels:

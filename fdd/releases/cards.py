@@ -22,7 +22,7 @@ class Release:
     shard_rows: int = 1000
     licence: str = "CC BY 4.0"
     published: str = "2026-11-24"
-    """The day since which it is unchanged."""
+    """The day of its publication; it has not changed since."""
 
     def rows(self, split: str) -> int:
         """Number of images of a split."""
@@ -46,12 +46,12 @@ RELEASES: dict[str, Release] = {
     ),
 }
 NEWEST = {"fdd": "fdd-1", "mini": "mini-1"}
-"""The release that a name without its number stands for."""
+"""The release meant by a name without a number."""
 
 DEFAULT_VERSION = "fdd-1"
 
 KAGGLE_OWNER = "fractal-dream"
-"""The account on Kaggle whose data sets and notebooks are ours."""
+"""The account on Kaggle that publishes our data sets and notebooks."""
 
 KAGGLE_2019 = "lgoareguer/fractal-dream-dataset"
 """The data set of 2019 on Kaggle."""

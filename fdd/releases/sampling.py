@@ -27,9 +27,9 @@ def draw_in_rounds(
     """Parameters float64 [n, 6] of the images of these indices, int64 [n].
 
     Each image takes the first accepted candidate of its stream. render(rows float64 [m, 6]) gives
-    (images [m, ...], accepted bool [m]), and keep(places, images, chosen) is told that the images
-    of the rows `chosen` belong at `places` of the block. A rendering takes nearly as long for few
-    rows as for `together`, so images that are still open try several candidates in one round.
+    (images [m, ...], accepted bool [m]), and keep(places, images, chosen) puts the images of the
+    rows `chosen` at `places` of the block. Rendering a few rows takes nearly as long as rendering
+    `together` of them, so images that are still open try several candidates in one round.
     """
     params = np.empty((len(indices), len(NAMES)))
     places, attempt = np.arange(len(indices)), 0
@@ -59,7 +59,8 @@ def draw(
     """Parameters float64 [rows, 6] of images start .. start + rows - 1 of a split.
 
     Each image takes the first candidate of its own stream that occupies enough pixels; the
-    degenerate occupy none. `counts`, unsigned integers [rows, H, W], receives the accepted counts.
+    degenerate ones occupy none. `counts`, unsigned integers [rows, H, W], receives the accepted
+    counts.
     """
     drawing = card.drawing("counts")
     needed = card.occupied_percent * card.size**2
@@ -92,8 +93,8 @@ def sample_params(
     """Rows start .. start + n - 1 of a split's parameters: float64 [n, 6].
 
     Columns x0, y0, a, b, c, d; raw ranges [-1, 1] for the first two and [-3, 3] for the others. The
-    stream goes on beyond the split's stored size, so any number of new rows can be had. Each row
-    costs about two renderings, since half of the candidates are refused for their emptiness.
+    stream goes on beyond the split's stored size, so there is no end of new rows. Each row
+    costs about two renderings, since half of the candidates occupy too few pixels.
 
     Raises FddError for an unknown split or version, or a negative number.
     """

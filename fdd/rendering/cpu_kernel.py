@@ -49,7 +49,7 @@ CHUNK = 512
 """Points computed between two looks for cycles."""
 
 MANY_REPAIRS = CHUNK // 16
-"""More in one chunk hint at a cycle; an orbit without one has a third of that."""
+"""More repairs than this in one chunk hint at a cycle; other orbits need a third of that."""
 
 TINY = 1e-300
 """Numbers below this are near zero."""
@@ -204,7 +204,7 @@ def _scale(last: Any, bounds: Any, size: int, scales: Any, status: Any) -> None:
 
 @numba.njit(error_model="numpy")
 def _parts(points: int, stored: int) -> int:
-    """In how many parts a trajectory is computed; each begins with the last point of the former."""
+    """In how many parts a trajectory is computed; each begins with the last point before it."""
     return max(1, -(-(points - 1) // (stored - 1)))
 
 

@@ -1,9 +1,9 @@
 """Rendering on CUDA: the bytes of the CPU, in torch tensors that never leave the device.
 
 The kernels are numba-cuda's, compiled at their first launch from the same steps and the same
-functions as the CPU's; torch owns all memory, and they run on its current stream. What they cannot
-decide is left to the CPU: images with a sine that no try decides, and the shading of counts that
-spread over 65,536 or more.
+functions as the CPU's; torch owns all memory, and they run on its current stream. The CPU takes
+what they leave: images with a sine that neither try decides, and the shading of counts that spread
+over 65,536 or more.
 """
 
 from __future__ import annotations
@@ -69,8 +69,8 @@ def plan(gpu: Gpu, drawing: Drawing, images: int, memory: int | None) -> Plan:
     """The plan for so many images and at most `memory` bytes, by default half of what is free.
 
     If there is shading, counts that wait for it get up to a quarter and the levels of the blocks
-    that shade up to an eighth; trajectories get the rest. Where whole trajectories left most
-    processors idle, only a part of each is stored at a time, for which it is computed twice.
+    that shade up to an eighth; trajectories get the rest. Where storing whole trajectories would
+    leave most processors idle, only a part of each is stored at a time, and it is computed twice.
 
     Raises FddError if `memory` does not suffice for one image.
     """
@@ -129,8 +129,8 @@ def render_cuda(
     memory: bytes of the device that may be used besides the result, by default half of what is
     free. Images are uint32 [N, size, size] for output "counts" (torch computes little with uint32:
     `.view(torch.int32)` has the same numbers), otherwise uint8 [N, size, size] or
-    [N, size, size, 3]; those of degenerate rows are empty. What the last kernels write is ready for
-    all that follows on torch's current stream.
+    [N, size, size, 3]; those of degenerate rows are empty. Whatever follows on torch's current
+    stream sees what the kernels wrote.
 
     Raises FddError if torch, a CUDA device or numba-cuda is missing, `points` exceeds MAX_POINTS or
     `memory` does not suffice.
@@ -159,7 +159,7 @@ def render_cuda(
 
 
 def _configured(kernel: Any, *configuration: Any) -> Any:
-    """The kernel ready to be launched; numba warns of few blocks, which are no user's mistake."""
+    """The kernel, ready to be launched; numba's warning about few blocks is not for the user."""
     from numba.cuda.core.errors import NumbaPerformanceWarning
 
     with warnings.catch_warnings():

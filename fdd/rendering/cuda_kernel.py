@@ -3,11 +3,11 @@
 Each block takes batches of images until none is left. First each thread iterates one image of the
 batch, keeps its bounding box in registers and writes its trajectory to the block's slab of global
 memory. Then all threads of the block together read one trajectory after another and count its cells
-in shared memory, two 16-bit counts to a word, in the place where the table of the sine was before.
-So an SM has room for four blocks and more, and a trajectory is computed once.
+in shared memory, two 16-bit counts to a word, where the table of the sine was before. So an SM has
+room for four blocks or more, and a trajectory is computed once.
 
 In the slab RUN points of an image lie side by side, so that memory is read and written in whole
-sectors: a warp gathers as many points of its images in shared memory before it writes them.
+sectors: a warp gathers that many points of each of its images in shared memory, then writes them.
 
 A step whose sines the first try leaves open is NaN and computed again, with full sines where the
 first try gives none. What is then still not finite ends the orbit. An orbit that repeats itself

@@ -2,8 +2,8 @@
 
 The colour of each level depends on the share of occupied cells up to it, so a prefix sum over the
 levels' occurrences gives all colours independently of each other; the float64 expressions are those
-of `fdd.rendering.shading`. Images whose counts spread over BINS or more are only marked: the host
-shades them.
+of `fdd.rendering.shading`. Images whose counts spread over BINS or more are only marked, and shaded
+by the host.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def _rgb(share, lowest, palette):
 
 
 def _shade(counts, cells, channels, palette, occurrences, colours, images, wide):
-    """Fills images uint8 [N * cells * channels] but those it marks in wide uint8 [N].
+    """Fills images uint8 [N * cells * channels], except those it marks in wide uint8 [N].
 
     counts int32 [N * cells], channels 3 (colours) or 1 (gray), palette uint8 [256 * 3]; scratch
     occurrences and colours int32 [blocks * levels], levels being one more than counts can spread.

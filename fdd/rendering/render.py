@@ -78,7 +78,7 @@ def render(
     threads : int, optional
         CPU only; by default one for each processor that this process may use.
     family : str
-        The attractor: a name in `fdd.families`, which tells its equation, parameters and ranges.
+        The attractor: a name in `fdd.families`, where its equation, parameters and ranges are.
     memory : int, optional
         CUDA only: bytes that may be used besides the result; by default half of what is free.
 
