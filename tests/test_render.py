@@ -19,7 +19,7 @@ from fdd.rendering import cpu_kernel
 from fdd.rendering.cpu import count_groups, render_cpu
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.shading import gray, rgb
+from fdd.rendering.shading import BINS, gray, rgb
 
 FAMILY = FAMILIES["fractal_dream"]
 PERIODIC = (-0.5, 0.3, 1.0, 0.9, -0.8, -0.7)
@@ -57,9 +57,22 @@ def by_kernel(params, points, size, stored=None, garbage=np.nan, family=FAMILY):
     cells = np.full((cpu_kernel.BINNED, cpu_kernel.GROUP), 77, np.uint32)
     counts = np.full((n, size, size), 99, np.uint32)
     status = np.full(n, 77, np.uint8)
+    numbers = np.full((cpu_kernel.COLUMNS + params.shape[1], cpu_kernel.GROUP), garbage)
+    notes = np.full((2, cpu_kernel.GROUP), 77)
+    levels = np.full((5, BINS + 1), 77, np.int32)
     no_images = np.empty((0, 0, 0), np.uint8)
     cpu_kernel.kernel(family)(
-        params, points, PALETTES["kbc"], trajectory, cells, counts, no_images, status
+        params,
+        points,
+        PALETTES["kbc"],
+        trajectory,
+        cells,
+        numbers,
+        notes,
+        levels,
+        counts,
+        no_images,
+        status,
     )
     return counts, status, trajectory.transpose(2, 0, 1)[:n]
 

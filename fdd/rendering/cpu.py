@@ -14,7 +14,16 @@ from fdd.attractors import reference
 from fdd.attractors.families import FAMILIES
 from fdd.devices import available_threads
 from fdd.rendering import shading
-from fdd.rendering.cpu_kernel import BINNED, DEGENERATE, DONE, GROUP, STORED, UNDECIDED, kernel
+from fdd.rendering.cpu_kernel import (
+    BINNED,
+    COLUMNS,
+    DEGENERATE,
+    DONE,
+    GROUP,
+    STORED,
+    UNDECIDED,
+    kernel,
+)
 from fdd.rendering.drawing import Drawing, shaded
 
 Finish = Callable[[slice, np.ndarray, np.ndarray], None]
@@ -112,6 +121,10 @@ class _Scratch(threading.local):
         self.cells = np.empty((BINNED, GROUP), np.uint16 if size <= 256 else np.uint32)
         self.counts = np.empty((kept, size, size), np.uint16 if points < 2**16 else np.uint32)
         self.status = np.empty(rows, np.uint8)
+        parameters = len(FAMILIES[drawing.family].parameters)
+        self.numbers = np.empty((COLUMNS + parameters, GROUP))
+        self.notes = np.empty((2, GROUP), np.int64)
+        self.levels = shading.scratch()
 
 
 def _render_block(
@@ -126,6 +139,9 @@ def _render_block(
         drawing.colours,
         scratch.trajectory,
         scratch.cells,
+        scratch.numbers,
+        scratch.notes,
+        scratch.levels,
         counts,
         _NO_IMAGES if images is None else images,
         status,
@@ -139,5 +155,5 @@ def _render_block(
         if images is None:
             counts[row] = exact
         else:
-            shading.paint(exact.reshape(-1), drawing.colours, images[row])
+            shading.paint(exact.reshape(-1), drawing.colours, images[row], scratch.levels)
     return counts, status == DEGENERATE

@@ -56,6 +56,10 @@ TINY = 1e-300
 
 DONE, DEGENERATE, UNDECIDED = 0, 1, 2
 
+BOUNDS, SCALES, LAST, BOX, COLUMNS = slice(0, 4), slice(4, 8), slice(8, 10), slice(10, 14), 14
+"""Rows of the kernel's scratch numbers. It allocates nothing and assigns no slices: each would have
+numba compile error messages, with strings and joins, for a second or more."""
+
 # What `kernel` binds for each family: the number of parameters after the starting point, the step
 # on lanes and on numbers, and the functions below that need one of these.
 COUNT = 0
@@ -122,21 +126,26 @@ def _period(points: Any) -> int:
     return 0
 
 
-def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
-    """Fills trajectory [1:points] from its point 0 and widens bounds [4, GROUP] accordingly.
+def _iterate(params: Any, trajectory: Any, points: int, numbers: Any, period: Any) -> None:
+    """Fills trajectory [1:points] from its point 0 and widens the bounds in numbers accordingly.
 
     Two kinds of cycles would hold up an orbit's fifteen neighbours: one of subnormal numbers near
     zero, with which some processors compute a hundred times more slowly, and one with an argument
     that has to be repaired each time it comes. Once such a period is known, the lane computes with
     zeros instead, and its points are copied.
     """
-    period = np.zeros(GROUP, np.int64)
+    bounds, last, box = numbers[BOUNDS], numbers[LAST], numbers[BOX]
+    for image in range(GROUP):
+        period[image] = 0
     for start in range(1, points, CHUNK):
         stop = min(start + CHUNK, points)
-        settled = np.flatnonzero(period)
-        last, box = trajectory[start - 1].copy(), bounds.copy()
-        for image in settled:
-            trajectory[start - 1, :, image] = 0.0
+        for image in range(GROUP):
+            if period[image]:
+                for axis in range(2):
+                    last[axis, image] = trajectory[start - 1, axis, image]
+                    trajectory[start - 1, axis, image] = 0.0
+                for side in range(4):
+                    box[side, image] = bounds[side, image]
         t, repairs = start, 0
         while True:
             t, open_lanes = advance(params, trajectory, t, stop, bounds)
@@ -145,16 +154,17 @@ def _iterate(params: Any, trajectory: Any, points: int, bounds: Any) -> None:
             repair(trajectory, t, open_lanes, params)
             repairs += 1
             t += 1
-        for image in settled:
-            trajectory[start - 1, :, image] = last[:, image]
-            bounds[:, image] = box[:, image]
-            for t in range(start, stop):
-                trajectory[t, 0, image] = trajectory[t - period[image], 0, image]
-                trajectory[t, 1, image] = trajectory[t - period[image], 1, image]
         for image in range(GROUP):
-            orbit = trajectory[start - 1 : stop, :, image]
-            if period[image] == 0 and (repairs > MANY_REPAIRS or _near_zero(orbit[-1])):
-                period[image] = _period(orbit)
+            if period[image]:
+                for side in range(4):
+                    bounds[side, image] = box[side, image]
+                for axis in range(2):
+                    trajectory[start - 1, axis, image] = last[axis, image]
+                    for t in range(start, stop):
+                        before = trajectory[t - period[image], axis, image]
+                        trajectory[t, axis, image] = before
+            elif repairs > MANY_REPAIRS or _near_zero(trajectory[stop - 1, :, image]):
+                period[image] = _period(trajectory[start - 1 : stop, :, image])
 
 
 @numba.njit(error_model="numpy")
@@ -208,41 +218,44 @@ def _parts(points: int, stored: int) -> int:
     return max(1, -(-(points - 1) // (stored - 1)))
 
 
-def _iterate_part(params: Any, trajectory: Any, points: int, part: int, bounds: Any) -> int:
+def _iterate_part(
+    params: Any, trajectory: Any, points: int, part: int, numbers: Any, period: Any
+) -> int:
     """Computes one part of the trajectory and returns its length."""
     stored = trajectory.shape[0]
-    if part:
-        trajectory[0] = trajectory[stored - 1]
+    for image in range(GROUP):
+        for axis in range(2):
+            first = trajectory[stored - 1, axis, image] if part else params[axis, image]
+            trajectory[0, axis, image] = first
     length = min(stored, points - part * (stored - 1))
-    iterate(params, trajectory, length, bounds)
+    iterate(params, trajectory, length, numbers, period)
     return length
 
 
 def _count_group(
-    params: Any, points: int, trajectory: Any, cells: Any, counts: Any, status: Any
+    points: int, trajectory: Any, cells: Any, numbers: Any, period: Any, counts: Any, status: Any
 ) -> None:
-    """Counts of the first n <= GROUP images, from params float64 [2 + COUNT, GROUP].
+    """Counts of the first n <= GROUP images, from the parameters in numbers [COLUMNS:].
 
-    The results are counts [n, size, size] and status [GROUP]; trajectory and cells are scratch.
+    The results are counts [n, size, size] and status [GROUP]; the others are scratch.
     """
     size = counts.shape[1]
-    bounds, scales = np.empty((4, GROUP)), np.empty((4, GROUP))
-    trajectory[0] = params[:2]
-    for axis in range(2):
-        bounds[2 * axis] = bounds[2 * axis + 1] = params[axis]
+    params, bounds, scales = numbers[COLUMNS:], numbers[BOUNDS], numbers[SCALES]
+    for image in range(GROUP):
+        for side in range(4):
+            bounds[side, image] = params[side // 2, image]
+    flat = counts.reshape(counts.size)
+    for cell in range(flat.size):
+        flat[cell] = 0
     parts = _parts(points, trajectory.shape[0])
     for part in range(parts):
-        length = iterate_part(params, trajectory, points, part, bounds)
+        length = iterate_part(params, trajectory, points, part, numbers, period)
     _scale(trajectory[length - 1], bounds, size, scales, status)
-    counts[:] = 0
-    if parts == 1:
-        _bin(trajectory, points, bounds, scales, cells, counts)
-    else:
-        trajectory[0] = params[:2]
-        for part in range(parts):
-            length = iterate_part(params, trajectory, points, part, bounds)
-            new = length if part == parts - 1 else length - 1
-            _bin(trajectory, new, bounds, scales, cells, counts)
+    for part in range(parts):
+        if parts > 1:  # what was stored of the trajectory is its end alone
+            length = iterate_part(params, trajectory, points, part, numbers, period)
+        new = length if part == parts - 1 else length - 1
+        _bin(trajectory, new, bounds, scales, cells, counts)
 
 
 def _make_render_rows(sources: str) -> Any:
@@ -252,6 +265,9 @@ def _make_render_rows(sources: str) -> Any:
         palette: Any,
         trajectory: Any,
         cells: Any,
+        numbers: Any,
+        notes: Any,
+        levels: Any,
         counts: Any,
         images: Any,
         status: Any,
@@ -262,22 +278,23 @@ def _make_render_rows(sources: str) -> Any:
         kept; images uint8 [n, size * size, 3] in colours or [n, size * size, 1] in gray, or none,
         [0, 0, 0] (points at most `fdd.rendering.shading.BINS` otherwise); status uint8 [n]: DONE,
         DEGENERATE (no counts) or UNDECIDED (counts to be ignored). Scratch: trajectory float64 [2
-        to STORED, 2, GROUP] and cells, unsigned [BINNED, GROUP].
+        to STORED, 2, GROUP], cells, unsigned [BINNED, GROUP], numbers float64 [COLUMNS + 2 + COUNT,
+        GROUP], notes int64 [2, GROUP] and levels, `fdd.rendering.shading.scratch()`.
         """
         sources  # noqa: B018  a key of the compiled code's cache
-        columns = np.empty((2 + COUNT, GROUP))
-        found = np.empty(GROUP, np.uint8)
+        period, found = notes[0], notes[1]
         for first in range(0, len(params), GROUP):
             last = min(first + GROUP, len(params))
             for image in range(GROUP):
-                columns[:, image] = params[min(first + image, last - 1)]
+                for column in range(2 + COUNT):
+                    numbers[COLUMNS + column, image] = params[min(first + image, last - 1), column]
             place = first % len(counts)
             group = counts[place : place + last - first]
-            count_group(columns, points, trajectory, cells, group, found)
-            status[first:last] = found[: last - first]
-            if len(images):
-                for image in range(last - first):
-                    shading.paint(group[image].reshape(-1), palette, images[first + image])
+            count_group(points, trajectory, cells, numbers, period, group, found)
+            for image in range(last - first):
+                status[first + image] = found[image]
+                if len(images):
+                    shading.paint(group[image].reshape(-1), palette, images[first + image], levels)
 
     return render_rows
 

@@ -43,31 +43,38 @@ def _level(count: Any, lowest: int) -> Any:
 
 
 @numba.njit(error_model="numpy")
-def _occurrences(counts: Any, lowest: int, highest: int) -> Any:
-    """How many cells are at each level: int32 [highest - lowest + 2]."""
+def _count_levels(counts: Any, lowest: int, size: int, levels: Any) -> None:
+    """Fills levels[0, :size] with how many cells are at each level; levels[1:4] are scratch."""
     # Neighbours are often at the same level: four tables, so that none waits for the one before.
-    found = np.zeros((4, highest - lowest + 2), np.int32)
+    for part in range(4):
+        for level in range(size):
+            levels[part, level] = 0
     whole = counts.size - counts.size % 4
     for cell in range(0, whole, 4):
         for part in range(4):
-            found[part, _level(counts[cell + part], lowest)] += 1
+            levels[part, _level(counts[cell + part], lowest)] += 1
     for cell in range(whole, counts.size):
-        found[0, _level(counts[cell], lowest)] += 1
-    return found[0] + found[1] + found[2] + found[3]
+        levels[0, _level(counts[cell], lowest)] += 1
+    for level in range(size):
+        levels[0, level] += levels[1, level] + levels[2, level] + levels[3, level]
 
 
 @numba.njit(error_model="numpy")
-def _colour_table(occurrences: Any, palette: Any) -> Any:
-    """The colour of each level: uint8 [len(occurrences), 3], white for the empty cells.
+def _packed(red: int, green: int, blue: int) -> int:
+    return red | green << 8 | blue << 16
+
+
+@numba.njit(error_model="numpy")
+def _colour_levels(occurrences: Any, size: int, occupied: float, palette: Any, table: Any) -> None:
+    """Fills table [:size] with the packed colour of each level, white for the empty cells.
 
     The share of occupied cells with at most that count (its cdf) goes from the lowest share to 1
     over the 256 colours, linearly interpolated in float64, truncated.
     """
-    table = np.full((occurrences.size, 3), np.uint8(WHITE))
-    occupied = float(occurrences[1:].sum())
+    table[0] = _packed(WHITE, WHITE, WHITE)
     running, colour = 0, 0
     lowest = step = -1.0
-    for level in range(1, occurrences.size):
+    for level in range(1, size):
         if occurrences[level] == 0:
             continue
         running += occurrences[level]
@@ -76,65 +83,71 @@ def _colour_table(occurrences: Any, palette: Any) -> Any:
             lowest = share
             step = (1.0 - lowest) / 255
         if share >= 1.0:
-            table[level] = palette[255]
+            table[level] = _packed(palette[255, 0], palette[255, 1], palette[255, 2])
             continue
         while colour < 254 and (colour + 1) * step + lowest <= share:
             colour += 1
         left = colour * step + lowest
         right = (colour + 1) * step + lowest if colour < 254 else 1.0
+        packed = 0
         for channel in range(3):
             low, high = float(palette[colour, channel]), float(palette[colour + 1, channel])
             slope = (high - low) / (right - left)
-            table[level, channel] = np.uint8(slope * (share - left) + low)
-    return table
+            packed |= int(slope * (share - left) + low) << 8 * channel
+        table[level] = packed
 
 
 @numba.njit(error_model="numpy")
-def _gray_table(occurrences: Any) -> Any:
-    """The gray of each level: uint8 [len(occurrences)]."""
-    table = np.full(occurrences.size, np.uint8(WHITE))
-    occupied = float(occurrences[1:].sum())
+def _gray_levels(occurrences: Any, size: int, occupied: float, table: Any) -> None:
+    """Fills table [:size] with the gray of each level."""
+    table[0] = WHITE
     running = 0
-    for level in range(1, occurrences.size):
+    for level in range(1, size):
         running += occurrences[level]
-        table[level] = np.uint8(255.0 * (1.0 - running / occupied))
-    return table
+        table[level] = int(255.0 * (1.0 - running / occupied))
+
+
+def scratch() -> np.ndarray:
+    """The working memory of `paint`: int32 [5, BINS + 1]."""
+    return np.empty((5, BINS + 1), np.int32)
 
 
 @numba.njit(error_model="numpy")
-def paint(counts: Any, palette: Any, image: Any) -> bool:
+def paint(counts: Any, palette: Any, image: Any, levels: Any) -> bool:
     """Fills image uint8 [cells, 3], in colours, or [cells, 1], in gray, from counts [cells].
 
-    False, with nothing painted, if the counts spread over BINS or more.
+    `levels` is a `scratch`. It allocates nothing and assigns no slices, for which numba would
+    compile error messages. False, with nothing painted, if the counts spread over BINS or more.
     """
     lowest, highest = _extremes(counts)
     if highest - lowest >= BINS:
         return False
-    occurrences = _occurrences(counts, lowest, highest)
+    size = highest - lowest + 2
+    _count_levels(counts, lowest, size, levels)
+    occurrences, table = levels[0], levels[4]
+    occupied = float(counts.size - occurrences[0])
     if image.shape[1] == 1:
-        grays = _gray_table(occurrences)
+        _gray_levels(occurrences, size, occupied, table)
         for cell in range(counts.size):
-            image[cell, 0] = grays[_level(counts[cell], lowest)]
+            image[cell, 0] = table[_level(counts[cell], lowest)]
         return True
-    table = _colour_table(occurrences, palette)
-    packed = np.empty(table.shape[0], np.uint32)
-    for level in range(packed.size):
-        red, green, blue = table[level]
-        packed[level] = red | green << 8 | blue << 16
+    _colour_levels(occurrences, size, occupied, palette, table)
     place = address(image)
     for cell in range(counts.size - 1):  # four bytes at once; the next cell overwrites the fourth
-        store_bytes(place, 3 * cell, packed[_level(counts[cell], lowest)])
-    image[-1] = table[_level(counts[-1], lowest)]
+        store_bytes(place, 3 * cell, np.uint32(table[_level(counts[cell], lowest)]))
+    packed = table[_level(counts[-1], lowest)]
+    for channel in range(3):
+        image[counts.size - 1, channel] = packed >> 8 * channel & 255
     return True
 
 
 def _make_paint_each(sources: str) -> Any:
     @jit
-    def paint_each(counts: Any, palette: Any, images: Any, wide: Any) -> None:
+    def paint_each(counts: Any, palette: Any, images: Any, levels: Any, wide: Any) -> None:
         """Paints counts [N, cells] into images [N, cells, 1 or 3]; wide [N]: which spread far."""
         sources  # noqa: B018  a key of the compiled code's cache
         for image in range(counts.shape[0]):
-            wide[image] = not paint(counts[image], palette, images[image])
+            wide[image] = not paint(counts[image], palette, images[image], levels)
 
     return paint_each
 
@@ -183,7 +196,7 @@ def _shaded(
     flat = np.ascontiguousarray(unsigned).reshape(len(counts), math.prod(counts.shape[1:]))
     images = np.empty((*flat.shape, channels), np.uint8)
     wide = np.empty(len(flat), np.bool_)
-    _paint_each(flat, palette, images, wide)
+    _paint_each(flat, palette, images, scratch(), wide)
     for image in np.flatnonzero(wide):
         images[image] = shade_wide(flat[image])
     return images
