@@ -1,12 +1,19 @@
 """The Fractal Dream Dataset: images of strange attractors whose true latent vectors are known."""
 
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from fdd.attractors.families import FAMILIES as families  # noqa: N811  the public name
 from fdd.attractors.params import canonical_params, scale_params, uniform_params
-from fdd.data.load import load
-from fdd.data.stream import stream
 from fdd.errors import FddError
-from fdd.releases.sampling import sample_params
-from fdd.rendering.render import render
+
+if TYPE_CHECKING:
+    from fdd.data.load import load
+    from fdd.data.stream import stream
+    from fdd.releases.sampling import sample_params
+    from fdd.rendering.render import render
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,3 +27,22 @@ __all__ = [
     "stream",
     "uniform_params",
 ]
+
+_AT_FIRST_USE = {
+    "load": "fdd.data.load",
+    "render": "fdd.rendering.render",
+    "sample_params": "fdd.releases.sampling",
+    "stream": "fdd.data.stream",
+}
+"""What needs numba, which takes as long to import as everything else together."""
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _AT_FIRST_USE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    globals()[name] = value = getattr(import_module(_AT_FIRST_USE[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_AT_FIRST_USE})
