@@ -69,5 +69,5 @@ class SideStream:
             images = images.view(self._torch.int32)
         pixels = images.reshape(len(rows), self._card.size**2, -1)
         occupied = (pixels != self._drawing.empty).any(dim=2).sum(dim=1).cpu().numpy()
-        enough = 100 * occupied >= self._card.occupied_percent * self._card.size**2
+        enough = occupied >= self._card.occupied_cells
         return images, enough & ~degenerate

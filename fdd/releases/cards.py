@@ -29,6 +29,11 @@ class Release:
         known("split", split, self.splits)
         return self.splits[split]
 
+    @property
+    def occupied_cells(self) -> int:
+        """An image is kept when it occupies at least so many cells."""
+        return -(-self.occupied_percent * self.size**2 // 100)
+
     def drawing(self, output: str = "rgb", palette: str = "kbc") -> Drawing:
         """How its images are drawn, as this output."""
         return Drawing(size=self.size, points=self.points, output=output, palette=palette)

@@ -12,7 +12,7 @@ from fdd.devices import available_threads
 from fdd.errors import whole_number
 from fdd.releases.candidates import candidates
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
-from fdd.rendering.cpu import count_groups
+from fdd.rendering.cpu import select
 from fdd.rendering.cpu_kernel import GROUP
 
 
@@ -63,27 +63,21 @@ def draw(
     counts.
     """
     drawing = card.drawing("counts")
-    needed = card.occupied_percent * card.size**2
+    together = GROUP * (threads or available_threads())
+    # memory that is touched for the first time costs more than the counts in it: one for all rounds
+    most = 0 if counts is None else max(rows, together)
+    images = np.empty((most, *drawing.shape), np.uint16 if counts is None else counts.dtype)
 
-    def render(params: np.ndarray) -> tuple[np.ndarray | None, np.ndarray]:
-        accepted = np.zeros(len(params), bool)
-        images = None if counts is None else np.empty((len(params), *drawing.shape), counts.dtype)
+    def render(params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        kept = images[: len(params)]
+        return kept, select(drawing, params, card.occupied_cells, kept, threads)
 
-        def finish(block: slice, found: np.ndarray, degenerate: np.ndarray) -> None:
-            occupied = np.count_nonzero(found.reshape(len(found), -1), axis=1)
-            accepted[block] = (100 * occupied >= needed) & ~degenerate
-            if images is not None:
-                images[block] = found
-
-        count_groups(drawing, params, finish, threads)
-        return images, accepted
-
-    def keep(places: np.ndarray, images: np.ndarray | None, chosen: np.ndarray) -> None:
-        if counts is not None and images is not None:
-            counts[places] = images[chosen]
+    def keep(places: np.ndarray, images: np.ndarray, chosen: np.ndarray) -> None:
+        if counts is not None:
+            for place, row in zip(places, chosen, strict=True):
+                counts[place] = images[row]
 
     indices = np.arange(start, start + rows, dtype=np.int64)
-    together = GROUP * (threads or available_threads())
     return draw_in_rounds(card, split, indices, render, keep, together)
 
 

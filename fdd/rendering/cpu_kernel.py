@@ -54,7 +54,13 @@ MANY_REPAIRS = CHUNK // 16
 TINY = 1e-300
 """Numbers below this are near zero."""
 
-DONE, DEGENERATE, UNDECIDED = 0, 1, 2
+PROBED = 4096
+"""Points of a candidate after which `selector` asks whether its orbit has come back."""
+
+LOOK_BACK = 1024
+"""The longest period that it finds."""
+
+DONE, DEGENERATE, UNDECIDED, REFUSED = 0, 1, 2, 3
 
 BOUNDS, SCALES, LAST, BOX, COLUMNS = slice(0, 4), slice(4, 8), slice(8, 10), slice(10, 14), 14
 """Rows of the kernel's scratch numbers. It allocates nothing and assigns no slices: each would have
@@ -63,7 +69,7 @@ numba compile error messages, with strings and joins, for a second or more."""
 # What `kernel` binds for each family: the number of parameters after the starting point, the step
 # on lanes and on numbers, and the functions below that need one of these.
 COUNT = 0
-step_lanes = step_one = repair = advance = iterate = iterate_part = count_group = None
+step_lanes = step_one = repair = advance = iterate = iterate_part = count_group = settle = None
 
 _sign_one = numba.njit(error_model="numpy")(reference.sign)
 _where_less_one = numba.njit(error_model="numpy")(reference.where_less)
@@ -126,8 +132,10 @@ def _period(points: Any) -> int:
     return 0
 
 
-def _iterate(params: Any, trajectory: Any, points: int, numbers: Any, period: Any) -> None:
-    """Fills trajectory [1:points] from its point 0 and widens the bounds in numbers accordingly.
+def _iterate(
+    params: Any, trajectory: Any, begin: int, points: int, numbers: Any, period: Any
+) -> None:
+    """Fills trajectory [begin:points] from the points before and widens the bounds in numbers.
 
     Two kinds of cycles would hold up an orbit's fifteen neighbours: one of subnormal numbers near
     zero, with which some processors compute a hundred times more slowly, and one with an argument
@@ -137,7 +145,7 @@ def _iterate(params: Any, trajectory: Any, points: int, numbers: Any, period: An
     bounds, last, box = numbers[BOUNDS], numbers[LAST], numbers[BOX]
     for image in range(GROUP):
         period[image] = 0
-    for start in range(1, points, CHUNK):
+    for start in range(begin, points, CHUNK):
         stop = min(start + CHUNK, points)
         for image in range(GROUP):
             if period[image]:
@@ -228,8 +236,19 @@ def _iterate_part(
             first = trajectory[stored - 1, axis, image] if part else params[axis, image]
             trajectory[0, axis, image] = first
     length = min(stored, points - part * (stored - 1))
-    iterate(params, trajectory, length, numbers, period)
+    iterate(params, trajectory, 1, length, numbers, period)
     return length
+
+
+@numba.njit(error_model="numpy")
+def _begin(numbers: Any, counts: Any) -> None:
+    """Bounds of the starting points alone, and no counts."""
+    for image in range(GROUP):
+        for side in range(4):
+            numbers[side, image] = numbers[COLUMNS + side // 2, image]
+    flat = counts.reshape(counts.size)
+    for cell in range(flat.size):
+        flat[cell] = 0
 
 
 def _count_group(
@@ -241,12 +260,7 @@ def _count_group(
     """
     size = counts.shape[1]
     params, bounds, scales = numbers[COLUMNS:], numbers[BOUNDS], numbers[SCALES]
-    for image in range(GROUP):
-        for side in range(4):
-            bounds[side, image] = params[side // 2, image]
-    flat = counts.reshape(counts.size)
-    for cell in range(flat.size):
-        flat[cell] = 0
+    _begin(numbers, counts)
     parts = _parts(points, trajectory.shape[0])
     for part in range(parts):
         length = iterate_part(params, trajectory, points, part, numbers, period)
@@ -299,6 +313,163 @@ def _make_render_rows(sources: str) -> Any:
     return render_rows
 
 
+@numba.njit(error_model="numpy")
+def _mark_cycles(trajectory: Any, points: int, back: Any) -> None:
+    """Sets back [GROUP] to 1 where the last point was there before, in the last LOOK_BACK."""
+    for image in range(GROUP):
+        back[image] = 0
+    last = trajectory[points - 1]
+    for t in range(max(points - 1 - LOOK_BACK, 0), points - 1):
+        point = trajectory[t]
+        for image in range(GROUP):
+            same = (point[0, image] == last[0, image]) & (point[1, image] == last[1, image])
+            back[image] |= same
+
+
+@numba.njit(error_model="numpy")
+def _occupied(counts: Any) -> int:
+    """How many cells of counts [size, size] are not 0."""
+    flat = counts.reshape(counts.size)
+    cells = 0
+    for cell in range(flat.size):
+        cells += flat[cell] != 0
+    return cells
+
+
+def _settle(
+    points: int,
+    probed: int,
+    needed: int,
+    trajectory: Any,
+    cells: Any,
+    numbers: Any,
+    notes: Any,
+    group: Any,
+    waiting: int,
+    counts: Any,
+    status: Any,
+) -> None:
+    """Goes on with candidates that have been iterated to `probed` points, and judges them."""
+    period, found, rows = notes[0], notes[1], notes[2]
+    for image in range(waiting, GROUP):  # lanes that would be left over repeat the first
+        for t in range(probed):
+            trajectory[t, 0, image], trajectory[t, 1, image] = (
+                trajectory[t, 0, 0],
+                trajectory[t, 1, 0],
+            )
+        for number in range(numbers.shape[0]):
+            numbers[number, image] = numbers[number, 0]
+    flat = group.reshape(group.size)
+    for cell in range(flat.size):
+        flat[cell] = 0
+    iterate(numbers[COLUMNS:], trajectory, probed, points, numbers, period)
+    _scale(trajectory[points - 1], numbers[BOUNDS], group.shape[1], numbers[SCALES], found)
+    _bin(trajectory, points, numbers[BOUNDS], numbers[SCALES], cells, group)
+    for image in range(waiting):
+        row = rows[image]
+        status[row] = found[image]
+        if found[image] != DONE:
+            continue
+        if _occupied(group[image]) < needed:
+            status[row] = REFUSED
+        elif len(counts):
+            for y in range(group.shape[1]):
+                for x in range(group.shape[1]):
+                    counts[row, y, x] = group[image, y, x]
+
+
+def _make_select_rows(sources: str) -> Any:
+    def select_rows(
+        params: Any,
+        points: int,
+        needed: int,
+        trajectory: Any,
+        probe: Any,
+        cells: Any,
+        numbers: Any,
+        kept: Any,
+        notes: Any,
+        group: Any,
+        counts: Any,
+        status: Any,
+    ) -> None:
+        """Counts of those candidates, params float64 [n, 2 + COUNT], that occupy `needed` cells.
+
+        A third of uniform candidates end in an exact cycle early on. Once a state has come back,
+        the bounding box and the occupied cells are those of the points so far, whatever comes: so
+        a candidate is refused there, and its lane goes to the next one.
+
+        Results: counts, unsigned [n, size, size], of the rows that are DONE, or none, [0, size,
+        size]; status uint8 [n]: DONE, DEGENERATE, UNDECIDED, or REFUSED for too few cells. Scratch:
+        trajectory float64 [points or more, 2, GROUP], probe float64 [p, 2, GROUP], p < points, the
+        points after which candidates are looked at, numbers and kept as in `render_rows`, notes
+        int64 [5, GROUP], group, unsigned [GROUP, size, size].
+        """
+        sources  # noqa: B018  a key of the compiled code's cache
+        period, found, rows, back, source = notes[0], notes[1], notes[2], notes[3], notes[4]
+        probed, waiting = len(probe), 0
+        for first in range(0, len(params), GROUP):
+            last = min(first + GROUP, len(params))
+            for image in range(GROUP):
+                for column in range(2 + COUNT):
+                    numbers[COLUMNS + column, image] = params[min(first + image, last - 1), column]
+            count_group(probed, probe, cells, numbers, period, group, found)
+            _mark_cycles(probe, probed, back)
+            open_lanes = 0
+            for image in range(last - first):
+                empty = found[image] == DEGENERATE
+                if back[image] and (empty or _occupied(group[image]) < needed):
+                    status[first + image] = REFUSED
+                else:
+                    source[open_lanes] = image
+                    open_lanes += 1
+            taken = 0
+            while taken < open_lanes:
+                take = min(open_lanes - taken, GROUP - waiting)
+                for t in range(probed):
+                    for lane in range(take):
+                        image = source[taken + lane]
+                        trajectory[t, 0, waiting + lane] = probe[t, 0, image]
+                        trajectory[t, 1, waiting + lane] = probe[t, 1, image]
+                for lane in range(take):
+                    image = source[taken + lane]
+                    rows[waiting + lane] = first + image
+                    for number in range(numbers.shape[0]):
+                        kept[number, waiting + lane] = numbers[number, image]
+                taken, waiting = taken + take, waiting + take
+                if waiting == GROUP:
+                    settle(
+                        points,
+                        probed,
+                        needed,
+                        trajectory,
+                        cells,
+                        kept,
+                        notes,
+                        group,
+                        waiting,
+                        counts,
+                        status,
+                    )
+                    waiting = 0
+        if waiting:
+            settle(
+                points,
+                probed,
+                needed,
+                trajectory,
+                cells,
+                kept,
+                notes,
+                group,
+                waiting,
+                counts,
+                status,
+            )
+
+    return select_rows
+
+
 def _bound(function: Callable[..., Any], identity: str, **names: Any) -> Callable[..., Any]:
     """The same function with some of its global names bound to other values.
 
@@ -321,8 +492,8 @@ def _identity(family: Family) -> str:
 
 
 @functools.cache
-def kernel(family: Family) -> Any:
-    """The compiled `render_rows` of a family (see `_make_render_rows`), cached on disk."""
+def _functions(family: Family) -> dict[str, Any]:
+    """What the kernels of a family bind: its steps, and the functions that need them."""
     wide = "wide_" if family.argument > sines.NARROW else ""
     lanes_functions = {name: getattr(sines, f"{wide}{name}_lanes") for name in ("sin", "cos")}
     lanes_functions |= {
@@ -343,10 +514,28 @@ def kernel(family: Family) -> Any:
         ("iterate", _iterate),
         ("iterate_part", _iterate_part),
         ("count_group", _count_group),
+        ("settle", _settle),
     ):
         names[name] = compile_inner(_bound(function, identity, **names))
-    # numba's cache keys a function by its code and closure: the family has to be part of these
-    return jit(_bound(_make_render_rows(f"{identity} {_SOURCES}"), identity, **names))
+    return names
+
+
+def _compiled(make: Callable[[str], Any], family: Family) -> Any:
+    """A kernel of a family. numba's cache keys it by its code and closure: hence the identity."""
+    identity = _identity(family)
+    return jit(_bound(make(f"{identity} {_SOURCES}"), identity, **_functions(family)))
+
+
+@functools.cache
+def kernel(family: Family) -> Any:
+    """The compiled `render_rows` of a family (see `_make_render_rows`), cached on disk."""
+    return _compiled(_make_render_rows, family)
+
+
+@functools.cache
+def selector(family: Family) -> Any:
+    """The compiled `select_rows` of a family (see `_make_select_rows`), cached on disk."""
+    return _compiled(_make_select_rows, family)
 
 
 _SOURCES = source_digest(
