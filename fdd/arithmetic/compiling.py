@@ -40,9 +40,29 @@ class _ForgivingCache:
         except Exception:  # unpickling a damaged file can raise anything
             return None
 
+    def holds(self, signature: Any, codegen: Any) -> bool:
+        """Whether code for these types and this processor is listed."""
+        try:
+            cache = self._cache
+            return cache._index_key(signature, codegen) in cache._cache_file._load_index()
+        except Exception:  # it is numba's own business how the list is kept
+            return False
+
     def save_overload(self, *arguments: Any) -> None:
         with contextlib.suppress(OSError, EOFError, pickle.UnpicklingError):
             self._cache.save_overload(*arguments)
+
+
+def is_compiled(kernel: Any, *arguments: Any) -> bool:
+    """Whether a `jit` can be called so without compiling: it was, here or as its cache says."""
+    if not isinstance(kernel, Dispatcher):
+        return True
+    signature = tuple(map(numba.typeof, arguments))
+    if signature in kernel.overloads:
+        return True
+    return isinstance(kernel._cache, _ForgivingCache) and kernel._cache.holds(
+        signature, kernel.targetctx.codegen()
+    )
 
 
 def source_digest(*names: str) -> str:

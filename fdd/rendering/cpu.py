@@ -7,13 +7,15 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from fdd.attractors import reference
+from fdd.arithmetic.compiling import is_compiled
 from fdd.attractors.families import FAMILIES
 from fdd.devices import available_threads
-from fdd.rendering import shading
+from fdd.rendering import shading, uncompiled
 from fdd.rendering.cpu_kernel import (
     BINNED,
     COLUMNS,
@@ -41,6 +43,9 @@ def render_cpu(
 
     params: float64 [N, P], checked. The images of degenerate rows are empty.
     """
+    call, arguments = _kernel_call(drawing)
+    if not is_compiled(call, *arguments) and uncompiled.draws(drawing, len(params)):
+        return uncompiled.render_by_reference(drawing, params)
     images = np.empty((len(params), *drawing.shape), drawing.kind)
     degenerate = np.empty(len(params), bool)
     in_kernel = drawing.output != "counts" and drawing.points <= shading.BINS
@@ -94,6 +99,7 @@ def select(
 
         count_groups(drawing, params, finish, threads)
         return accepted
+    _compile(*_selector_call(drawing, counts.dtype))
     workers = _workers(len(params), threads)
     # as long as possible: the last candidates of a block leave lanes without work
     rows = -(-len(params) // (max(workers, 1) * GROUP)) * GROUP
@@ -149,6 +155,7 @@ def _render_blocks(
     images: np.ndarray | None = None,
 ) -> None:
     """As `count_groups`; with images uint8 [N, size * size, 3 or 1], fills these instead."""
+    _compile(*_kernel_call(drawing))
     workers = _workers(len(params), threads)
     rows = _block_rows(drawing, len(params), max(workers, 1))
     scratch = _Scratch(drawing, rows, rows if images is None else GROUP)
@@ -194,17 +201,16 @@ class _Probes(threading.local):
         self.numbers = np.empty((COLUMNS + parameters, GROUP))
 
 
-def _select_block(
+def _select_arguments(
     drawing: Drawing,
     params: np.ndarray,
     needed: int,
     scratch: _Scratch,
     probes: _Probes,
     counts: np.ndarray,
-) -> np.ndarray:
-    """`select` for some rows; counts [n, size, size], or none, [0, size, size]."""
-    family, status = FAMILIES[drawing.family], scratch.status[: len(params)]
-    selector(family)(
+) -> tuple[Any, ...]:
+    """What the selector of a family takes."""
+    return (
         np.ascontiguousarray(params),
         drawing.points,
         needed,
@@ -216,29 +222,36 @@ def _select_block(
         scratch.notes,
         scratch.counts,
         counts,
-        status,
+        scratch.status[: len(params)],
     )
+
+
+def _select_block(
+    drawing: Drawing,
+    params: np.ndarray,
+    needed: int,
+    scratch: _Scratch,
+    probes: _Probes,
+    counts: np.ndarray,
+) -> np.ndarray:
+    """`select` for some rows; counts [n, size, size], or none, [0, size, size]."""
+    status = scratch.status[: len(params)]
+    arguments = _select_arguments(drawing, params, needed, scratch, probes, counts)
+    selector(FAMILIES[drawing.family])(*arguments)
     accepted = status == DONE
     for row in np.flatnonzero(status == UNDECIDED):
-        exact = _by_reference(drawing, params[row])
+        exact = uncompiled.counts_by_reference(drawing, params[row])
         accepted[row] = exact is not None and np.count_nonzero(exact) >= needed
         if accepted[row] and len(counts):
             counts[row] = exact
     return accepted
 
 
-def _by_reference(drawing: Drawing, vector: np.ndarray) -> np.ndarray | None:
-    """Counts uint32 [size, size] of what the kernel leaves open; None if it is degenerate."""
-    orbit = reference.orbit(FAMILIES[drawing.family], tuple(vector.tolist()), drawing.points)
-    return reference.counts(orbit, drawing.size)
-
-
-def _render_block(
+def _arguments(
     drawing: Drawing, params: np.ndarray, scratch: _Scratch, images: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Counts [n, size, size] and degeneracy bool [n] of some rows; only the latter with images."""
-    counts, status = scratch.counts[: len(params)], scratch.status[: len(params)]
-    kernel(FAMILIES[drawing.family])(
+) -> tuple[Any, ...]:
+    """What the kernel of a family takes."""
+    return (
         np.ascontiguousarray(params),
         drawing.points,
         drawing.colours,
@@ -247,12 +260,20 @@ def _render_block(
         scratch.numbers,
         scratch.notes,
         scratch.levels,
-        counts,
+        scratch.counts[: len(params)],
         _NO_IMAGES if images is None else images,
-        status,
+        scratch.status[: len(params)],
     )
+
+
+def _render_block(
+    drawing: Drawing, params: np.ndarray, scratch: _Scratch, images: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Counts [n, size, size] and degeneracy bool [n] of some rows; only the latter with images."""
+    counts, status = scratch.counts[: len(params)], scratch.status[: len(params)]
+    kernel(FAMILIES[drawing.family])(*_arguments(drawing, params, scratch, images))
     for row in np.flatnonzero(status == UNDECIDED):
-        exact = _by_reference(drawing, params[row])
+        exact = uncompiled.counts_by_reference(drawing, params[row])
         status[row] = DEGENERATE if exact is None else DONE
         if exact is None:
             continue
@@ -261,3 +282,43 @@ def _render_block(
         else:
             shading.paint(exact.reshape(-1), drawing.colours, images[row], scratch.levels)
     return counts, status == DEGENERATE
+
+
+def _smallest(drawing: Drawing) -> tuple[Drawing, np.ndarray]:
+    """A drawing that needs the same compiled code as another one, and parameters for it."""
+    points = 16 if drawing.points < 2**16 else 2**16
+    size = 2 if drawing.size <= 256 else 257
+    middle = np.array([[(low + high) / 2 for low, high in FAMILIES[drawing.family].ranges]])
+    return replace(drawing, size=size, points=points), middle
+
+
+def _kernel_call(drawing: Drawing) -> tuple[Any, tuple[Any, ...]]:
+    """The kernel that a drawing needs, and arguments for a short call of it."""
+    small, params = _smallest(drawing)
+    return kernel(FAMILIES[small.family]), _arguments(small, params, _Scratch(small, 1, 1), None)
+
+
+def _selector_call(drawing: Drawing, kind: np.dtype) -> tuple[Any, tuple[Any, ...]]:
+    """The selector that a drawing needs, and arguments for a short call of it."""
+    small, params = _smallest(drawing)
+    scratch, probes = _Scratch(small, 1, GROUP), _Probes(small, 2)
+    counts = np.empty((1, small.size, small.size), kind)
+    arguments = _select_arguments(small, params, 1, scratch, probes, counts)
+    return selector(FAMILIES[small.family]), arguments
+
+
+def _compile(call: Any, arguments: tuple[Any, ...]) -> None:
+    """Waits until code is compiled, here or by the process that began with it, and says so."""
+    if not is_compiled(call, *arguments):
+        uncompiled.wait()
+    if not is_compiled(call, *arguments):
+        with uncompiled.announced():
+            call(*arguments)
+
+
+def compile_for(family: str, size: int, points: int) -> None:
+    """Compiles what draws, and then what selects, images of that size and so many points."""
+    drawing = Drawing(family, size, points)
+    _compile(*_kernel_call(drawing))
+    if points <= STORED:
+        _compile(*_selector_call(drawing, np.dtype(np.uint16)))

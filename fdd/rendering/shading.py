@@ -60,18 +60,13 @@ def _count_levels(counts: Any, lowest: int, size: int, levels: Any) -> None:
 
 
 @numba.njit(error_model="numpy")
-def _packed(red: int, green: int, blue: int) -> int:
-    return red | green << 8 | blue << 16
-
-
-@numba.njit(error_model="numpy")
 def _colour_levels(occurrences: Any, size: int, occupied: float, palette: Any, table: Any) -> None:
     """Fills table [:size] with the packed colour of each level, white for the empty cells.
 
     The share of occupied cells with at most that count (its cdf) goes from the lowest share to 1
     over the 256 colours, linearly interpolated in float64, truncated.
     """
-    table[0] = _packed(WHITE, WHITE, WHITE)
+    table[0] = WHITE | WHITE << 8 | WHITE << 16
     running, colour = 0, 0
     lowest = step = -1.0
     for level in range(1, size):
@@ -83,7 +78,7 @@ def _colour_levels(occurrences: Any, size: int, occupied: float, palette: Any, t
             lowest = share
             step = (1.0 - lowest) / 255
         if share >= 1.0:
-            table[level] = _packed(palette[255, 0], palette[255, 1], palette[255, 2])
+            table[level] = palette[255, 0] | palette[255, 1] << 8 | palette[255, 2] << 16
             continue
         while colour < 254 and (colour + 1) * step + lowest <= share:
             colour += 1
@@ -157,6 +152,27 @@ _paint_each = _make_paint_each(
         "arithmetic/compiling", "arithmetic/lane_memory", "arithmetic/lanes", "rendering/shading"
     )
 )
+
+
+def paint_by_numpy(counts: np.ndarray, palette: np.ndarray, channels: int) -> np.ndarray:
+    """What `paint` would draw, uint8 [cells, channels], with nothing compiled.
+
+    The levels, of which there are few, go through the same functions in plain Python.
+    """
+    occupied = counts[counts > 0].astype(np.int64)
+    lowest, highest = int(occupied.min()), int(occupied.max())
+    if highest - lowest >= BINS:
+        return _binned_rgb(counts, palette) if channels == 3 else _wide_gray(counts)[:, None]
+    level = np.where(counts > 0, counts.astype(np.int64) - (lowest - 1), 0)
+    occurrences = np.bincount(level, minlength=highest - lowest + 2).tolist()
+    table = [0] * len(occurrences)
+    if channels == 3:
+        colours = palette.astype(object)  # Python's numbers, which have 64 bits and more to shift
+        _colour_levels.py_func(occurrences, len(table), float(occupied.size), colours, table)
+    else:
+        _gray_levels.py_func(occurrences, len(table), float(occupied.size), table)
+    bits = np.array(table)[level]
+    return np.stack([bits >> 8 * channel & 255 for channel in range(channels)], 1).astype(np.uint8)
 
 
 def _binned_rgb(counts: np.ndarray, palette: np.ndarray) -> np.ndarray:
