@@ -13,6 +13,8 @@ import fdd
 
 PROGRAM = """
 import hashlib, numpy as np, fdd
+from fdd.rendering import uncompiled
+uncompiled.MOST_POINTS = 0  # all is compiled
 params = np.random.default_rng(5).uniform(-1, 1, (20, 6)) * [1, 1, 3, 3, 3, 3]
 print(hashlib.sha256(fdd.render(params, points=3000)).hexdigest())
 """
