@@ -293,6 +293,7 @@ ERRORS = [
     ({"block": 0}, f"block=0 {NUMBER} 1"),
     ({"device": "tpu"}, "device='tpu' is not known; choose from cpu, cuda"),
     ({"params": "folded"}, "params='folded' is not known; choose from raw, scaled, canonical"),
+    ({"params": None}, "params=None is not known; choose from raw, scaled, canonical"),
     ({"output": "png"}, "output='png' is not known; choose from rgb, gray, counts"),
     ({"rank": 1}, "rank=1 and world_size=None must be given together"),
     ({"world_size": 2}, "rank=None and world_size=2 must be given together"),

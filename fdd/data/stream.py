@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from fdd.attractors.params import FORMS
 from fdd.data.datasets import Item, Transform, checked_item
 from fdd.devices import available_threads
 from fdd.errors import FddError, known, whole_number
@@ -296,6 +297,8 @@ def stream(
     FddError
         An unknown name or a number out of its range; `device="cuda"` without a GPU that torch sees.
     """
+    if not isinstance(params, bool):
+        known("params", params, FORMS)
     item = checked_item(params, transform, target_transform)
     known("output", output, OUTPUTS)
     known("palette", palette, PALETTES)
