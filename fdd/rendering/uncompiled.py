@@ -32,7 +32,8 @@ _OWN_FAMILIES = frozenset(FAMILIES)
 
 _lock = threading.Lock()
 _drawn = 0
-_compiling: subprocess.Popen[bytes] | None = None
+_compiling: Any = None
+"""The process that compiles, once there is one."""
 
 
 def draws(drawing: Drawing, rows: int) -> bool:
@@ -54,7 +55,7 @@ def draws(drawing: Drawing, rows: int) -> bool:
     return True
 
 
-def _start(drawing: Drawing) -> subprocess.Popen[bytes]:
+def _start(drawing: Drawing) -> Any:
     program = (
         "from fdd.rendering import cpu, uncompiled\n"
         f"uncompiled.end_with({os.getpid()})\n"
@@ -69,7 +70,7 @@ def _start(drawing: Drawing) -> subprocess.Popen[bytes]:
     )
 
 
-def _stop(process: subprocess.Popen[bytes]) -> None:
+def _stop(process: Any) -> None:
     process.kill()
     process.wait()
 
