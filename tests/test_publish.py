@@ -268,7 +268,10 @@ def test_a_version_that_is_not_what_was_sent(kaggle, folder, failing):
     failing(
         f"data set {HANDLE}: version 1 is not '{folder}': 'params.csv' is missing and 1 more; run "
         "this again",
-        *("data", "--package", folder, "--go"),
+        "data",
+        "--package",
+        folder,
+        "--go",
     )
 
 
@@ -327,7 +330,12 @@ def test_packages_that_are_not_ready_to_be_published(kaggle, folder, failing):
     failing(
         f"package '{folder}' is made for '{HANDLE}', not 'somebody/fractal-dream-mini-1'; make it "
         "again with --owner somebody",
-        *("data", "--package", folder, "--owner", "somebody", "--go"),
+        "data",
+        "--package",
+        folder,
+        "--owner",
+        "somebody",
+        "--go",
     )
     (folder / "kaggle.json").write_text(KEY)
     sentence = f"package '{folder}': kaggle.json: it is not listed in sha256sums.txt"
@@ -344,6 +352,9 @@ def test_a_package_without_a_wheel_is_refused(kaggle, failing, tmp_path):
     failing(
         f"package '{tmp_path / 'bare'}' carries no wheel of fdd, which notebooks without internet "
         "install; make it again with --wheels",
-        *("data", "--package", tmp_path / "bare", "--go"),
+        "data",
+        "--package",
+        tmp_path / "bare",
+        "--go",
     )
     assert kaggle.calls == []

@@ -155,7 +155,8 @@ def test_a_notebook_that_arrived_otherwise_is_named(kaggle, notebook, failing, d
     kaggle.routes[SAVE] = lambda request: kaggle.save_kernel(request | ARRIVED[difference])
     failing(
         f"notebook fractal-dream/a-tour: version 1 has {difference}; run this again",
-        *("kernels", "--go"),
+        "kernels",
+        "--go",
     )
 
 

@@ -20,13 +20,15 @@ LIGHT = {"filelock", "numba", "numpy", "pandas", "pillow", "platformdirs", "tqdm
 """All that rendering and loading need."""
 SHIPPED = {
     "fdd/py.typed",
-    *("benchmarks/oracle/fdd-1.safetensors", "benchmarks/oracle/mini-1.safetensors"),
+    "benchmarks/oracle/fdd-1.safetensors",
+    "benchmarks/oracle/mini-1.safetensors",
     "benchmarks/reporting/templates/base.html",
     "benchmarks/reporting/templates/leaderboard.html",
     "benchmarks/reporting/templates/macros.html",
     "benchmarks/reporting/templates/report.html",
     "benchmarks/reporting/templates/style.css",
-    *("fdd/releases/checksums/fdd-1.sha256", "fdd/releases/checksums/mini-1.sha256"),
+    "fdd/releases/checksums/fdd-1.sha256",
+    "fdd/releases/checksums/mini-1.sha256",
 }
 """What is installed beside the code."""
 EPOCH = "1700000000"
@@ -131,7 +133,9 @@ def test_the_sdist_holds_what_a_release_is_made_of(sdist, tree):
     assert asked | tests | SHIPPED <= files
     assert {PurePath(name).parts[0] for name in files if "/" in name} == {
         *PACKAGES,
-        *("docs", "fdd.egg-info", "tests"),
+        "docs",
+        "fdd.egg-info",
+        "tests",
     }
     endings = {PurePath(name).suffix for name in files}
     assert endings.isdisjoint({".ipynb", ".npy", ".npz", ".parquet", ".png", ".pt", ".whl"})

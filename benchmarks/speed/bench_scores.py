@@ -134,8 +134,21 @@ CODE_SCORES = {
     "beta_vae": lambda: scores.beta_vae(X, Y),
 }
 ALONE = [
-    *("mcc", "cka", "cca", "svcca", "pwcca", "rsa", "procrustes", "distance_correlation"),
-    *("knn_overlap", "trustworthiness", "continuity", "sap", "mi_gap", "mig", "modularity"),
+    "mcc",
+    "cka",
+    "cca",
+    "svcca",
+    "pwcca",
+    "rsa",
+    "procrustes",
+    "distance_correlation",
+    "knn_overlap",
+    "trustworthiness",
+    "continuity",
+    "sap",
+    "mi_gap",
+    "mig",
+    "modularity",
 ]
 CODE_SCORES |= {name: partial(getattr(scores, name), X, Y) for name in ALONE}
 
