@@ -17,8 +17,8 @@ from math import inf
 from pathlib import Path
 from typing import Any
 
+from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import description_of
-from benchmarks.protocol.settings import Cell
 from benchmarks.reporting.files import csv_text, strict_json, write_files
 from benchmarks.reporting.html import Column, page, settings_text, table_of
 from benchmarks.reporting.results import SAME, column_names, read_results

@@ -5,16 +5,17 @@ import doctest
 import numpy as np
 import pytest
 
-from benchmarks.protocol import settings
+from benchmarks.protocol import cells
+from benchmarks.protocol.cells import cell
 from benchmarks.protocol.descriptions import DESCRIPTIONS
-from benchmarks.protocol.settings import Settings, cell
+from benchmarks.protocol.settings import Settings
 from benchmarks.statistics import intervals
 from benchmarks.statistics.intervals import half_sample_interval, interquartile_mean, seed_interval
 from benchmarks.statistics.permutation import floor_of
 from fdd import FddError
 
 
-@pytest.mark.parametrize("module", [intervals, settings])
+@pytest.mark.parametrize("module", [intervals, cells])
 def test_examples_in_docstrings(module):
     found = doctest.testmod(module)
     assert found.failed == 0 < found.attempted

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from benchmarks.codes.dci import explicitness, known_columns, parts_of
 from benchmarks.codes.importances import Reading, importance_of, loss, probe_codes, read_codes
-from benchmarks.protocol.cells import r2_cells
+from benchmarks.protocol.cells import Cell, cell, r2_cells
 from benchmarks.protocol.data import Coded
-from benchmarks.protocol.settings import SETS, Cell, Settings, cell
+from benchmarks.protocol.settings import SETS, Settings
 from benchmarks.statistics.arrays import Floats, Test
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import floor_of, permutation_null

@@ -1,4 +1,4 @@
-"""Cells of R2 and of other scores with one number a column: of columns, and of means over them."""
+"""The form of a score in a result, and scores with one number a column as such cells."""
 
 from __future__ import annotations
 
@@ -7,10 +7,54 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.protocol.settings import SETS, TARGETS, Cell, Settings, cell
+from benchmarks.protocol.descriptions import Description
+from benchmarks.protocol.settings import SETS, TARGETS, Settings
 from benchmarks.statistics.arrays import Floats
-from benchmarks.statistics.intervals import half_sample_interval
-from benchmarks.statistics.permutation import floor_of
+from benchmarks.statistics.intervals import Interval, half_sample_interval
+from benchmarks.statistics.permutation import Floor, floor_of
+
+LEAST_ROOM = 0.02
+"""The least distance from chance to ceiling for a score to have a share of it."""
+
+Cell = dict[str, Any]
+"""One score: "score", and, where they exist, "low" and "high" (95 % over images), "chance",
+"chance_95", "p" and "draws" (of the permutations), "ceiling", and "share" = (score - chance) /
+(ceiling - chance). Samples have "p_same" in place of p: that of the hypothesis that made and real
+images come from one distribution."""
+
+
+def cell(
+    score: float,
+    floor: Floor | None = None,
+    interval: Interval | None = None,
+    ceiling: float | None = None,
+    *,
+    chance: float | None = None,
+    described: Description | None = None,
+) -> Cell:
+    """A score with what stands beside it; a share only where the ceiling is better than chance.
+
+    chance: one that does not come from permutations, and so has no p.
+    described: of the score; without it, more is better.
+
+    >>> cell(0.5, ceiling=1.0)
+    {'score': 0.5, 'ceiling': 1.0}
+    """
+    found: Cell = {"score": float(score)}
+    if interval is not None:
+        found |= {"low": float(interval.low), "high": float(interval.high)}
+    if floor is not None:
+        found |= {name: value for name, value in floor.as_dict().items() if name != "score"}
+    elif chance is not None:
+        found["chance"] = float(chance)
+    if ceiling is not None:
+        found["ceiling"] = float(ceiling)
+    if ceiling is not None and "chance" in found:
+        room = ceiling - found["chance"]
+        less_is_better = described is not None and described.less_is_better
+        if (-room if less_is_better else room) > LEAST_ROOM:
+            found["share"] = (score - found["chance"]) / room
+    return found
 
 
 def r2(truth: Floats, predicted: Floats) -> Floats:

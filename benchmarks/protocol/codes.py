@@ -14,11 +14,11 @@ from benchmarks.codes.matching import assigned
 from benchmarks.codes.neighbours import neighbour_table, overlap_table, trust_table
 from benchmarks.codes.similarity import distance_table, kernel_table, rank_table
 from benchmarks.protocol.boosting import score_boosting
-from benchmarks.protocol.cells import r2, r2_cells
+from benchmarks.protocol.cells import Cell, cell, r2, r2_cells
 from benchmarks.protocol.data import Coded, Pair
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.moments import moments_floor
-from benchmarks.protocol.settings import SETS, Cell, Settings, cell
+from benchmarks.protocol.settings import SETS, Settings
 from benchmarks.statistics.arrays import Floats, constant_columns, require
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import (

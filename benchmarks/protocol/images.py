@@ -13,9 +13,9 @@ import fdd
 from benchmarks import image_scores
 from benchmarks.images.paired import pair_floor
 from benchmarks.oracle.network import CANONICAL
-from benchmarks.protocol.cells import grouped_cells, r2
+from benchmarks.protocol.cells import Cell, cell, grouped_cells, r2
 from benchmarks.protocol.data import Data, Images
-from benchmarks.protocol.settings import Cell, Settings, cell
+from benchmarks.protocol.settings import Settings
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import Floats, real_array
 from benchmarks.statistics.intervals import half_sample_interval

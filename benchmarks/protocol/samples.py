@@ -11,10 +11,11 @@ from numpy.typing import ArrayLike
 from benchmarks import image_scores
 from benchmarks.images import features
 from benchmarks.images.pooled import fid_null, kid_null, prdc_null
+from benchmarks.protocol.cells import Cell, cell
 from benchmarks.protocol.data import Data, Images
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.images import generate, vectors_of
-from benchmarks.protocol.settings import Cell, Settings, cell
+from benchmarks.protocol.settings import Settings
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import floor_of

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
 
+from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import HEADLINE, QUESTIONS, Description, description_of
 from benchmarks.protocol.images import CAPTIONS
-from benchmarks.protocol.settings import Cell
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.runs import (
     Place,

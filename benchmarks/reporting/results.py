@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from benchmarks.protocol.settings import Cell
+from benchmarks.protocol.cells import Cell
 from benchmarks.reporting.runs import Result
 from benchmarks.statistics.arrays import LARGEST
 from fdd.errors import FddError

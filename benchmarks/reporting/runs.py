@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS
 from benchmarks.protocol.images import CAPTIONS
-from benchmarks.protocol.settings import Cell
 from benchmarks.statistics.intervals import interquartile_mean, seed_interval
 
 Result = Mapping[str, Any]

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
 from benchmarks.protocol.images import CAPTIONS
-from benchmarks.protocol.settings import Cell
 from benchmarks.reporting.runs import (
     PARAMETERS,
     Result,
