@@ -41,7 +41,7 @@ from fdd.errors import FddError, known, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
-from fdd.rendering.drawing import shaded
+from fdd.rendering.shading import shaded
 
 SIZES = (16, 32, 64, 128, 256)
 STATE, RESULT = "state.pt", "result.json"

@@ -286,3 +286,20 @@ def test_without_a_package_one_sentence_says_what_to_install(run_python, tmp_pat
     status, _, errors = run_python("-c", "import baselines", PYTHONPATH=path)
     assert status == 1
     assert errors.endswith(f"fdd.errors.FddError: {sentence}\n")
+
+
+def test_help_imports_torch_and_nothing_else_that_is_slow(run_python):
+    program = """
+import sys
+from baselines.aae import AAE, PRESETS, main
+try:
+    main(AAE, PRESETS, ["--help"])
+except SystemExit as end:
+    print(end.code, *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+    code, output, errors = run_python("-c", program)
+    assert (code, "--batch-size" in output) == (0, True)
+    status, *loaded = errors.split()
+    assert status == "0"
+    slow = {"lightning_fabric", "matplotlib", "numba", "optuna", "pandas", "scipy", "skimage"}
+    assert slow.isdisjoint(loaded)

@@ -11,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from tqdm import tqdm
 
 import fdd
@@ -33,6 +32,9 @@ from baselines.training.record import Recorder
 from baselines.training.stopping import EarlyStopping, stop_on_signal
 from fdd.devices import pick_device
 from fdd.errors import FddError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, distributed, nn
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 
 def start(device: torch.device) -> Fabric:
@@ -21,6 +23,8 @@ def start(device: torch.device) -> Fabric:
 
     Under torchrun each process gets the GPU of its local rank, where `device` is a GPU.
     """
+    from lightning_fabric import Fabric  # slow to import, and --help needs none
+
     local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
     everywhere = int(os.environ.get("WORLD_SIZE", 1))
     alone: Any = [device.index] if device.index is not None else 1

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchmarks.images.checks import rgb_images
 from benchmarks.statistics.arrays import Floats, real_array, require
 from fdd.errors import FddError, known
-from fdd.rendering.palettes import PALETTES
-from fdd.rendering.shading import WHITE
+from fdd.rendering.palettes import PALETTES, WHITE
 
 ROWS = 64  # images worked on at once
 UNSEEN = 65535  # in the table of levels: a colour that no picture has had yet

@@ -16,8 +16,9 @@ from fdd.attractors.params import FORMS, NAMES
 from fdd.data import cache, published
 from fdd.errors import FddError, known
 from fdd.releases.cards import Release
-from fdd.rendering.drawing import Drawing, shaded
+from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
+from fdd.rendering.shading import shaded
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -19,9 +19,10 @@ from fdd.devices import available_threads
 from fdd.errors import FddError, known, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
-from fdd.rendering.drawing import OUTPUTS, Drawing, shaded
+from fdd.rendering.drawing import OUTPUTS, Drawing
 from fdd.rendering.palettes import PALETTES
 from fdd.rendering.render import DEVICES
+from fdd.rendering.shading import shaded
 
 CPU_BLOCK, CUDA_BLOCK = 64, 4096
 """Images rendered together by default, on the CPU for each thread and at least four times as many:

@@ -25,7 +25,7 @@ from fdd.files import atomic_write, file_digest
 from fdd.pictures import save_png
 from fdd.releases.cards import Release, published_checksums
 from fdd.releases.sampling import draw
-from fdd.rendering.drawing import shaded
+from fdd.rendering.shading import shaded
 
 BLOCK = 256
 """Pictures in memory at once."""

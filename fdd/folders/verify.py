@@ -15,8 +15,9 @@ from fdd.data.packaged import is_package
 from fdd.data.published import image_folder, list_images, palette_folders, parse_name, read_image
 from fdd.errors import FddError
 from fdd.rendering.cpu import count_groups
-from fdd.rendering.drawing import Drawing, checked_drawing, shaded
+from fdd.rendering.drawing import Drawing, checked_drawing
 from fdd.rendering.palettes import PALETTES
+from fdd.rendering.shading import shaded
 
 
 def _verify_palette(folder: Path, drawing: Drawing) -> dict[str, Any]:

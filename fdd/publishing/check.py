@@ -31,7 +31,7 @@ from fdd.publishing.package import (
     write_table,
 )
 from fdd.releases.cards import Release, release
-from fdd.rendering.drawing import shaded
+from fdd.rendering.shading import shaded
 
 
 def _card_of(root: Path) -> tuple[Release, list[Part]]:

@@ -35,8 +35,8 @@ from fdd.publishing.croissant import croissant
 from fdd.publishing.texts import kaggle_metadata, licence, readme
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw, sample_params
-from fdd.rendering.drawing import shaded
 from fdd.rendering.render import render
+from fdd.rendering.shading import shaded
 
 PALETTE = "kbc"
 SHARD_PIXELS = 5000 * 128**2

@@ -28,7 +28,8 @@ from fdd.rendering.cpu_kernel import (
     kernel,
     selector,
 )
-from fdd.rendering.drawing import Drawing, shaded
+from fdd.rendering.drawing import Drawing
+from fdd.rendering.shading import shaded
 
 Finish = Callable[[slice, np.ndarray, np.ndarray], None]
 """What is done with a block: its rows, counts [n, size, size], degeneracy bool [n]."""

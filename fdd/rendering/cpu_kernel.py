@@ -547,5 +547,6 @@ _SOURCES = source_digest(
     "attractors/families",
     "attractors/reference",
     "rendering/cpu_kernel",
+    "rendering/palettes",
     "rendering/shading",
 )

@@ -20,8 +20,8 @@ import numpy as np
 from fdd.attractors.families import FAMILIES
 from fdd.errors import FddError, missing_extra, whole_number
 from fdd.rendering.cpu import render_cpu
-from fdd.rendering.drawing import Drawing, shaded
-from fdd.rendering.shading import BINS
+from fdd.rendering.drawing import Drawing
+from fdd.rendering.shading import BINS, shaded
 
 if TYPE_CHECKING:
     import torch

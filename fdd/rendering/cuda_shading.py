@@ -14,7 +14,8 @@ from typing import Any
 from numba import cuda, types
 
 from fdd.arithmetic.cuda_numbers import device, launched, number, truncated
-from fdd.rendering.shading import BINS, WHITE
+from fdd.rendering.palettes import WHITE
+from fdd.rendering.shading import BINS
 
 THREADS = 256
 """Threads of a block; three blocks of them keep an SM's memory busy."""

@@ -9,8 +9,7 @@ import numpy as np
 
 from fdd.attractors.families import FAMILIES
 from fdd.errors import known, whole_number
-from fdd.rendering import shading
-from fdd.rendering.palettes import PALETTES
+from fdd.rendering.palettes import PALETTES, WHITE
 
 OUTPUTS = ("rgb", "gray", "counts")
 MAX_SIZE = 4096
@@ -48,7 +47,7 @@ class Drawing:
     @property
     def empty(self) -> int:
         """All channels of an empty pixel, and of no other: no palette has white, no ink is 255."""
-        return 0 if self.output == "counts" else shading.WHITE
+        return 0 if self.output == "counts" else WHITE
 
     @property
     def colours(self) -> np.ndarray:
@@ -70,12 +69,3 @@ def checked_drawing(
     points = whole_number("points", points, 1, MAX_POINTS)
     known("family", family, FAMILIES)
     return Drawing(family, size, points, output, palette)
-
-
-def shaded(drawing: Drawing, counts: np.ndarray) -> np.ndarray:
-    """Counts [N, size, size] as the output: uint32 counts, or gray or colours as uint8."""
-    if drawing.output == "rgb":
-        return shading.rgb(counts, drawing.colours)
-    if drawing.output == "gray":
-        return shading.gray(counts)
-    return counts.astype(np.uint32, copy=False)

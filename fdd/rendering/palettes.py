@@ -79,3 +79,6 @@ PALETTES: dict[str, np.ndarray] = {
     for name, text in _HEX.items()
 }
 """Palettes by name: uint8 [256, 3], from the rarest cells to the densest."""
+
+WHITE = 255
+"""All channels of an empty cell, and of no colour of a palette."""

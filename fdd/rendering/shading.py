@@ -15,11 +15,11 @@ import numpy as np
 
 from fdd.arithmetic.compiling import jit, source_digest
 from fdd.arithmetic.lane_memory import address, store_bytes
+from fdd.rendering.drawing import Drawing
+from fdd.rendering.palettes import WHITE
 
 BINS = 65536
 """From this spread of counts on, datashader's equalisation bins them (65,536 equal bins)."""
-
-WHITE = 255
 
 
 @numba.njit(error_model="numpy")
@@ -149,7 +149,11 @@ def _make_paint_each(sources: str) -> Any:
 
 _paint_each = _make_paint_each(
     source_digest(
-        "arithmetic/compiling", "arithmetic/lane_memory", "arithmetic/lanes", "rendering/shading"
+        "arithmetic/compiling",
+        "arithmetic/lane_memory",
+        "arithmetic/lanes",
+        "rendering/palettes",
+        "rendering/shading",
     )
 )
 
@@ -239,3 +243,12 @@ def gray(counts: np.ndarray) -> np.ndarray:
     return _shaded(counts, no_palette, 1, lambda wide: _wide_gray(wide)[:, None]).reshape(
         counts.shape
     )
+
+
+def shaded(drawing: Drawing, counts: np.ndarray) -> np.ndarray:
+    """Counts [N, size, size] as the output: uint32 counts, or gray or colours as uint8."""
+    if drawing.output == "rgb":
+        return rgb(counts, drawing.colours)
+    if drawing.output == "gray":
+        return gray(counts)
+    return counts.astype(np.uint32, copy=False)
