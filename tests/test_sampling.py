@@ -14,6 +14,8 @@ from fdd.data.cache import ensure_split, shards
 from fdd.releases import sampling
 from fdd.releases.candidates import candidates
 from fdd.releases.cards import RELEASES, Release, published_checksums
+from fdd.rendering.cpu import render_cpu, select
+from fdd.rendering.drawing import Drawing
 
 GOLDEN = {
     "train": """
@@ -201,3 +203,19 @@ def test_bad_arguments_are_refused(arguments, message):
     with pytest.raises(FddError) as error:
         fdd.sample_params(**{"n": 1, **arguments})
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("rows", [0, 1, 15, 17, 100])
+@pytest.mark.parametrize(("points", "size"), [(15, 8), (3000, 32), (60_000, 32)])
+def test_selection_is_that_of_whole_orbits(points, size, rows, threads):
+    """Whether orbits that have come back are refused early, and however lanes are shared."""
+    drawing = Drawing(size=size, points=points, output="counts")
+    params, needed = fdd.uniform_params(rows, seed=rows), size**2 // 5
+    whole, without = render_cpu(drawing, params)
+    expected = (np.count_nonzero(whole, axis=(1, 2)) >= needed) & ~without
+    counts = np.zeros((rows, size, size), np.uint16)
+    accepted = select(drawing, params, needed, counts, threads)
+    np.testing.assert_array_equal(accepted, expected)
+    np.testing.assert_array_equal(counts[accepted], whole[accepted])
+    np.testing.assert_array_equal(select(drawing, params, needed, counts[:0], threads), expected)

@@ -47,6 +47,7 @@ def render_cpu(
     call, arguments = _kernel_call(drawing)
     if not is_compiled(call, *arguments) and uncompiled.draws(drawing, len(params)):
         return uncompiled.render_by_reference(drawing, params)
+    _compile(call, arguments)
     images = np.empty((len(params), *drawing.shape), drawing.kind)
     degenerate = np.empty(len(params), bool)
     in_kernel = drawing.output != "counts" and drawing.points <= shading.BINS
@@ -72,6 +73,7 @@ def count_groups(
     uint32, are scratch memory, valid only during the call, and those of degenerate rows mean
     nothing. Memory does not grow with the number of rows.
     """
+    _compile(*_kernel_call(drawing))
     _render_blocks(drawing, params, finish, threads)
 
 
@@ -85,8 +87,8 @@ def select(
     """Which rows occupy at least `needed` cells, bool [N]; the degenerate occupy none.
 
     params: float64 [N, P], checked; counts: unsigned [N, size, size], receives those of these rows
-    and leaves the others as they are, or [0, size, size] if they are not wanted. It takes about two
-    thirds of the time of `count_groups` for uniform candidates (see `cpu_kernel.selector`).
+    and may hold anything in the others, or [0, size, size] if they are not wanted. It takes about
+    two thirds of the time of `count_groups` for uniform candidates (see `cpu_kernel.selector`).
     """
     accepted = np.empty(len(params), bool)
     probed = min(PROBED, drawing.points // 8)
@@ -103,7 +105,7 @@ def select(
     _compile(*_selector_call(drawing, counts.dtype))
     workers = _workers(len(params), threads)
     # as long as possible: the last candidates of a block leave lanes without work
-    rows = -(-len(params) // (max(workers, 1) * GROUP)) * GROUP
+    rows = max(1, -(-len(params) // (max(workers, 1) * GROUP))) * GROUP
     scratch = _Scratch(drawing, rows, GROUP)
     probes = _Probes(drawing, probed)
 
@@ -156,7 +158,6 @@ def _render_blocks(
     images: np.ndarray | None = None,
 ) -> None:
     """As `count_groups`; with images uint8 [N, size * size, 3 or 1], fills these instead."""
-    _compile(*_kernel_call(drawing))
     workers = _workers(len(params), threads)
     rows = _block_rows(drawing, len(params), max(workers, 1))
     scratch = _Scratch(drawing, rows, rows if images is None else GROUP)

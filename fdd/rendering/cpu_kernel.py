@@ -241,14 +241,19 @@ def _iterate_part(
 
 
 @numba.njit(error_model="numpy")
+def _clear(counts: Any) -> None:
+    flat = counts.reshape(counts.size)
+    for cell in range(flat.size):
+        flat[cell] = 0
+
+
+@numba.njit(error_model="numpy")
 def _begin(numbers: Any, counts: Any) -> None:
     """Bounds of the starting points alone, and no counts."""
     for image in range(GROUP):
         for side in range(4):
             numbers[side, image] = numbers[COLUMNS + side // 2, image]
-    flat = counts.reshape(counts.size)
-    for cell in range(flat.size):
-        flat[cell] = 0
+    _clear(counts)
 
 
 def _count_group(
@@ -336,6 +341,18 @@ def _occupied(counts: Any) -> int:
     return cells
 
 
+@numba.njit(error_model="numpy")
+def _move(probe: Any, numbers: Any, source: Any, trajectory: Any, kept: Any, waiting: int) -> None:
+    """Copies the lanes `source` of probe and numbers to lanes `waiting` and following of others."""
+    for t in range(len(probe)):
+        for axis in range(2):
+            for lane in range(len(source)):
+                trajectory[t, axis, waiting + lane] = probe[t, axis, source[lane]]
+    for number in range(numbers.shape[0]):
+        for lane in range(len(source)):
+            kept[number, waiting + lane] = numbers[number, source[lane]]
+
+
 def _settle(
     points: int,
     probed: int,
@@ -353,15 +370,11 @@ def _settle(
     period, found, rows = notes[0], notes[1], notes[2]
     for image in range(waiting, GROUP):  # lanes that would be left over repeat the first
         for t in range(probed):
-            trajectory[t, 0, image], trajectory[t, 1, image] = (
-                trajectory[t, 0, 0],
-                trajectory[t, 1, 0],
-            )
+            for axis in range(2):
+                trajectory[t, axis, image] = trajectory[t, axis, 0]
         for number in range(numbers.shape[0]):
             numbers[number, image] = numbers[number, 0]
-    flat = group.reshape(group.size)
-    for cell in range(flat.size):
-        flat[cell] = 0
+    _clear(group)
     iterate(numbers[COLUMNS:], trajectory, probed, points, numbers, period)
     _scale(trajectory[points - 1], numbers[BOUNDS], group.shape[1], numbers[SCALES], found)
     _bin(trajectory, points, numbers[BOUNDS], numbers[SCALES], cells, group)
@@ -423,21 +436,14 @@ def _make_select_rows(sources: str) -> Any:
                 else:
                     source[open_lanes] = image
                     open_lanes += 1
-            taken = 0
-            while taken < open_lanes:
+            taken, end = 0, last == len(params)
+            while True:
                 take = min(open_lanes - taken, GROUP - waiting)
-                for t in range(probed):
-                    for lane in range(take):
-                        image = source[taken + lane]
-                        trajectory[t, 0, waiting + lane] = probe[t, 0, image]
-                        trajectory[t, 1, waiting + lane] = probe[t, 1, image]
+                _move(probe, numbers, source[taken : taken + take], trajectory, kept, waiting)
                 for lane in range(take):
-                    image = source[taken + lane]
-                    rows[waiting + lane] = first + image
-                    for number in range(numbers.shape[0]):
-                        kept[number, waiting + lane] = numbers[number, image]
+                    rows[waiting + lane] = first + source[taken + lane]
                 taken, waiting = taken + take, waiting + take
-                if waiting == GROUP:
+                if waiting == GROUP or (waiting and end and taken == open_lanes):
                     settle(
                         points,
                         probed,
@@ -452,20 +458,8 @@ def _make_select_rows(sources: str) -> Any:
                         status,
                     )
                     waiting = 0
-        if waiting:
-            settle(
-                points,
-                probed,
-                needed,
-                trajectory,
-                cells,
-                kept,
-                notes,
-                group,
-                waiting,
-                counts,
-                status,
-            )
+                if taken == open_lanes:
+                    break
 
     return select_rows
 
