@@ -238,6 +238,12 @@ def test_mistakes_on_the_command_line(command, trained, options, message):
     assert os.listdir() == ["trained"]
 
 
+@pytest.mark.parametrize("options", [["--steps", "0"], ["--lr-encoder", "nan"]])
+def test_a_value_out_of_its_range_is_told_before_the_options_are_listed(command, options):
+    status, output, errors = command(*options)
+    assert (status, output, errors.count("\n")) == (2, "", 1)
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [(["--stesp", "3"], "--stesp"), (["--steps", "x"], "--steps"), (["--preset", "big"], "small")],

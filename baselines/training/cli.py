@@ -36,8 +36,11 @@ def main(
 def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     """Print the options, train, and say how it ended; the exit status that `main` documents."""
     lines = {**asdict(config), "run folder": out}
-    print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
-    outcome = train(make, config, out, **data)
+
+    def begins() -> None:
+        print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
+
+    outcome = train(make, config, out, begins=begins, **data)
     if outcome.reason:
         print(f"stopped at step {outcome.step}: {outcome.reason}")
     elif outcome.step < config.steps:
