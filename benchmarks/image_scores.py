@@ -7,21 +7,23 @@ agree, on NaN or infinity, and where there are too few images for it.
 
 from __future__ import annotations
 
-from benchmarks.images.counts import counts_correlation
+from benchmarks.images.counts import counts_correlation, counts_floor
 from benchmarks.images.paired import pair_floor
 from benchmarks.images.quality import fid, kid, prdc
 from benchmarks.images.retrieval import Retrieval, retrieval, retrieval_floor
 from benchmarks.images.steps import local_correspondence, local_floor
-from benchmarks.images.structure import ms_ssim, ssim, ssim_floor
+from benchmarks.images.structure import ms_ssim, ms_ssim_floor, ssim, ssim_floor
 
 __all__ = [
     "Retrieval",
     "counts_correlation",
+    "counts_floor",
     "fid",
     "kid",
     "local_correspondence",
     "local_floor",
     "ms_ssim",
+    "ms_ssim_floor",
     "pair_floor",
     "prdc",
     "retrieval",

@@ -10,7 +10,8 @@ from scipy.stats import spearmanr
 
 import fdd
 from benchmarks.images import counts as module
-from benchmarks.images.counts import counts_correlation
+from benchmarks.images.counts import counts_correlation, counts_floor
+from benchmarks.images.paired import pair_floor
 from fdd import FddError
 from fdd.rendering.palettes import PALETTES
 
@@ -87,6 +88,15 @@ def test_pictures_are_the_same_alone_as_among_more_than_are_held_at_once():
         for image, count in zip(IMAGES["kbc"], COUNTS, strict=True)
     ]
     np.testing.assert_array_equal(found, np.array(alone)[many])
+
+
+def test_the_floor_is_that_of_pairs_of_the_score():
+    images = np.concatenate([IMAGES["kbc"], IMAGES["kbc"][::-1] // 3 * 2])
+    counts, options = np.concatenate([COUNTS, COUNTS]), {"draws": 19, "seed": 2, "block": 5}
+    found = counts_floor(images, counts, **options)
+    want = pair_floor(counts_correlation, images, counts, **options)
+    for part in ("score", "chance", "upper", "p", "null"):
+        np.testing.assert_allclose(getattr(found, part), getattr(want, part), atol=1e-12)
 
 
 @pytest.mark.filterwarnings("error")

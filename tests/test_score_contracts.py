@@ -545,6 +545,17 @@ IMAGE_SCORES = {
         shapes={"images_a": WINDOWS, "images_b": WINDOWS},
         apart="images_a has shape (40, 24, 22, 3) and images_b (39, 24, 22, 3): they must agree",
     ),
+    "ms_ssim_floor": Case(
+        partial(image_scores.ms_ssim_floor, draws=19),
+        PAIR,
+        range=(0, 1),
+        equal={"score": 1, "p": 0.05},
+        constant=dict.fromkeys(("score", "chance", "upper", "p"), 1),
+        rows=2,
+        fewer=ONE,
+        shapes={"images_a": WINDOWS, "images_b": WINDOWS},
+        apart="images_a has shape (40, 24, 22, 3) and images_b (39, 24, 22, 3): they must agree",
+    ),
     "pair_floor": Case(
         partial(image_scores.pair_floor, image_scores.ms_ssim, draws=19),
         {"a": IMAGES, "b": OTHERS},
@@ -641,6 +652,21 @@ IMAGE_SCORES = {
         axes={"": "N"},
         rows=1,
         fewer=NONE,
+        shapes={
+            "images": "{name} has shape {shape}: it must be [N, H, W, 3]",
+            "counts": "images has shape (40, 24, 22, 3) and {name} {shape}: "
+            "they must agree in [N, H, W]",
+        },
+        apart="images has shape (40, 24, 22, 3) and counts (39, 24, 22): "
+        "they must agree in [N, H, W]",
+    ),
+    "counts_floor": Case(
+        partial(image_scores.counts_floor, draws=19),
+        {"images": IMAGES, "counts": COUNTS},
+        range=(-1, 1),
+        constant={"score": 0, "chance": 0, "upper": 0, "p": 1},
+        rows=2,
+        fewer=ONE,
         shapes={
             "images": "{name} has shape {shape}: it must be [N, H, W, 3]",
             "counts": "images has shape (40, 24, 22, 3) and {name} {shape}: "
@@ -758,7 +784,7 @@ def test_arrays_are_left_as_they_are(case):
         np.testing.assert_array_equal(array, case.arrays[name])
 
 
-@cases({name: case for name, case in EVERY.items() if name != "counts_correlation"})
+@cases({name: case for name, case in EVERY.items() if "counts" not in case.arrays})
 def test_float32_gives_what_the_same_numbers_give_as_float64(case):
     single = {name: np.asarray(value, np.float32) for name, value in case.arrays.items()}
     double = {name: np.asarray(value, np.float64) for name, value in single.items()}
@@ -1009,7 +1035,7 @@ def test_constant_images_get_what_the_docstring_says(case, value):
     expected(case, case.constant, found)
 
 
-@cases({name: case for name, case in OF_PIXELS.items() if name != "counts_correlation"})
+@cases({name: case for name, case in OF_PIXELS.items() if "counts" not in case.arrays})
 def test_bytes_give_what_floats_of_the_same_values_give(case):
     floats = {name: array.astype(np.float64) for name, array in case.arrays.items()}
     agree(case(floats), case(case.arrays), 1e-12)
@@ -1051,7 +1077,7 @@ def test_images_that_do_not_belong_together_or_are_too_few_are_named(case):
     refused(case.fewer.format(name=next(iter(few))), case, few)
 
 
-@arguments({name: case for name, case in OF_PIXELS.items() if name != "counts_correlation"})
+@arguments({name: case for name, case in OF_PIXELS.items() if "counts" not in case.arrays})
 def test_pixels_that_are_no_pixels_are_named(case, name):
     message = f"{name} has pixels beyond 1e100 in size: that is no image"
     refused(message, case, case.arrays | {name: case.arrays[name] * 1e150})

@@ -10,7 +10,7 @@ import torch
 from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
-from benchmarks.image_scores import pair_floor, ssim_floor
+from benchmarks.image_scores import ms_ssim_floor, pair_floor, ssim_floor
 from benchmarks.images import paired, structure
 from benchmarks.images.structure import WEIGHTS, ms_ssim, ssim
 from fdd import FddError
@@ -189,35 +189,44 @@ def test_the_unit_of_pixels_does_not_matter(score, scale):
     assert score(zero, zero, data_range=scale) == pytest.approx(1)
 
 
+FLOORS = pytest.mark.parametrize(
+    ("floor_of", "score"), [(ssim_floor, ssim), (ms_ssim_floor, ms_ssim)]
+)
+
+
 @pytest.mark.parametrize("count", [2, 9, 10, 25, 30])
-def test_ssim_floor_is_mean_over_all_pairs_and_over_wrong_pairs(count):
+@FLOORS
+def test_floor_is_mean_over_all_pairs_and_over_wrong_pairs(count, floor_of, score):
     a, b = blobs(30)[:count], blobs(30, seed=1)[:count]
-    floor = ssim_floor(a, b, draws=19, block=count)
-    every = np.array([ssim(np.repeat(a[[i]], count, axis=0), b) for i in range(count)])
+    floor = floor_of(a, b, draws=19, block=count)
+    every = np.array([score(np.repeat(a[[i]], count, axis=0), b) for i in range(count)])
     wrong = every[~np.eye(count, dtype=bool)]
     assert floor.score == pytest.approx(every.diagonal().mean(), abs=1e-12)
     assert floor.chance == pytest.approx(wrong.mean(), abs=1e-12)
     assert floor.null.shape == (19,)
 
 
-def test_ssim_floor_in_blocks_sees_every_row_once():
+@FLOORS
+def test_floor_in_blocks_sees_every_row_once(floor_of, score):
     a, b = blobs(25), blobs(25, seed=1)
-    floor = ssim_floor(a, b, draws=99, block=4, seed=3)
-    assert floor.score == pytest.approx(ssim(a, b).mean(), abs=1e-12)
+    floor = floor_of(a, b, draws=99, block=4, seed=3)
+    assert floor.score == pytest.approx(score(a, b).mean(), abs=1e-12)
     assert floor.null.min() < floor.chance < floor.null.max()
     assert floor.p > 0.05
 
 
-def test_ssim_floor_of_the_images_themselves_is_far_below_one():
-    floor = ssim_floor(blobs(40), blobs(40), draws=99)
+@FLOORS
+def test_floor_of_the_images_themselves_is_far_below_one(floor_of, score):
+    floor = floor_of(blobs(40), blobs(40), draws=99)
     assert floor.score == pytest.approx(1)
     assert floor.chance < floor.upper < 0.95
     assert floor.p == pytest.approx(0.01)
 
 
-def test_ssim_floor_is_the_floor_of_pairs_of_ssim():
+@FLOORS
+def test_floor_is_the_floor_of_pairs_of_its_score(floor_of, score):
     a, b = blobs(25), blobs(25, seed=1)
-    found, want = ssim_floor(a, b, draws=19, seed=2), pair_floor(ssim, a, b, draws=19, seed=2)
+    found, want = floor_of(a, b, draws=19, seed=2), pair_floor(score, a, b, draws=19, seed=2)
     for part in ("score", "chance", "upper", "p", "null"):
         np.testing.assert_allclose(getattr(found, part), getattr(want, part), atol=1e-12)
 

@@ -133,16 +133,32 @@ def retrieval_floor(
     >>> floor.score.item(), floor.p.item(), bool(floor.chance < 0.05)
     (1.0, 0.01, True)
     """
+    every = successes(
+        drawn_ranks(queries, gallery, also=also, draws=draws, seed=seed, device=device)
+    )
+    means = {name: values.mean(axis=1) for name, values in every.items()}
+    return {name: floor_of(values[0], values[1:]) for name, values in means.items()}
+
+
+def drawn_ranks(
+    queries: ArrayLike,
+    gallery: ArrayLike,
+    *,
+    also: ArrayLike | None = None,
+    draws: int = 999,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Ranks:
+    """int64 [1 + draws, N]: the ranks of the true matches, then of each draw of wrong ones."""
     q, g, other = _gallery(queries, gallery, also, 2)
     shuffled = permutations(len(q), draws, generator(seed))
     own = np.arange(len(q))[None]
-    ranks = _ranks(q, g, other, np.concatenate([own, shuffled]), gpu(device))
-    every = {
-        "top1": np.mean(ranks <= 1, axis=1),
-        "top10": np.mean(ranks <= 10, axis=1),
-        "mean_reciprocal_rank": np.mean(1 / ranks, axis=1),
-    }
-    return {name: floor_of(values[0], values[1:]) for name, values in every.items()}
+    return _ranks(q, g, other, np.concatenate([own, shuffled]), gpu(device))
+
+
+def successes(ranks: Ranks) -> dict[str, NDArray[Any]]:
+    """What ranks of any shape count for in the three scores: bool, bool and float64."""
+    return {"top1": ranks <= 1, "top10": ranks <= 10, "mean_reciprocal_rank": 1 / ranks}
 
 
 def _ranks(

@@ -64,12 +64,27 @@ def local_correspondence(
     >>> {name: round(value, 6) for name, value in found.items()}
     {'cosine': 0.666667, 'sensitivity': 1.0, 'gain': 2.0}
     """
+    return agreement(*compare_steps(made, made_moved, true, true_moved))
+
+
+def compare_steps(
+    made: ArrayLike, made_moved: ArrayLike, true: ArrayLike, true_moved: ArrayLike
+) -> tuple[Floats, Floats, Floats]:
+    """Of each step, float64 [N]: the cosine, |G(v + h) - G(v)| and |FD(v + h) - FD(v)|.
+
+    All that `local_correspondence` sees of the images, whose arguments it takes.
+    """
     ours, theirs = _steps(made, made_moved, true, true_moved)
     cosines, own, want = (np.empty(len(ours[0])) for _ in range(3))
     for rows in _blocks(len(own)):
         ours_units, own[rows] = _directions(ours, rows)
         their_units, want[rows] = _directions(theirs, rows)
         cosines[rows] = (ours_units * their_units).sum(axis=1)
+    return cosines, own, want
+
+
+def agreement(cosines: Floats, own: Floats, want: Floats) -> dict[str, float]:
+    """`local_correspondence` of some steps, from what `compare_steps` gives for them."""
     moves = want > 0
     return {
         "cosine": float(cosines.mean()),

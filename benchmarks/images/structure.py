@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,18 +119,12 @@ def ms_ssim(
     """
     a, b = checked_images("images_a", images_a), checked_images("images_b", images_b)
     comparable(a, b, data_range)
-    weights = np.array(WEIGHTS[: _scales(a.shape, scales)])
-    weights /= weights.sum()
+    weights = _weights(a, scales)
     where = gpu(device)
     found = np.empty(len(a))
     for rows in _chunks(a, where):
-        pair = [_Windows.of(images[rows], data_range, where) for images in (a, b)]
-        product: Array = 1.0
-        for weight in weights[:-1].tolist():
-            product = product * _kept(_contrast(*pair)) ** weight
-            pair = [_Windows.at(_halved(windows.pixels)) for windows in pair]
-        product = product * _kept(_luminance(*pair) * _contrast(*pair)) ** weights[-1].item()
-        found[rows] = _on_host(product.mean(axis=1))
+        pair = (_scaled(images[rows], data_range, weights, where) for images in (a, b))
+        found[rows] = _on_host(_similarity_of_scales(weights, *pair))
     return found
 
 
@@ -159,8 +153,46 @@ def ssim_floor(
     comparable(a, b, data_range)
     where = gpu(device)
 
+    def windows(images: NDArray[Any]) -> _Windows:
+        return _Windows.of(images, data_range, where)
+
     def every(rows: NDArray[np.intp]) -> Floats:
-        return _every_pair(a[rows], b[rows], data_range, where)
+        return _every_pair(a[rows], b[rows], windows, _similarity, where)
+
+    return block_floor(every, len(a), draws=draws, block=block, seed=seed)
+
+
+def ms_ssim_floor(
+    images_a: ArrayLike,
+    images_b: ArrayLike,
+    *,
+    draws: int = 999,
+    block: int = 10,
+    seed: int = 0,
+    data_range: float = 255.0,
+    scales: int | None = None,
+    device: str = "cpu",
+) -> Floor:
+    """The mean of `ms_ssim` over all pairs, beside that of wrongly paired images.
+
+    The same as `pair_floor(ms_ssim, images_a, images_b)`, and faster, as `ssim_floor` is.
+
+    >>> import numpy as np
+    >>> images = np.random.default_rng(0).integers(0, 256, size=(20, 32, 32), dtype=np.uint8)
+    >>> floor = ms_ssim_floor(images, images, draws=99)
+    >>> floor.score.round(6).item(), bool(abs(floor.chance) < 0.2), floor.p.item()
+    (1.0, True, 0.01)
+    """
+    a, b = checked_images("images_a", images_a, 2), checked_images("images_b", images_b, 2)
+    comparable(a, b, data_range)
+    weights, where = _weights(a, scales), gpu(device)
+
+    def windows(images: NDArray[Any]) -> list[_Windows]:
+        return _scaled(images, data_range, weights, where)
+
+    def every(rows: NDArray[np.intp]) -> Floats:
+        similarity = partial(_similarity_of_scales, weights)
+        return _every_pair(a[rows], b[rows], windows, similarity, where)
 
     return block_floor(every, len(a), draws=draws, block=block, seed=seed)
 
@@ -212,15 +244,44 @@ def _similarity(a: _Windows, b: _Windows) -> Array:
     return (_luminance(a, b) * _contrast(a, b)).mean(axis=(1, 2, 3))
 
 
+def _weights(images: NDArray[Any], scales: int | None) -> list[float]:
+    """Of as many scales as wanted, or as fit, with the sum 1."""
+    weights = np.array(WEIGHTS[: _scales(images.shape, scales)])
+    return list((weights / weights.sum()).tolist())
+
+
+def _scaled(
+    images: NDArray[Any], data_range: float, weights: list[float], where: torch.device | None
+) -> list[_Windows]:
+    """The windows at each scale, the finest first."""
+    found = [_Windows.of(images, data_range, where)]
+    while len(found) < len(weights):
+        found.append(_Windows.at(_halved(found[-1].pixels)))
+    return found
+
+
+def _similarity_of_scales(weights: list[float], a: list[_Windows], b: list[_Windows]) -> Array:
+    product: Array = 1.0
+    for weight, *pair in zip(weights[:-1], a, b, strict=False):
+        product = product * _kept(_contrast(*pair)) ** weight
+    product = product * _kept(_luminance(a[-1], b[-1]) * _contrast(a[-1], b[-1])) ** weights[-1]
+    return product.mean(axis=1)
+
+
 def _every_pair(
-    a: NDArray[Any], b: NDArray[Any], data_range: float, where: torch.device | None
+    a: NDArray[Any],
+    b: NDArray[Any],
+    windows: Callable[[NDArray[Any]], Any],
+    similarity: Callable[[Any, Any], Array],
+    where: torch.device | None,
 ) -> Floats:
-    """float64 [N, M]: the similarity of every image of a with every one of b."""
-    others = [_Windows.of(b[rows], data_range, where) for rows in _chunks(b, where)]
+    """float64 [N, M]: the similarity of every image of a with every one of b, from their windows,
+    which are computed once for each image."""
+    others = [windows(b[rows]) for rows in _chunks(b, where)]
     every = np.empty((len(a), len(b)))
     for i in range(len(a)):
-        one = _Windows.of(a[i : i + 1], data_range, where)
-        every[i] = np.concatenate([_on_host(_similarity(one, other)) for other in others])
+        one = windows(a[i : i + 1])
+        every[i] = np.concatenate([_on_host(similarity(one, other)) for other in others])
     return every
 
 

@@ -11,7 +11,8 @@ from numpy.typing import ArrayLike
 
 import fdd
 from benchmarks import image_scores
-from benchmarks.images.paired import pair_floor
+from benchmarks.images.retrieval import drawn_ranks, successes
+from benchmarks.images.steps import agreement, compare_steps
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.protocol.cells import Cell, cell, grouped_cells, r2
 from benchmarks.protocol.data import Data, Images
@@ -19,7 +20,7 @@ from benchmarks.protocol.settings import Settings
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import Floats, real_array
 from benchmarks.statistics.intervals import half_sample_interval
-from benchmarks.statistics.permutation import Floor, permutations
+from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
 
 Codes = Callable[[Floats], ArrayLike]
@@ -163,26 +164,23 @@ def _cells(made: Images, data: Data, settings: Settings, best: Mapping[str, Any]
             values.mean(), floor, interval(lambda rows: values[rows].mean()), best.get(name)
         )
 
-    block = settings.block
-    found: dict[str, Any] = {
-        "ssim": of_pairs(
-            "ssim",
-            image_scores.ssim(made, images),
-            image_scores.ssim_floor(made, images, draws=draws, block=block, seed=seed),
-        )
+    pairs: dict[str, tuple[Any, Any, Any]] = {
+        "ssim": (image_scores.ssim, image_scores.ssim_floor, images),
+        "ms_ssim": (image_scores.ms_ssim, image_scores.ms_ssim_floor, images),
     }
-    pairs: dict[str, tuple[Any, Any]] = {"ms_ssim": (image_scores.ms_ssim, images)}
     if data.counts is not None:
-        pairs["counts_correlation"] = (image_scores.counts_correlation, data.counts)
-    for name, (score, other) in pairs.items():
-        floor = pair_floor(score, made, other, draws=draws, block=block, seed=seed)
+        functions = image_scores.counts_correlation, image_scores.counts_floor
+        pairs["counts_correlation"] = (*functions, data.counts)
+    found: dict[str, Any] = {}
+    for name, (score, floor_of_pairs, other) in pairs.items():
+        floor = floor_of_pairs(made, other, draws=draws, block=settings.block, seed=seed)
         found[name] = of_pairs(name, score(made, other), floor)
     for suffix, also in _forms(images).items():
-        ranks = image_scores.retrieval(made, images, also=also).ranks
-        floors = image_scores.retrieval_floor(made, images, also=also, draws=draws, seed=seed)
-        each = {"top1": ranks <= 1, "top10": ranks <= 10, "mean_reciprocal_rank": 1 / ranks}
-        for name, values in each.items():
-            found[name + suffix] = of_pairs(name + suffix, values.astype(np.float64), floors[name])
+        every = successes(drawn_ranks(made, images, also=also, draws=draws, seed=seed))
+        for name, values in every.items():
+            means = values.mean(axis=1)
+            floor = floor_of(means[0], means[1:])
+            found[name + suffix] = of_pairs(name + suffix, values[0].astype(np.float64), floor)
     if data.oracle is not None:
         found["oracle_r2"] = _read(data.oracle.read(made), truth, settings, best)
     return found
@@ -212,16 +210,15 @@ def _step_cells(
 ) -> dict[str, Cell]:
     """Does a small step in v move G(v) as it moves FD(v)?"""
     floors = image_scores.local_floor(*steps, draws=settings.draws, seed=settings.seed)
-    found = {}
-    for name in ("cosine", "sensitivity"):
+    each, names = compare_steps(*steps), ("cosine", "sensitivity")
 
-        def score(rows: Any, name: str = name) -> float:
-            parts = (images[rows] for images in steps)
-            return float(image_scores.local_correspondence(*parts)[name])
+    def score(rows: Any) -> list[float]:
+        found = agreement(*(values[rows] for values in each))
+        return [found[name] for name in names]
 
-        interval = half_sample_interval(
-            score, len(steps[0]), draws=settings.halves, seed=settings.seed
-        )
-        found[f"step_{name}"] = cell(float(floors[name].score), floors[name], interval, best[name])
-    gain = image_scores.local_correspondence(*steps)["gain"]
-    return found | {"step_gain": cell(gain, ceiling=best["gain"])}
+    interval = half_sample_interval(score, len(steps[0]), draws=settings.halves, seed=settings.seed)
+    found = {
+        f"step_{name}": cell(float(floors[name].score), floors[name], interval.at(i), best[name])
+        for i, name in enumerate(names)
+    }
+    return found | {"step_gain": cell(agreement(*each)["gain"], ceiling=best["gain"])}

@@ -16,6 +16,8 @@ Score = Callable[..., "Floats | float"]
 Table = Callable[[Floats], Floats]
 """Rows [N, K] -> a number for each pair of them, [N, N]."""
 
+SPARSE = 0.1  # share of the pairs that are not 0, up to which only these are looked at
+
 
 @dataclass(frozen=True)
 class Floor:
@@ -182,10 +184,15 @@ def pairs_floor(
     pairs = check_pairs(codes, params, test)
     rng, count = generator(seed), len(pairs.codes)
     one, other = of_codes(pairs.codes), of_params(pairs.params)
-    null = []
-    for _ in range(whole_number("draws", draws, 1)):
-        order = rng.permutation(count)
-        null.append(np.vdot(one, other[order[:, None], order]))
+    orders = (rng.permutation(count) for _ in range(whole_number("draws", draws, 1)))
+    if np.count_nonzero(other) < np.count_nonzero(one):
+        one, other, orders = other, one, (order.argsort() for order in orders)
+    rows, columns = np.nonzero(one)
+    if len(rows) > SPARSE * one.size:
+        null = [np.vdot(one, other[order[:, None], order]) for order in orders]
+    else:  # a table of neighbours
+        values = one[rows, columns]
+        null = [values @ other[order[rows], order[columns]] for order in orders]
     return floor_of(_values(score, pairs.codes, pairs.params, None), null)
 
 

@@ -8,6 +8,7 @@ arrays must have been checked (`arrays.check_pairs`).
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,7 @@ Regressor = Callable[[Floats, Floats, Floats], Floats]
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 PENALTIES = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
+BLOCK = 256  # targets worked on at once, so that they stay in the processor's cache
 
 
 def linear(codes: Floats, targets: Floats, new: Floats) -> Floats:
@@ -63,19 +65,25 @@ def kernel(
     mean = targets.mean(axis=0)
     if constant_columns(codes).all():
         return np.tile(mean, (len(new), 1))
-    ridge = require("sklearn.kernel_ridge")
+    ridge, rbf = require("sklearn.kernel_ridge").KernelRidge, _rbf()
     rows = generator(seed).permutation(len(codes))[:max_rows]
     x, z = standardise(codes, new)
     x, y = x[rows], (targets - mean)[rows]
     gammas = [1 / (2 * x.shape[1] * width**2) for width in WIDTHS]
     best = _least_leave_one_out(x[:search_rows], y[:search_rows], gammas)
+    widths, penalties = np.divmod(best, len(PENALTIES))
     predicted = np.empty((len(new), targets.shape[1]))
-    for choice in np.unique(best):
-        chosen = np.flatnonzero(best == choice)
-        width, penalty = divmod(int(choice), len(PENALTIES))
-        model = ridge.KernelRidge(kernel="rbf", gamma=gammas[width], alpha=PENALTIES[penalty])
-        predicted[:, chosen] = model.fit(x, y[:, chosen]).predict(z)
+    for width in np.unique(widths):
+        within, across = (rbf(rows, x, gamma=gammas[width]) for rows in (x, z))
+        for penalty in np.unique(penalties[widths == width]):
+            chosen = np.flatnonzero((widths == width) & (penalties == penalty))
+            model = ridge(kernel="precomputed", alpha=PENALTIES[penalty])
+            predicted[:, chosen] = model.fit(within, y[:, chosen]).predict(across)
     return np.asarray(predicted + mean)
+
+
+def _rbf() -> Any:
+    return require("sklearn.metrics.pairwise").rbf_kernel
 
 
 def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[np.int64]:
@@ -85,16 +93,20 @@ def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[n
     all others misses it by (R y)_i / R_ii, so one decomposition serves all penalties and targets
     (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equation 5.12).
     """
-    pairwise = require("sklearn.metrics.pairwise")
-    errors = np.empty((len(gammas) * len(PENALTIES), y.shape[1]))
+    rbf, columns = _rbf(), y.shape[1]
+    errors = np.empty((len(gammas), len(PENALTIES), columns))
     for i, gamma in enumerate(gammas):
-        values, vectors = np.linalg.eigh(pairwise.rbf_kernel(x, gamma=gamma))
-        rotated, squares = vectors.T @ y, vectors**2
-        for j, penalty in enumerate(PENALTIES):
-            weights = 1 / (np.maximum(values, 0) + penalty)
-            missed = (vectors @ (weights[:, None] * rotated)) / (squares @ weights)[:, None]
-            errors[i * len(PENALTIES) + j] = np.einsum("nd,nd->d", missed, missed)
-    return np.asarray(errors.argmin(axis=0))
+        values, vectors = np.linalg.eigh(rbf(x, gamma=gamma))
+        weights = 1 / (np.maximum(values, 0) + np.array(PENALTIES)[:, None])
+        # R_ii for each penalty, as a scale of the rows
+        scaled = [vectors / (vectors**2 @ weight)[:, None] for weight in weights]
+        for start in range(0, columns, BLOCK):
+            block = slice(start, start + BLOCK)
+            rotated = vectors.T @ y[:, block]
+            for j, weight in enumerate(weights):
+                missed = scaled[j] @ (weight[:, None] * rotated)
+                errors[i, j, block] = np.einsum("nd,nd->d", missed, missed)
+    return np.asarray(errors.reshape(-1, columns).argmin(axis=0))
 
 
 def boosting(codes: Floats, targets: Floats, new: Floats, *, seed: int = 0) -> Floats:
