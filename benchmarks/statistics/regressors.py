@@ -27,7 +27,6 @@ Regressor = Callable[[Floats, Floats, Floats], Floats]
 
 WIDTHS = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0)
 PENALTIES = (1e-6, 1e-3, 1e-2, 1e-1, 1.0, 10.0, 100.0, 1000.0)
-BLOCK = 256  # targets worked on at once, so that they stay in the processor's cache
 
 
 def linear(codes: Floats, targets: Floats, new: Floats) -> Floats:
@@ -93,20 +92,16 @@ def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[n
     all others misses it by (R y)_i / R_ii, so one decomposition serves all penalties and targets
     (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equation 5.12).
     """
-    rbf, columns = _rbf(), y.shape[1]
-    errors = np.empty((len(gammas), len(PENALTIES), columns))
+    rbf = _rbf()
+    errors = np.empty((len(gammas) * len(PENALTIES), y.shape[1]))
     for i, gamma in enumerate(gammas):
         values, vectors = np.linalg.eigh(rbf(x, gamma=gamma))
-        weights = 1 / (np.maximum(values, 0) + np.array(PENALTIES)[:, None])
-        # R_ii for each penalty, as a scale of the rows
-        scaled = [vectors / (vectors**2 @ weight)[:, None] for weight in weights]
-        for start in range(0, columns, BLOCK):
-            block = slice(start, start + BLOCK)
-            rotated = vectors.T @ y[:, block]
-            for j, weight in enumerate(weights):
-                missed = scaled[j] @ (weight[:, None] * rotated)
-                errors[i, j, block] = np.einsum("nd,nd->d", missed, missed)
-    return np.asarray(errors.reshape(-1, columns).argmin(axis=0))
+        rotated, squares = vectors.T @ y, vectors**2
+        for j, penalty in enumerate(PENALTIES):
+            weights = 1 / (np.maximum(values, 0) + penalty)
+            missed = (vectors @ (weights[:, None] * rotated)) / (squares @ weights)[:, None]
+            errors[i * len(PENALTIES) + j] = np.einsum("nd,nd->d", missed, missed)
+    return np.asarray(errors.argmin(axis=0))
 
 
 def boosting(codes: Floats, targets: Floats, new: Floats, *, seed: int = 0) -> Floats:
