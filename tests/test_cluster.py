@@ -53,6 +53,14 @@ def make(tiny, tmp_path):
     return make
 
 
+@pytest.fixture
+def cheap(monkeypatch):
+    """The release cheap-1, registered: images of four pixels, of which thousands take no time."""
+    card = Release("cheap-1", {"train": 25}, size=2, points=9, occupied_percent=1)
+    monkeypatch.setitem(RELEASES, card.name, card)
+    return card
+
+
 @pytest.fixture(scope="module")
 def scheduler():
     """The address of a scheduler with one worker, both in this process."""
@@ -88,13 +96,16 @@ def test_a_killed_worker_changes_no_byte(make, tmp_path, format):
     assert tree(tmp_path / "out").keys() >= {"manifest.json"}
 
 
-def test_a_shard_that_kills_every_worker_is_given_up(make, tmp_path, monkeypatch):
+def test_a_shard_that_kills_every_worker_is_given_up(make, tmp_path):
     hook = tmp_path / "hook.py"
     each = f"{str(tmp_path / 'killed')!r} + str(os.getpid())"
     hook.write_text(DYING.format(pattern="shard-*.sha256", mark=each))
-    monkeypatch.setattr(cluster, "DEATHS", 0)
+    settings = {
+        "distributed.worker.preload": [str(hook)],
+        "distributed.scheduler.allowed-failures": 0,
+    }
     with (
-        dask.config.set({"distributed.worker.preload": [str(hook)]}),
+        dask.config.set(settings),
         pytest.raises(
             FddError,
             match=r"^a shard was given up after several workers died while rendering it \(",
@@ -187,9 +198,11 @@ def test_a_worker_that_does_not_see_the_folder_is_named(make, tmp_path):
     )
 
 
-def test_no_scheduler_there(make, tmp_path, monkeypatch):
-    monkeypatch.setattr(cluster, "SECONDS", 1)
-    with pytest.raises(FddError) as error:
+def test_no_scheduler_there(make, tmp_path):
+    with (
+        dask.config.set({"distributed.comm.timeouts.connect": "1s"}),
+        pytest.raises(FddError) as error,
+    ):
         make(scheduler="tcp://127.0.0.1:1")
     assert str(error.value) == (
         "scheduler='tcp://127.0.0.1:1' cannot be reached (Timed out trying to connect to "
@@ -198,14 +211,13 @@ def test_no_scheduler_there(make, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_without_dask_it_says_what_to_install_or_does_without(make, monkeypatch):
+def test_without_dask_it_says_what_to_install_or_does_without(make, cheap, monkeypatch):
     monkeypatch.setitem(sys.modules, "distributed", None)
     for options in ({"workers": 2}, {"scheduler": "tcp://127.0.0.1:8786"}):
         with pytest.raises(FddError) as error:
             make(**options)
         assert str(error.value) == ("this needs the package 'distributed': pip install 'fdd[dask]'")
-    monkeypatch.setattr(cluster, "MANY", 1)
-    assert make() == (35, 35)
+    assert make(version=cheap.name, count=20_000, shard_rows=5000) == (20_000, 20_000)
 
 
 @pytest.mark.parametrize(
@@ -284,8 +296,7 @@ def test_the_command_says_what_it_did(tiny, tmp_path, monkeypatch, capsys):
     assert capsys.readouterr() == (report, "")
 
 
-def test_the_cluster_holds_a_window_of_shards(make, scheduler, monkeypatch):
-    monkeypatch.setattr(cluster, "WINDOW", 7)
+def test_the_cluster_holds_a_window_of_shards(tiny, tmp_path, scheduler, monkeypatch):
     held, most, submit = weakref.WeakSet(), [], distributed.Client.submit
 
     def counting(*arguments, **options):
@@ -295,14 +306,15 @@ def test_the_cluster_holds_a_window_of_shards(make, scheduler, monkeypatch):
         return future
 
     monkeypatch.setattr(distributed.Client, "submit", counting)
-    make(count=1000, scheduler=scheduler)
-    assert len(most) == 101
+    job = shards.Job(tmp_path, tiny, "train", "npy", None, 10)
+    tasks = ((shards.Shard(row, 10), []) for row in range(0, 1000, 10))
+    with cluster.client(job, 1000, None, scheduler) as client:
+        assert cluster.run(client, job, tasks, lambda rows: None, window=7) == 1000
+    assert len(most) == 100
     assert max(most) <= 7 + 2  # and the one whose result is being read
 
 
-def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
-    card = Release("tiny-1", {"train": 25}, size=2, points=9, occupied_percent=1)
-    monkeypatch.setitem(RELEASES, card.name, card)
+def test_memory_does_not_grow_with_the_number_of_images(cheap, tmp_path):
     peaks = []
     for images in (300, 6000):
         place = tmp_path / str(images)
@@ -310,7 +322,7 @@ def test_memory_does_not_grow_with_the_number_of_images(tmp_path, monkeypatch):
         for count in (images - 2, images - 1, images):  # the least: other threads may hold memory
             gc.collect()
             tracemalloc.start()
-            generate.generate(place, count=count, version=card.name, shard_rows=10, workers=0)
+            generate.generate(place, count=count, version=cheap.name, shard_rows=10, workers=0)
             attempts.append(tracemalloc.get_traced_memory()[1])
             tracemalloc.stop()
         peaks.append(min(attempts))

@@ -39,12 +39,6 @@ WINDOW = 2000
 RETRIES = 2
 """Times that a shard which failed is tried again."""
 
-DEATHS = 5
-"""Workers of a local cluster that may die of one shard before it is given up."""
-
-SECONDS = 10
-"""How long a scheduler may take to answer."""
-
 SILENT = logging.CRITICAL + 1
 
 
@@ -85,10 +79,19 @@ def client(job: Job, images: int, workers: int | None, scheduler: str | None) ->
         yield None
 
 
-def run(client: Any, job: Job, tasks: Iterable[Task], advance: Callable[[int], Any]) -> int:
-    """Makes all shards, calls advance(rows) after each; returns the number of images rendered."""
+def run(
+    client: Any,
+    job: Job,
+    tasks: Iterable[Task],
+    advance: Callable[[int], Any],
+    window: int = WINDOW,
+) -> int:
+    """Makes all shards, calls advance(rows) after each; returns the number of images rendered.
+
+    A cluster holds `window` shards at once.
+    """
     if client is not None:
-        return _distribute(client, job, tasks, advance)
+        return _distribute(client, job, tasks, advance, window)
     rendered = 0
     for shard, before in tasks:
         rendered += make_shard(job, shard, before)
@@ -160,11 +163,9 @@ def _local(workers: int) -> Iterator[Any]:
     with _quiet(), ExitStack() as stack:
         with _undisturbed():
             try:
-                import dask
                 from distributed import Client, LocalCluster
             except ImportError as error:
                 raise missing_extra("dask", error) from error
-            stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": DEATHS}))
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -188,13 +189,13 @@ def _connected(scheduler: str) -> Iterator[Any]:
                 from distributed.comm import connect
 
                 async def greet() -> None:
-                    (await connect(scheduler, timeout=SECONDS)).abort()
+                    (await connect(scheduler)).abort()
 
                 # in its own thread, whose event loop disturbs no notebook; before the client, which
                 # would wait as long again for a scheduler that is not there
                 with ThreadPoolExecutor(1) as pool:
                     pool.submit(asyncio.run, greet()).result()
-                client = Client(scheduler, timeout=SECONDS, set_as_default=False)
+                client = Client(scheduler, set_as_default=False)
             except ImportError as error:
                 raise missing_extra("dask", error) from error
             except (OSError, ValueError) as error:
@@ -206,8 +207,9 @@ def _connected(scheduler: str) -> Iterator[Any]:
         yield client
 
 
-def _distribute(client: Any, job: Job, tasks: Iterable[Task], advance: Callable[[int], Any]) -> int:
-    """Hands out tasks, WINDOW of them at a time."""
+def _distribute(
+    client: Any, job: Job, tasks: Iterable[Task], advance: Callable[[int], Any], window: int
+) -> int:
     from distributed import CancelledError, as_completed
     from distributed.scheduler import KilledWorker
 
@@ -221,7 +223,7 @@ def _distribute(client: Any, job: Job, tasks: Iterable[Task], advance: Callable[
             futures.add(client.submit(work, job, shard, before, mark, pure=False, retries=RETRIES))
 
     try:
-        hand_out(WINDOW)
+        hand_out(window)
         for future in futures:
             rows, new = future.result()
             rendered += new
