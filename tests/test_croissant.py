@@ -20,10 +20,10 @@ SPLITS = {"train": 25, "val": 10, "test": 10}
 
 
 @pytest.fixture
-def folder(tiny, tmp_path, monkeypatch):
+def folder(tiny, tmp_path):
     """The package of tiny-1, in three shards for train and one each for val and test."""
-    monkeypatch.setattr(package, "SHARD_PIXELS", 10 * tiny.size**2)
-    package.package(tmp_path / "package", tiny.name)
+    parts = package.plan(tiny, shard_pixels=10 * tiny.size**2)
+    package.write(tmp_path / "package", tiny, parts)
     return tmp_path / "package"
 
 

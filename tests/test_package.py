@@ -285,12 +285,21 @@ def test_wheels_are_carried(tmp_path):
     assert name in [resource["path"] for resource in listed]
 
 
-def test_what_kaggle_would_refuse_is_not_begun(tmp_path, monkeypatch):
-    monkeypatch.setattr(package, "MOST_FILES", 10)
+@pytest.mark.parametrize(
+    ("number", "size", "much"),
+    [(37, 0, "51 files with 0.0 GB"), (1, 20_100_000_000, "15 files with 20.1 GB")],
+)
+def test_what_kaggle_would_refuse_is_not_begun(tmp_path, number, size, much):
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for one in range(number):
+        with (wheels / f"fdd-{fdd.__version__}-{one}-py3-none-any.whl").open("wb") as file:
+            file.truncate(size)  # a hole, which takes no room
     with pytest.raises(fdd.FddError) as error:
-        package.package(tmp_path / "out", version="mini-1", images=5)
-    assert str(error.value).startswith("version='mini-1': ")
-    assert "more than Kaggle's 10 files and 20 GB" in str(error.value)
+        package.package(tmp_path / "out", version="mini-1", images=5, wheels=wheels)
+    assert str(error.value) == (
+        f"version='mini-1': {much} are more than Kaggle's 50 files and 20 GB"
+    )
     assert not (tmp_path / "out").exists()
 
 
@@ -298,7 +307,7 @@ def test_what_kaggle_would_refuse_is_not_begun(tmp_path, monkeypatch):
 def test_whole_releases_stay_within_the_limits(version):
     facts = package.estimate(version)
     assert facts["images"] == sum(cards.release(version).splits.values())
-    assert facts["files"] + 10 <= package.MOST_FILES
+    assert facts["files"] + 10 <= 50
     assert facts["bytes"] < 400e6
 
 

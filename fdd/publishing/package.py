@@ -12,7 +12,7 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -59,9 +59,9 @@ class Part(NamedTuple):
     rows: int
 
 
-def plan(card: Release, images: int | None = None) -> list[Part]:
+def plan(card: Release, images: int | None = None, shard_pixels: int = SHARD_PIXELS) -> list[Part]:
     """The shards of a package: of each split the first `images`, or all."""
-    shard_rows = SHARD_PIXELS // card.size**2
+    shard_rows = shard_pixels // card.size**2
     parts = []
     for split, stored in card.splits.items():
         rows = min(stored, images or stored)
@@ -213,7 +213,7 @@ def estimate(
     return {"images": rows, "files": files, "bytes": size}
 
 
-def file_names(parts: list[Part], wheels: list[Path]) -> list[str]:
+def file_names(parts: list[Part], wheels: Sequence[Path]) -> list[str]:
     """What a package consists of, without the list of files, in the order of writing."""
     tests = sum(part.rows for part in parts if part.split == "test")
     samples = [f"sample-test-{number:03d}.png" for number in range(min(tests, SAMPLES))]
@@ -287,12 +287,21 @@ def package(
     parquet.require()
     estimate(version, images, wheels)
     card = release(version)
-    carried, parts = _wheels(wheels), plan(card, images)
-    root = Path(out).expanduser()
+    return write(Path(out).expanduser(), card, plan(card, images), _wheels(wheels), owner)
+
+
+def write(
+    root: Path,
+    card: Release,
+    parts: list[Part],
+    wheels: Sequence[Path] = (),
+    owner: str | None = None,
+) -> dict[str, Any]:
+    """Writes a package of these shards; returns what `package` returns."""
     rows = sum(part.rows for part in parts)
     rendered = 0
     with writing_to(root):
-        done = _begin(root, file_names(parts, carried))
+        done = _begin(root, file_names(parts, wheels))
         with tqdm(total=rows, unit="image", desc="packaging", disable=None) as progress:
             for part in parts:
                 path = root / part.name
@@ -302,7 +311,7 @@ def package(
                 done[part.name] = _write_shard(path, card, part, progress.update)
                 rendered += part.rows
                 _write_text(root / UNFINISHED, _as_json(done))
-        _finish(root, card, parts, carried, owner)
+        _finish(root, card, parts, wheels, owner)
     files = [path for path in root.iterdir() if path.name != METADATA]
     size = sum(path.stat().st_size for path in files)
     facts = {"images": rows, "rendered": rendered, "files": len(files), "bytes": size}
@@ -310,7 +319,7 @@ def package(
 
 
 def _finish(
-    root: Path, card: Release, parts: list[Part], wheels: list[Path], owner: str | None
+    root: Path, card: Release, parts: list[Part], wheels: Sequence[Path], owner: str | None
 ) -> None:
     """Writes everything but the shards, and the list of files last."""
     write_table(root / TABLE, root, parts)
