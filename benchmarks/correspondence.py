@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
@@ -59,11 +59,12 @@ class Options:
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
 
-    def settings(self) -> Settings:
-        """Those of the protocol, with what is given here. FddError for a number out of range."""
+    def settings(self, others: Settings | None = None) -> Settings:
+        """What is given here; `others` are those of the protocol. FddError if out of range."""
         for name, count in (("images", self.images), ("train_images", self.train_images)):
             whole_number(name, count, LEAST_IMAGES)
-        return Settings(
+        return replace(
+            others or Settings(),
             seed=whole_number("seed", self.seed, 0),
             train_images=self.train_images,
             test_images=self.images,
@@ -73,8 +74,10 @@ class Options:
 class Bench:
     """Scores models one after another; the data and the oracle that they share are read once."""
 
-    def __init__(self, options: Options, say: Callable[[str], None]) -> None:
-        self.options, self.say, self.settings = options, say, options.settings()
+    def __init__(
+        self, options: Options, say: Callable[[str], None], others: Settings | None = None
+    ) -> None:
+        self.options, self.say, self.settings = options, say, options.settings(others)
         self.oracle = cache(partial(load_oracle, path=options.oracle))
         self._data: dict[tuple[str, int], Data] = {}
 
@@ -141,24 +144,30 @@ def run_name(path: str) -> str:
 
 
 def score_run(
-    options: Options, say: Callable[[str], None] = lambda text: None
+    options: Options,
+    say: Callable[[str], None] = lambda text: None,
+    others: Settings | None = None,
 ) -> tuple[Evaluation, Path]:
     """Score a model on the data set; the scores, and the folder they were written to.
 
-    FddError, and nothing written, for a bad option, model or folder.
+    Settings that are no options are those of the protocol, or `others`. FddError, and nothing
+    written, for a bad option, model or folder.
     """
     out = options.out or folder_of(options.model)
     check_out(out)
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
-    found = Bench(options, say).score(options.model)
+    found = Bench(options, say, others).score(options.model)
     write_run(out, found)
     return found, out
 
 
 @command()
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns its exit status, as `fdd.commands.command` says."""
+def main(argv: Sequence[str] | None = None, others: Settings | None = None) -> int:
+    """The command line; returns its exit status, as `fdd.commands.command` says.
+
+    `others` are as in `score_run`.
+    """
     tyro = require("tyro")
     options = tyro.cli(
         Options,
@@ -166,7 +175,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         config=(tyro.conf.PositionalRequiredArgs,),
         prog="python -m benchmarks.correspondence",
     )
-    found, out = score_run(options, lambda text: print(text, "...", file=sys.stderr))
+    found, out = score_run(options, lambda text: print(text, "...", file=sys.stderr), others)
     print(as_text(found.result))
     print(f"index.html, scores.json and figures: {out}")
     return 0

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +85,17 @@ class Options:
 
 
 def score_references(
-    options: Options, say: Callable[[str], None] = lambda text: None
+    options: Options,
+    say: Callable[[str], None] = lambda text: None,
+    others: Settings | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The results by name, each written to its file before the next. FddError as `evaluate`."""
+    """The results by name, each written to its file before the next. FddError as `evaluate`.
+
+    Settings that are no options are those of the protocol, or `others`.
+    """
     card = release(options.data)
-    settings = Settings(
+    settings = replace(
+        others or Settings(),
         seed=whole_number("seed", options.seed, 0),
         train_images=whole_number("train_images", options.train_images, 40),
         test_images=whole_number("images", options.images, 40),

@@ -2,13 +2,11 @@
 
 import collections
 import contextlib
-import dataclasses
 import hashlib
 import io
 import json
 import shutil
 import sys
-from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -89,9 +87,9 @@ def scored(trained):
     output, errors = io.StringIO(), io.StringIO()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fdd, "load", counted)
-        patch.setattr(correspondence, "Settings", partial(dataclasses.replace, QUICK))
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            status = command(trained, "--images", 60, "--train-images", 120, "--seed", 3)
+            words = [trained, "--images", 60, "--train-images", 120, "--seed", 3]
+            status = correspondence.main([*map(str, words)], QUICK)
     assert status == 0, errors.getvalue()
     return output.getvalue(), errors.getvalue(), opened
 

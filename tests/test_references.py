@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from functools import partial
 
 import pytest
 from fake_models import DATA, QUICK, TEST, TRAIN
@@ -68,19 +67,17 @@ def test_noise_scores_the_floor(scored):
 
 
 def test_the_files_stand_in_one_table(monkeypatch, tmp_path):
-    """Of two of them and of few draws, for time."""
+    """Of few draws, for time."""
     card = Release("few-1", {"train": 100, "val": 10, "test": 60}, 16, 400, shard_rows=100)
     monkeypatch.setitem(RELEASES, card.name, card)
     few = dataclasses.replace(QUICK, draws=2, slow_draws=1, few_draws=1, halves=2)
-    monkeypatch.setattr(references, "Settings", partial(dataclasses.replace, few))
-    every = references.references
-    monkeypatch.setattr(references, "references", lambda *given: dict([*every(*given).items()][:2]))
-    options = Options(data=card.name, out=tmp_path / "out", images=60, train_images=100)
-    results = score_references(options)
+    options = Options(data=card.name, out=tmp_path / "out", images=40, train_images=40)
+    results = score_references(options, others=few)
     files = sorted((tmp_path / "out").iterdir())
-    assert [file.name for file in files] == ["identity.json", "rotated.json"]
-    assert [json.loads(file.read_text()) for file in files] == [*results.values()]
-    assert len(read_results(files)) == 2
+    names = ["identity", "network", "noise", "pixels", "rotated"]
+    assert [file.name for file in files] == [f"{name}.json" for name in names]
+    assert [json.loads(file.read_text()) for file in files] == [results[name] for name in names]
+    assert len(read_results(files)) == 5
 
 
 def test_a_mistake_is_one_line(capsys):
