@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -195,8 +195,12 @@ def configured(name: str, mini: bool = False, **changes: Any) -> tuple[Any, RunC
     return make, make.config_type(**{**small, **own, **changes})
 
 
-def run_recipe(options: Run) -> int:
-    """Train; the exit status of the first run that fails or is stopped, else 0."""
+def run_recipe(options: Run, changes: Options | None = None) -> int:
+    """Train; the exit status of the first run that fails or is stopped, else 0.
+
+    `changes` go into every run, below what `options` says. FddError, before the first run begins,
+    for a bad option of any.
+    """
     recipe = named(options.recipe)
     unknown = set(options.only) - set(recipe.runs)
     if unknown:
@@ -209,22 +213,21 @@ def run_recipe(options: Run) -> int:
             f"recipe={options.recipe!r} trains on a folder of pictures: name it with "
             "--data images:FOLDER"
         )
-    changes: dict[str, Any] = {"device": options.device}
-    changes |= {} if options.data is None else {"data": options.data}
-    changes |= {} if options.steps is None else {"steps": options.steps}
-    names = options.only or recipe.runs
-    prepared = {name: configured(name, options.mini, **changes) for name in names}
-    for _, config in prepared.values():
+    given = {"device": options.device, "data": options.data, "steps": options.steps}
+    asked = {option: value for option, value in given.items() if value is not None}
+    every = {**(changes or {}), **asked}
+    names = [(name, seed) for seed in options.seeds for name in options.only or recipe.runs]
+    runs = [configured(name, options.mini, **every, seed=seed) for name, seed in names]
+    for _, config in runs:
         config.check()
-    for seed in options.seeds:
-        for name, (make, config) in prepared.items():
-            out = options.out / f"{'mini-' if options.mini else ''}{name}-seed{seed}"
-            print(f"== {options.recipe}: {name}, seed {seed}", flush=True)
-            status = run(make, replace(config, seed=seed), out)
-            if status:
-                return status
-            if recipe.interpolate:
-                draw_paths(out)
+    for (name, seed), (make, config) in zip(names, runs, strict=True):
+        out = options.out / f"{'mini-' if options.mini else ''}{name}-seed{seed}"
+        print(f"== {options.recipe}: {name}, seed {seed}", flush=True)
+        status = run(make, config, out)
+        if status:
+            return status
+        if recipe.interpolate:
+            draw_paths(out)
     return 0
 
 
@@ -250,15 +253,18 @@ def describe() -> str:
 
 
 @command()
-def main(argv: Sequence[str] | None = None) -> int:
-    """The command line; returns its exit status, as `fdd.commands.command` says."""
+def main(argv: Sequence[str] | None = None, changes: Options | None = None) -> int:
+    """The command line; returns its exit status, as `fdd.commands.command` says.
+
+    `changes` are as in `run_recipe`.
+    """
     choice: Any = tyro.cli(
         List | Run, args=argv, prog="python -m baselines.recipes", description=__doc__
     )
     if isinstance(choice, List):
         print(describe())
         return 0
-    return run_recipe(choice)
+    return run_recipe(choice, changes)
 
 
 if __name__ == "__main__":

@@ -54,7 +54,7 @@ SHOWN = 8
 FIT = 4000
 """Train images that R2 is fitted on, and whose mean is the best constant."""
 ENDS = (1984, 100_000)
-"""How many training images are searched for the nearest: those of 2019, and all of mini-1."""
+"""Training images that are searched for the nearest: those of 2019, and all of mini-1."""
 BLOCK = 2000
 
 
@@ -121,8 +121,13 @@ def pair_scores(made: Images, images: Images) -> dict[str, float]:
     return {"ssim": float(ssim(made, images).mean()), "top1": ranks.top1, "top10": ranks.top10}
 
 
-def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]]:
-    """The same scores without any model, on `rows` test images of a release at that size."""
+def references(
+    version: str, size: int, rows: int, ends: Sequence[int] = ENDS
+) -> dict[str, dict[str, float]]:
+    """The same scores without any model, on `rows` test images of a release at that size.
+
+    ends: how many training images are searched for the nearest, as far as there are that many.
+    """
     images, params = read_split(version, "test", size, rows)
     found = {"another test image": pair_scores(np.roll(images, 1, axis=0), images)}
     train, _ = fitted(version, size)
@@ -131,7 +136,7 @@ def references(version: str, size: int, rows: int) -> dict[str, dict[str, float]
     found["mean training image"] = pair_scores(np.broadcast_to(mean, images.shape), images)
     stored = release(version).rows("train")
     others = open_split(version, "train", stored)
-    for count in sorted({min(count, stored) for count in ENDS}):
+    for count in sorted({min(count, stored) for count in ends}):
         near = nearest(images, lambda rows: read_images(others, size, rows), count)
         found[f"nearest of {count} training images"] = pair_scores(near, images)
     card, other = release(version), params.copy()

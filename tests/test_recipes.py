@@ -24,23 +24,29 @@ TINY = {
     "log_every": 2,
     "sample_every": 4,
     "checkpoint_every": 2,
-    "device": "cpu",
+    "precision": "float32",
 }
+"""Changes by which a run trains in a fraction of a second."""
 
 
 @pytest.fixture
 def run(tiny, tmp_path, monkeypatch, capsys):
     """run(*arguments): status, output and errors of the command in an empty folder."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(recipes, "MINI", TINY)
-    changed = {
-        name: (baseline, {k: v for k, v in options.items() if k != "train_images"})
-        for name, (baseline, options) in recipes.RUNS.items()
-    }
-    monkeypatch.setattr(recipes, "RUNS", changed)
 
-    def go(*arguments, main=recipes.main):
-        status = main([str(argument) for argument in arguments])
+    def go(*arguments):
+        status = recipes.main([str(argument) for argument in arguments], TINY)
+        return status, *capsys.readouterr()
+
+    return go
+
+
+@pytest.fixture
+def score(run, capsys):
+    """score(*arguments): the same of the command that scores."""
+
+    def go(*arguments):
+        status = scores.main([str(argument) for argument in arguments])
         return status, *capsys.readouterr()
 
     return go
@@ -134,6 +140,7 @@ def test_interpolation_draws_its_paths(run, tmp_path):
             "--data images:FOLDER",
         ),
         (["lsd", "--steps", "0"], "steps=0 must be a whole number of 1 or more"),
+        (["lsd", "--seeds", "0", "-1"], "seed=-1 must be a whole number from 0 to 2**63 - 1"),
     ],
 )
 def test_mistakes_are_one_sentence_and_leave_nothing(run, tmp_path, arguments, message):
@@ -141,13 +148,12 @@ def test_mistakes_are_one_sentence_and_leave_nothing(run, tmp_path, arguments, m
     assert list(tmp_path.iterdir()) == []
 
 
-def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_path, monkeypatch):
+def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, score, tmp_path):
     assert run("run", "lsd", "--mini", "--seeds", 0, 1)[0] == 0
     assert run("run", "detach-fdd", "--mini", "--only", "aae-2019")[0] == 0
-    monkeypatch.setattr(scores, "ENDS", (5, 25))
     arguments = ("--folder", "runs/recipes", "--images", 10, "--out", "scores.csv")
     arguments += ("--figure", "rows.png")
-    status, output, errors = run(*arguments, main=scores.main)
+    status, output, errors = score(*arguments)
     assert status == 0, errors
     lines = [line for line in output.splitlines() if line.startswith("| ")]
     first = [line.split("|")[1].strip() for line in lines]
@@ -159,7 +165,6 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_p
         "another test image",
         "training images",
         "mean training image",
-        "nearest of 5 training images",
         "nearest of 25 training images",
         "FD from another start",
     ]
@@ -178,7 +183,7 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, tmp_p
     assert colours > 20
 
 
-def test_a_run_on_pictures_is_scored_by_the_pictures_it_held_out(run, tmp_path):
+def test_a_run_on_pictures_is_scored_by_the_pictures_it_held_out(run, score, tmp_path):
     rng = np.random.default_rng(0)
     (tmp_path / "faces").mkdir()
     for number in range(120):
@@ -186,7 +191,7 @@ def test_a_run_on_pictures_is_scored_by_the_pictures_it_held_out(run, tmp_path):
         Image.fromarray(pixels).save(tmp_path / "faces" / f"{number:03}.png")
     data = ("--data", "images:faces", "--only", "aae-faces")
     assert run("run", "detach-faces", "--mini", *data)[0] == 0
-    status, output, errors = run("--images", 10, "--out", "scores.csv", main=scores.main)
+    status, output, errors = score("--images", 10, "--out", "scores.csv")
     assert status == 0, errors
     assert "images:faces, 16 x 16 pixels, held-out pictures" in output
     assert "FD from another start" not in output
@@ -201,7 +206,7 @@ def test_a_run_on_pictures_is_scored_by_the_pictures_it_held_out(run, tmp_path):
     assert {tuple(image.reshape(-1)) for image in held_out} < pictures
 
 
-def test_only_some_runs_are_scored_in_the_order_asked_for(run):
+def test_only_some_runs_are_scored_in_the_order_asked_for(run, score):
     assert run("run", "lsd", "--mini")[0] == 0
     names = "mini-lsd-2019", "mini-dcgan-2019"
     options = scores.Options(runs=names)
@@ -210,12 +215,21 @@ def test_only_some_runs_are_scored_in_the_order_asked_for(run):
     assert list(shown) == ["test image", "mini-lsd-2019"]
     assert {images.shape for images in shown.values()} == {(8, 16, 16, 3)}
     message = "runs='lsd' must be one of mini-dcgan-2019, mini-lsd-2019"
-    assert run("--runs", "lsd", main=scores.main) == (2, "", f"error: {message}\n")
+    assert score("--runs", "lsd") == (2, "", f"error: {message}\n")
 
 
-def test_scoring_a_folder_without_runs_is_one_sentence(run, tmp_path):
+def test_scoring_a_folder_without_runs_is_one_sentence(score):
     message = "folder='nowhere' holds no runs; train some with baselines.recipes"
-    assert run("--folder", "nowhere", main=scores.main) == (2, "", f"error: {message}\n")
+    assert score("--folder", "nowhere") == (2, "", f"error: {message}\n")
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_nearest_is_searched_among_the_first_images_and_among_all():
+    found = scores.references("tiny-1", 16, 10, ends=(5, 25, 100_000))
+    assert [name for name in found if name.startswith("nearest of ")] == [
+        "nearest of 5 training images",
+        "nearest of 25 training images",
+    ]
 
 
 def test_pair_scores_of_the_images_themselves_are_perfect_and_of_others_chance():

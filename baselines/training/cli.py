@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from baselines.training.config import RunConfig
-from baselines.training.loop import train
+from baselines.training.loop import train_checked
 from baselines.training.runs import read_config, saved_options
 from fdd.commands import command
 from fdd.errors import FddError
@@ -29,18 +29,19 @@ def main(
     0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`.
     """
     config, out = parse(make, presets, sys.argv[1:] if argv is None else list(argv))
+    config.check()
     return run(make, config, out, **data)
 
 
 @command(stopped="stopped; the run goes on from its last checkpoint, if any")
 def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
-    """Print the options, train, and say how it ended; the exit status that `main` documents."""
+    """Print the options, train, and say how it ended; the exit status that `main` documents.
+
+    `config` is one that its `check` has passed.
+    """
     lines = {**asdict(config), "run folder": out}
-
-    def begins() -> None:
-        print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
-
-    outcome = train(make, config, out, begins=begins, **data)
+    print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
+    outcome = train_checked(make, config, out, **data)
     if outcome.reason:
         print(f"stopped at step {outcome.step}: {outcome.reason}")
     elif outcome.step < config.steps:

@@ -77,7 +77,6 @@ def train(
     *,
     data: ImageData | None = None,
     held_out: ImageData | None = None,
-    begins: Callable[[], None] = lambda: None,
 ) -> Outcome:
     """Train `make(config, rng)` until it has made `config.steps` steps or early stopping ends it.
 
@@ -87,12 +86,21 @@ def train(
     second one does not wait. `data` and `held_out` default to what the option `data` says. Under
     `torchrun` the processes share each batch and give the numbers that one would, up to rounding.
 
-    `begins` is called once the options are checked.
-
     FddError for bad options, a folder that cannot be used, and a loss that is not finite.
     """
     config.check()
-    begins()
+    return train_checked(make, config, out, data=data, held_out=held_out)
+
+
+def train_checked(
+    make: type[Baseline],
+    config: RunConfig,
+    out: str | PathLike[str],
+    *,
+    data: ImageData | None = None,
+    held_out: ImageData | None = None,
+) -> Outcome:
+    """`train` with options that `config.check()` has passed."""
     folder, fabric = Path(out), parallel.start(pick_device(config.device))
     if config.batch_size % fabric.world_size:
         raise FddError(
