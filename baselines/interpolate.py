@@ -192,14 +192,21 @@ def between_images(model: Model, options: Options) -> Frames:
     card = release(model.config["version"])
     rows = options.images(card.rows("test"))
     params = np.concatenate([fdd.sample_params(1, "test", row, card.name) for row in rows])
+    return between_params(model, options, card, params, [f"image {row}" for row in rows])
+
+
+def between_params(
+    model: Model, options: Options, card: Release, params: Params, names: list[str]
+) -> Frames:
+    """The path through the codes of the images of params [M, 6], and the true path between them."""
     line = path(params, options.frames, options.cyclic, "linear")
     true, imaged = fractal_dream(line, card)
-    true = resize(true, size)
+    true = resize(true, model.image_size)
     codes: ArrayLike | None = model.vectors(line)
     if codes is None:
         stations = model.encode(true[:: options.frames])
         codes = path(stations, options.frames, options.cyclic, options.path)
-    return Frames(model.generate(codes), [f"image {row}" for row in rows], true, imaged)
+    return Frames(model.generate(codes), names, true, imaged)
 
 
 def between_pictures(model: Model, options: Options) -> Frames:
@@ -278,7 +285,14 @@ def interpolate(options: Options) -> list[str]:
     options.check()
     model = load_run(options.run, options.device, options.checkpoint)
     draw = between_images if options.between == "images" else between_codes
-    frames = draw(model, options)
+    return write(draw(model, options), options)
+
+
+def write(frames: Frames, options: Options) -> list[str]:
+    """Write the GIF and the strip; lines that say what was written and found.
+
+    FddError for a folder that cannot be written, or that is a link in the run's folder.
+    """
     folder = options.out or not_linked(options.run / "interpolation")
     name = f"{options.between}-{options.path}"
     with writing_to(folder):

@@ -20,12 +20,14 @@ from baselines.interpolate import (
     Frames,
     Options,
     animation,
+    between_params,
     fractal_dream,
     linear,
     main,
     path,
     spherical,
     strip,
+    write,
 )
 from baselines.training.loop import train
 from fdd.pictures import resize, save_png
@@ -276,16 +278,17 @@ def test_a_run_on_a_folder_passes_its_pictures(command, runs):
         assert (shown(sheet, 0, number) == image).all()
 
 
-def test_frames_without_a_true_image_are_told_and_not_compared(command, monkeypatch):
+def test_frames_without_a_true_image_are_told_and_not_compared(runs, tmp_path):
     ends = fdd.sample_params(1, "test")
     ends = np.concatenate([ends, -ends])  # half way all parameters are 0
-    monkeypatch.setattr(fdd, "sample_params", lambda n, split, row, version: ends[row : row + 1])
-    options = [*IMAGES, "--stations", 2, "--frames", 2, "--no-cyclic", "--out", "x"]
-    status, output, _ = command("aae", *options)
-    assert status == 0
-    assert re.search(r"^mean SSIM .* \(2 frames\)$", output, re.MULTILINE)
-    assert output.endswith("left white, since degenerate parameters have no image: 1 of 3 frames\n")
-    assert (shown(np.array(Image.open("x/images-linear.png")), 1, 1) == 255).all()
+    options = Options(runs / "aae", frames=2, cyclic=False, between="images", out=tmp_path)
+    model = baselines.load_run(options.run)
+    frames = between_params(model, options, release("fdd-1"), ends, ["one", "other"])
+    *_, compared, missing = write(frames, options)
+    assert re.fullmatch(r"mean SSIM of model and Fractal Dream: .* \(2 frames\)", compared)
+    assert missing == "left white, since degenerate parameters have no image: 1 of 3 frames"
+    sheet = np.array(Image.open(tmp_path / "images-linear.png"))
+    assert (shown(sheet, 1, 1) == 255).all()
 
 
 @pytest.mark.parametrize(
