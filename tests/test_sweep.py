@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import optuna
@@ -47,6 +48,7 @@ RANDOM = [
     "--set=lr_encoder=log:1e-5:1e-2",
     "--set=beta1=0.3:0.9",
 ]
+ACTING = ["acting", *RANDOM[1:]]
 SPACE = {"width": "2:6", "beta1": "0.3:0.9", "lr_encoder": "log:1e-6:1e-2", "flip": "true,false"}
 
 
@@ -70,20 +72,36 @@ def sweep(capsys):
     return run
 
 
+class Acting(AAE):
+    """The baseline "acting", with the presets of aae: in one of its steps something happens."""
+
+    name = "acting"
+    made = 0
+    """Steps of all trials."""
+    at: ClassVar = {}
+    """What is called in the step of that number, from 1."""
+
+    def step(self, batch, rng):
+        Acting.made += 1
+        Acting.at.get(Acting.made, lambda: None)()
+        return super().step(batch, rng)
+
+
+PRESETS = baselines.aae.PRESETS
+
+
 @pytest.fixture
-def at_step(monkeypatch):
-    """at_step(number, act) calls act() in that step of those made from now on."""
+def acting(monkeypatch):
+    """The baseline "acting" is there."""
+    monkeypatch.setitem(baselines.BASELINES, Acting.name, (__name__, "Acting"))
+
+
+@pytest.fixture
+def at_step(acting):
+    """at_step(number, act) calls act() in that step of those that "acting" makes from now on."""
 
     def set_up(number, act):
-        made, step = [], AAE.step
-
-        def hooked(self, batch, rng):
-            made.append(batch)
-            if len(made) == number:
-                act()
-            return step(self, batch, rng)
-
-        monkeypatch.setattr(AAE, "step", hooked)
+        Acting.made, Acting.at = 0, {number: act}
 
     return set_up
 
@@ -326,36 +344,39 @@ def test_a_grid_has_each_combination_once_and_the_best_first(sweep):
 
 
 def test_ctrl_c_and_more_trials_end_as_one_sweep_without(sweep, at_step):
-    assert sweep(*RANDOM, "--out", "whole")[0] == 0
+    assert sweep(*ACTING, "--out", "whole")[0] == 0
     assert len({row["lr_encoder"] for row in rows("whole")}) == 3
 
-    assert sweep(*RANDOM, "--trials", "1", "--out", "parts")[0] == 0
+    assert sweep(*ACTING, "--trials", "1", "--out", "parts")[0] == 0
     at_step(3, lambda: signal.raise_signal(signal.SIGINT))
-    status, _, errors = sweep(*RANDOM, "--out", "parts")
+    status, _, errors = sweep(*ACTING, "--out", "parts")
     assert status == 130
     assert errors.endswith("stopped after 1 of 3 trials; the same command goes on\n")
     assert [row["number"] for row in rows("parts")] == ["0"]
     assert load_state(Path("parts/trial-0001"))["step"] == 3
-    assert sweep(*RANDOM, "--out", "parts")[0] == 0
+    assert sweep(*ACTING, "--out", "parts")[0] == 0
     assert result("parts") == result("whole")
 
 
+@pytest.mark.usefixtures("acting")
 def test_a_kill_at_any_moment_loses_nothing(sweep, start_python, monkeypatch, tmp_path):
     program = f"""
 import os, signal, sys
-from baselines import aae, sweep
+from baselines import BASELINES, sweep
+from baselines.aae import AAE, PRESETS
 {REGISTER_TINY}
-made, step = [], aae.AAE.step
-def hooked(*arguments):
-    made.append(0)
-    if len(made) == 8:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return step(*arguments)
-aae.AAE.step = hooked
+class Killed(AAE):
+    name, made = "acting", 0
+    def step(self, *arguments):
+        Killed.made += 1
+        if Killed.made == 8:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().step(*arguments)
+BASELINES["acting"] = "__main__", "Killed"
 sweep.main(sys.argv[1:])
 """
     folder = tmp_path / "killed"
-    process = start_python("-c", program, *RANDOM, "--out", folder)
+    process = start_python("-c", program, *ACTING, "--out", folder)
     process.communicate(timeout=120)
     assert process.returncode == -signal.SIGKILL
     assert load_state(folder / "trial-0001")["step"] == 2
@@ -369,17 +390,17 @@ sweep.main(sys.argv[1:])
 
     with monkeypatch.context() as patch:  # between the end of a trial and its record
         patch.setattr(optuna.Study, "add_trial", stop)
-        status, _, errors = sweep(*RANDOM, "--out", "killed")
+        status, _, errors = sweep(*ACTING, "--out", "killed")
     assert status == 130
     assert errors.endswith("stopped; the same command goes on\n")
-    assert sweep(*RANDOM, "--out", "killed")[0] == 0
-    assert sweep(*RANDOM, "--out", "whole")[0] == 0
+    assert sweep(*ACTING, "--out", "killed")[0] == 0
+    assert sweep(*ACTING, "--out", "whole")[0] == 0
     assert result("killed") == result("whole")
     assert [run for run, _, _ in sessions("killed")] == [f"trial-000{n}/tb" for n in range(3)]
 
 
 def test_a_trial_that_fails_is_recorded_and_the_others_go_on(sweep, at_step):
-    wild = ["aae", *TINY, "--set", "lr_encoder=1e-3,1e38", "--set", "batch_norm_eps=1e-5"]
+    wild = ["acting", *TINY, "--set", "lr_encoder=1e-3,1e38", "--set", "batch_norm_eps=1e-5"]
     at_step(3, lambda: signal.raise_signal(signal.SIGINT))
     status, output, _ = sweep(*wild, "--out", "wild")
     assert status == 130
@@ -407,7 +428,7 @@ def test_networks_that_do_not_fit_into_memory_fail_their_trial(sweep, at_step):
         raise torch.cuda.OutOfMemoryError("CUDA out of memory.\nTried to allocate")
 
     at_step(1, full)
-    assert sweep(*RANDOM, "--out", "a")[0] == 0
+    assert sweep(*ACTING, "--out", "a")[0] == 0
     assert [row["reason"] for row in rows("a")] == ["", "", "CUDA out of memory."]
 
 
@@ -429,13 +450,13 @@ def test_a_disk_that_fails_stops_the_sweep_and_no_trial_has_failed(sweep, at_ste
         Path("a/trial-0001/checkpoints").touch()
 
     at_step(6, spoil)
-    status, _, errors = sweep(*RANDOM, "--out", "a")
+    status, _, errors = sweep(*ACTING, "--out", "a")
     assert status == 2
     assert errors.splitlines()[-1] == (
         "error: folder 'a/trial-0001': it cannot be written (Not a directory); choose another one"
     )
     shutil.rmtree("a/trial-0001")
-    assert sweep(*RANDOM, "--out", "a")[0] == 0
+    assert sweep(*ACTING, "--out", "a")[0] == 0
     assert {row["state"] for row in rows("a")} == {"complete"}
 
 
