@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -38,17 +39,20 @@ def rgb_images(name: str, value: ArrayLike) -> NDArray[np.uint8]:
     return images
 
 
-def gpu(device: str) -> torch.device | None:
-    """The GPU to compute on, None for the processor: `device` is cpu, cuda, cuda:N or auto."""
+def torch_device(device: str | torch.device) -> torch.device | None:
+    """Where torch computes, None for numpy: `device` is cpu, cuda, cuda:N, auto or torch's own."""
     if device == "cpu":
         return None
+    torch = sys.modules.get("torch")  # whoever gives one of its devices has imported it
+    if torch is not None and isinstance(device, torch.device):
+        return device
     from fdd.devices import pick_device
 
-    chosen = pick_device(device)
+    chosen = pick_device(str(device))
     return None if chosen.type == "cpu" else chosen
 
 
-def on_gpu(array: NDArray[Any], where: torch.device) -> torch.Tensor:
+def on_device(array: NDArray[Any], where: torch.device) -> torch.Tensor:
     """The array as a tensor there: uint8 if it is, else float64."""
     import torch
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.images.checks import enough, gpu, on_gpu
+from benchmarks.images.checks import enough, on_device, torch_device
 from benchmarks.statistics.arrays import Floats, generator, real_array, require
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
 from fdd.errors import FddError
@@ -72,7 +72,7 @@ def retrieval(
     gallery: ArrayLike,
     *,
     also: ArrayLike | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Retrieval:
     """Rank of gallery[i] among the whole gallery by its distance from queries[i].
 
@@ -86,7 +86,8 @@ def retrieval(
     gallery : array [M, ...], M >= N and M >= 2
     also : array like the gallery, another form of each of its images that counts as the same one
         (its mirror image, say): the distance is that of the nearer form
-    device : cpu, cuda, cuda:N or auto: where to compute
+    device : cpu, cuda, cuda:N or auto: where to compute. A torch.device: torch computes there, on
+        the processor too
 
     Returns
     -------
@@ -110,7 +111,7 @@ def retrieval(
     1.0
     """
     q, g, other = _gallery(queries, gallery, also)
-    return Retrieval(_ranks(q, g, other, np.arange(len(q))[None], gpu(device))[0], len(g))
+    return Retrieval(_ranks(q, g, other, np.arange(len(q))[None], torch_device(device))[0], len(g))
 
 
 def retrieval_floor(
@@ -120,7 +121,7 @@ def retrieval_floor(
     also: ArrayLike | None = None,
     draws: int = 999,
     seed: int = 0,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> dict[str, Floor]:
     """`retrieval`'s top1, top10 and mean_reciprocal_rank, each beside that of wrong matches.
 
@@ -147,13 +148,13 @@ def drawn_ranks(
     also: ArrayLike | None = None,
     draws: int = 999,
     seed: int = 0,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Ranks:
     """int64 [1 + draws, N]: the ranks of the true matches, then of each draw of wrong ones."""
     q, g, other = _gallery(queries, gallery, also, 2)
     shuffled = permutations(len(q), draws, generator(seed))
     own = np.arange(len(q))[None]
-    return _ranks(q, g, other, np.concatenate([own, shuffled]), gpu(device))
+    return _ranks(q, g, other, np.concatenate([own, shuffled]), torch_device(device))
 
 
 def successes(ranks: Ranks) -> dict[str, NDArray[Any]]:
@@ -172,7 +173,7 @@ def _ranks(
     forms = [gallery] if also is None else [gallery, also]
     exact = all(a.dtype.kind in "biu" and a.dtype.itemsize <= 2 for a in (queries, *forms))
     if where is not None:
-        return _ranks_on_gpu(queries, forms, matches, exact, where)
+        return _ranks_by_torch(queries, forms, matches, exact, where)
     ranks = np.empty(matches.shape, dtype=np.int64)
     bytes_only = all(a.dtype == np.uint8 for a in (queries, *forms))
     bytes_only &= queries[0].size >= LEAST_BYTES and _multiplies_bytes()
@@ -196,7 +197,7 @@ def _ranks(
     return ranks
 
 
-def _ranks_on_gpu(
+def _ranks_by_torch(
     queries: NDArray[Any],
     forms: list[NDArray[Any]],
     matches: NDArray[np.intp],
@@ -212,13 +213,13 @@ def _ranks_on_gpu(
     def squares(images: torch.Tensor) -> torch.Tensor:
         return torch.cat([(pixels(part) ** 2).sum(dim=1) for part in images.split(ROWS)])
 
-    galleries = [on_gpu(form, where) for form in forms]
+    galleries = [on_device(form, where) for form in forms]
     lengths = [squares(gallery) for gallery in galleries]
     largest = torch.stack([length.max() for length in lengths]).max()
     chosen = torch.from_numpy(np.ascontiguousarray(matches.T)).to(where)
     ranks = []
     for start in range(0, len(queries), ROWS):
-        block = on_gpu(queries[start : start + ROWS], where)
+        block = on_device(queries[start : start + ROWS], where)
         own, one = squares(block), pixels(block)
         distances = torch.stack(
             [

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.images.checks import RADIUS, checked_images, comparable, gpu, on_gpu
+from benchmarks.images.checks import RADIUS, checked_images, comparable, on_device, torch_device
 from benchmarks.images.paired import block_floor
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.permutation import Floor
@@ -19,7 +19,7 @@ from fdd.errors import FddError, whole_number
 if TYPE_CHECKING:
     import torch
 
-Array = Any  # float64, of numpy or, on a GPU, of torch: the formulas below are the same for both
+Array = Any  # float64, of numpy or, on a device, of torch: the formulas below are the same for both
 
 SIGMA = 1.5  # of the 11 x 11 Gaussian window of Wang et al.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales of MS-SSIM, finest first
@@ -29,7 +29,11 @@ GPU_PIXELS = 2**24  # worked on at once on a GPU: 128 MB in float64
 
 
 def ssim(
-    images_a: ArrayLike, images_b: ArrayLike, *, data_range: float = 255.0, device: str = "cpu"
+    images_a: ArrayLike,
+    images_b: ArrayLike,
+    *,
+    data_range: float = 255.0,
+    device: str | torch.device = "cpu",
 ) -> Floats:
     """Structural similarity of every pair (images_a[i], images_b[i]).
 
@@ -44,7 +48,8 @@ def ssim(
     ----------
     images_a, images_b : arrays [N, H, W, C] or [N, H, W] of one shape, H and W at least 11
     data_range : largest minus smallest value that a pixel can have; 255 for uint8
-    device : cpu, cuda, cuda:N or auto: where to compute, in float64 everywhere
+    device : cpu, cuda, cuda:N or auto: where to compute, in float64 everywhere. A torch.device:
+        torch computes there, on the processor too
 
     Returns
     -------
@@ -66,7 +71,7 @@ def ssim(
     """
     a, b = checked_images("images_a", images_a), checked_images("images_b", images_b)
     comparable(a, b, data_range)
-    where = gpu(device)
+    where = torch_device(device)
     found = np.empty(len(a))
     for rows in _chunks(a, where):
         pair = (_Windows.of(images[rows], data_range, where) for images in (a, b))
@@ -80,7 +85,7 @@ def ms_ssim(
     *,
     data_range: float = 255.0,
     scales: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Floats:
     """Multi-scale structural similarity of every pair (images_a[i], images_b[i]).
 
@@ -120,7 +125,7 @@ def ms_ssim(
     a, b = checked_images("images_a", images_a), checked_images("images_b", images_b)
     comparable(a, b, data_range)
     weights = _weights(a, scales)
-    where = gpu(device)
+    where = torch_device(device)
     found = np.empty(len(a))
     for rows in _chunks(a, where):
         pair = (_scaled(images[rows], data_range, weights, where) for images in (a, b))
@@ -136,7 +141,7 @@ def ssim_floor(
     block: int = 10,
     seed: int = 0,
     data_range: float = 255.0,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Floor:
     """The mean of `ssim` over all pairs, beside that of wrongly paired images.
 
@@ -151,7 +156,7 @@ def ssim_floor(
     """
     a, b = checked_images("images_a", images_a, 2), checked_images("images_b", images_b, 2)
     comparable(a, b, data_range)
-    where = gpu(device)
+    where = torch_device(device)
 
     def windows(images: NDArray[Any]) -> _Windows:
         return _Windows.of(images, data_range, where)
@@ -171,7 +176,7 @@ def ms_ssim_floor(
     seed: int = 0,
     data_range: float = 255.0,
     scales: int | None = None,
-    device: str = "cpu",
+    device: str | torch.device = "cpu",
 ) -> Floor:
     """The mean of `ms_ssim` over all pairs, beside that of wrongly paired images.
 
@@ -185,7 +190,7 @@ def ms_ssim_floor(
     """
     a, b = checked_images("images_a", images_a, 2), checked_images("images_b", images_b, 2)
     comparable(a, b, data_range)
-    weights, where = _weights(a, scales), gpu(device)
+    weights, where = _weights(a, scales), torch_device(device)
 
     def windows(images: NDArray[Any]) -> list[_Windows]:
         return _scaled(images, data_range, weights, where)
@@ -211,7 +216,7 @@ class _Windows:
     ) -> _Windows:
         pixels = np.moveaxis(images, -1, 1) if images.ndim == 4 else images[:, None]
         if where is not None:
-            return cls.at(on_gpu(pixels, where).double() / data_range)
+            return cls.at(on_device(pixels, where).double() / data_range)
         return cls.at(np.divide(np.ascontiguousarray(pixels), data_range, dtype=np.float64))
 
     @classmethod
@@ -222,7 +227,8 @@ class _Windows:
 
 def _chunks(images: NDArray[Any], where: torch.device | None) -> Iterator[slice]:
     """The rows that are worked on at once."""
-    size = PAIRS if where is None else max(1, GPU_PIXELS // images[0].size)
+    cpu = where is None or where.type == "cpu"
+    size = PAIRS if cpu else max(1, GPU_PIXELS // images[0].size)
     for start in range(0, len(images), size):
         yield slice(start, start + size)
 
@@ -324,7 +330,7 @@ def _blur(pixels: Array) -> Array:
 
 def _band_beside(pixels: Array, size: int) -> Array:
     band = _band(size)
-    return band if isinstance(pixels, np.ndarray) else on_gpu(band, pixels.device)
+    return band if isinstance(pixels, np.ndarray) else on_device(band, pixels.device)
 
 
 @lru_cache(maxsize=8)
