@@ -42,9 +42,9 @@ METADATA = {
 """Of every notebook: nothing of the machine that it was built on."""
 
 
-def read_source(name: str) -> NotebookNode:
+def read_source(name: str, kernels: Path = KERNELS) -> NotebookNode:
     """The notebook that NAME.py describes, without outputs; its cells are numbered, not random."""
-    notebook = jupytext.read(KERNELS / name / f"{name}.py", fmt="py:percent")
+    notebook = jupytext.read(kernels / name / f"{name}.py", fmt="py:percent")
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"{name}-{number:02d}", nbformat.from_dict({})
@@ -93,9 +93,9 @@ def execute(notebook: NotebookNode, inputs: Path, folder: Path, **environment: s
     client.execute(env={**os.environ, **mounted, **environment})
 
 
-def build(name: str, package: Path) -> Path:
-    """Runs a notebook on a package and writes NAME.ipynb; the path of the file."""
-    notebook = read_source(name)
+def build(name: str, package: Path, kernels: Path = KERNELS) -> Path:
+    """Runs a notebook on a package and writes NAME.ipynb beside it; the path of the file."""
+    notebook = read_source(name, kernels)
     with tempfile.TemporaryDirectory() as work:
         inputs, folder = Path(work, "input"), Path(work, "working")
         inputs.mkdir()
@@ -103,7 +103,7 @@ def build(name: str, package: Path) -> Path:
         (inputs / SLUG).symlink_to(package.resolve(), target_is_directory=True)
         execute(notebook, inputs, folder)
     tidy(notebook)
-    path = KERNELS / name / f"{name}.ipynb"
+    path = kernels / name / f"{name}.ipynb"
     with atomic_write(path) as temporary:
         nbformat.write(notebook, temporary)
     return path

@@ -28,8 +28,7 @@ from kaggle_client import PUSHED, UPLOADED, differences, kaggle, report, settled
 from fdd.errors import FddError, missing_extra
 from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_OWNER, kaggle_handle, release
 
-KERNELS = Path(__file__).resolve().parent
-CHANGELOG = KERNELS.parent / "CHANGELOG.md"
+CHECKOUT = Path(__file__).resolve().parent.parent
 METADATA = "kernel-metadata.json"
 LONGEST_NOTES = 500
 """Kaggle names no limit; its page shows the notes as one paragraph."""
@@ -216,18 +215,18 @@ def parser() -> argparse.ArgumentParser:
     return command
 
 
-def publish(options: argparse.Namespace) -> None:
+def publish(options: argparse.Namespace, checkout: Path) -> None:
     """Checks all of it, then publishes one after the other."""
     data = kernels = None
     if options.what != "kernels":
         if options.package is None:
             raise FddError("--package must name the folder that `fdd package` wrote")
         folder = options.package.resolve()
-        notes = version_notes(CHANGELOG.read_text(encoding="utf-8"))
+        notes = version_notes((checkout / "CHANGELOG.md").read_text(encoding="utf-8"))
         data = (folder, *read_package(folder, options.owner), notes)
     if options.what != "data":
         handle = kaggle_handle(release(DEFAULT_VERSION), options.owner)
-        folders = sorted(path.parent for path in KERNELS.glob(f"*/{METADATA}"))
+        folders = sorted(path.parent for path in checkout.glob(f"kernels/*/{METADATA}"))
         kernels = {folder: read_kernel(folder, options.owner, handle) for folder in folders}
     if options.go and importlib.util.find_spec("kaggle") is None:
         raise missing_extra("publish", ImportError(name="kaggle"))
@@ -239,10 +238,13 @@ def publish(options: argparse.Namespace) -> None:
         print("nothing was sent; --go sends it")
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """0: done, or said what would be done; 1: something is not as it should be."""
+def main(argv: Sequence[str] | None = None, checkout: Path = CHECKOUT) -> int:
+    """0: done, or said what would be done; 1: something is not as it should be.
+
+    `checkout` holds CHANGELOG.md and the notebooks, a folder each in kernels.
+    """
     try:
-        publish(parser().parse_args(argv))
+        publish(parser().parse_args(argv), checkout)
     except FddError as error:
         print(f"publish: {error}", file=sys.stderr)
         return 1

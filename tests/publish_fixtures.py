@@ -79,23 +79,22 @@ def notebook(tmp_path):
 
 
 @pytest.fixture
-def script(monkeypatch, tmp_path):
-    """The module kernels/publish.py, with the notebooks below tmp_path."""
+def script(monkeypatch):
+    """The module kernels/publish.py."""
     monkeypatch.syspath_prepend(CHECKOUT / "kernels")
-    module = importlib.import_module("publish")
-    monkeypatch.setattr(module, "KERNELS", tmp_path / "kernels")
-    return module
+    return importlib.import_module("publish")
 
 
 @pytest.fixture
-def publish(script, client_environment, monkeypatch, capfd):
-    """publish(*arguments) gives (exit code, output, errors) of the script."""
+def publish(script, client_environment, monkeypatch, tmp_path, capfd):
+    """publish(*arguments) gives (exit code, output, errors) of the script in tmp_path."""
+    (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0 - today\n\n- More.\n")
     monkeypatch.setattr(os, "environ", os.environ.copy())
     os.environ.clear()
     os.environ.update(client_environment)
 
     def run(*arguments):
-        code = script.main(["--interval", "0", *map(str, arguments)])
+        code = script.main(["--interval", "0", *map(str, arguments)], tmp_path)
         return (code, *capfd.readouterr())
 
     return run

@@ -310,13 +310,12 @@ Image.linear_gradient("L").convert("RGBA")
 """
 
 
-def test_building_again_gives_the_same_file(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "KERNELS", tmp_path)
+def test_building_again_gives_the_same_file(inputs, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny/tiny.py").write_text(TINY)
-    path = build.build("tiny", inputs / build.SLUG)
+    path = build.build("tiny", inputs / build.SLUG, tmp_path)
     first = path.read_bytes()
-    assert build.build("tiny", inputs / build.SLUG).read_bytes() == first
+    assert build.build("tiny", inputs / build.SLUG, tmp_path).read_bytes() == first
     _, listing, picture = nbformat.read(path, as_version=4).cells
     assert [out.text for out in listing.outputs] == [f"['{build.SLUG}'] []\n"]
     data = base64.b64decode(picture.outputs[0].data["image/png"])
@@ -326,12 +325,11 @@ def test_building_again_gives_the_same_file(inputs, tmp_path, monkeypatch):
     assert sorted(os.listdir(tmp_path / "tiny")) == ["tiny.ipynb", "tiny.py"]
 
 
-def test_a_cell_that_fails_leaves_the_notebook_as_it_was(inputs, tmp_path, monkeypatch):
-    monkeypatch.setattr(build, "KERNELS", tmp_path)
+def test_a_cell_that_fails_leaves_the_notebook_as_it_was(inputs, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny/tiny.py").write_text("# %%\n1 / 0\n")
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
-        build.build("tiny", inputs / build.SLUG)
+        build.build("tiny", inputs / build.SLUG, tmp_path)
     assert os.listdir(tmp_path / "tiny") == ["tiny.py"]
 
 

@@ -1,5 +1,6 @@
 """kernels/publish.py and the data set: a dry run by default, what arrived is compared."""
 
+import json
 import os
 import subprocess
 import sys
@@ -32,12 +33,10 @@ def test_without_go_it_says_what_it_would_do_and_sends_nothing(
     lines = output.splitlines()
     assert (code, errors) == (0, "")
     assert lines[: len(sizes)] == [f"{size:>15,}  {name}" for name, size in sorted(sizes.items())]
-    update = f"  or, if it exists: kaggle datasets version -p {folder} -m '"
-    assert lines[len(sizes) + 2].startswith(update)
-    del lines[len(sizes) + 2]
     assert lines[len(sizes) :] == [
         f"{sum(sizes.values()):>15,}  bytes in {len(sizes)} files for the data set {HANDLE}",
         f"would run: kaggle datasets create -p {folder}",
+        f"  or, if it exists: kaggle datasets version -p {folder} -m '0.2.0 - today: - More.'",
         f"notebook fractal-dream/a-tour, with a GPU, on {SOURCE}",
         f"would run: kaggle kernels push -p {kernel}",
         "nothing was sent; --go sends it",
@@ -87,9 +86,8 @@ def test_options_of_a_new_data_set(kaggle, folder, publish):
 
 
 def test_a_changed_package_becomes_a_version_with_notes_of_the_changelog(
-    kaggle, folder, there, script, publish, tmp_path, monkeypatch
+    kaggle, folder, there, publish, tmp_path
 ):
-    monkeypatch.setattr(script, "CHANGELOG", tmp_path / "CHANGELOG.md")
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.3.0 - today\n\n- More\n  images.\n")
     there["sha256sums.txt"] = bytes(len(there["sha256sums.txt"]))  # of another package
     code, output, _ = publish("data", "--package", folder, "--go")
@@ -192,6 +190,36 @@ def test_an_upload_that_fails(kaggle, folder, failing):
     assert kaggle.datasets == {}
 
 
+OTHER_CLIENT = """
+from pathlib import Path
+
+said = Path(__file__).with_name("said.txt")
+now, _, later = said.read_text().partition("\\f")
+said.write_text(later)
+print(now)
+raise SystemExit("Not Found" in now)
+"""
+
+
+@pytest.fixture
+def other_client(monkeypatch, tmp_path):
+    """other_client(*texts) puts a client that prints one text a call; gives the file of the others.
+
+    With "Not Found" it fails.
+    """
+
+    def put(*texts):
+        package = tmp_path / "client" / "kaggle"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        (package / "__main__.py").write_text(OTHER_CLIENT)
+        (package / "said.txt").write_text("\f".join(texts))
+        monkeypatch.setenv("PYTHONPATH", str(package.parent))
+        return package / "said.txt"
+
+    return put
+
+
 PRINTED = {
     "file dropped": (
         ["Upload unsuccessful: params.csv", "Dataset version is being created. {}"],
@@ -209,11 +237,10 @@ PRINTED = {
 
 
 @pytest.mark.parametrize("kind", PRINTED)
-def test_what_other_versions_of_the_client_print_is_no_success(script, monkeypatch, kind):
+def test_what_other_versions_of_the_client_print_is_no_success(script, other_client, kind):
     lines, complaint = PRINTED[kind]
     client = sys.modules["kaggle_client"]
-    said = [line.format("Please check progress at http://localhost") for line in lines]
-    monkeypatch.setattr(client, "kaggle", lambda *arguments, show: said)
+    other_client("\n".join(lines).format("Please check progress at http://localhost"))
     with pytest.raises(script.FddError) as error:
         client.report("datasets", "version", "-p", "x", expected=client.UPLOADED)
     assert str(error.value) == f"`kaggle datasets version` {complaint}"
@@ -310,11 +337,16 @@ WAITS = [
 
 
 @pytest.mark.parametrize(("before", "states", "end"), WAITS, ids=str)
-def test_a_version_before_the_new_one_is_not_taken_for_it(script, monkeypatch, before, states, end):
-    answers = [(state, int(version)) for state, version in map(str.split, states)]
-    monkeypatch.setattr(sys.modules["kaggle_client"], "status", lambda handle: answers.pop(0))
+def test_a_version_before_the_new_one_is_not_taken_for_it(
+    script, other_client, before, states, end
+):
+    answers = []
+    for state, version in map(str.split, states):
+        there = {"status": state, "current_version_number": int(version)}
+        answers.append("Not Found" if state == "absent" else json.dumps(there))
+    later = other_client(*answers)
     state, version = script.settled(HANDLE, before, 0, 60)
-    assert (f"{state} {version}", answers) == (end, [])
+    assert (f"{state} {version}", later.read_text()) == (end, "")
 
 
 def test_a_kaggle_that_cannot_be_reached(kaggle, folder, publish):

@@ -1,5 +1,6 @@
 """kernels/publish.py and the notebooks: what is wrong is said first, what arrived is compared."""
 
+import importlib.util
 import json
 import os
 import signal
@@ -166,9 +167,9 @@ def test_our_notebooks_can_be_published(script, folder):
     assert metadata["id"].startswith(f"{KAGGLE_OWNER}/")
 
 
-def test_without_the_client_it_names_the_extra(notebook, script, failing, monkeypatch):
+def test_without_the_client_it_names_the_extra(notebook, failing, monkeypatch):
     notebook()
-    monkeypatch.setattr(script.importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     failing("this needs the package 'kaggle': pip install 'fdd[publish]'", "kernels", "--go")
 
 
