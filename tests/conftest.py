@@ -1,4 +1,7 @@
-"""Fixtures: no test touches the user's cache; a release that renders in milliseconds; processes."""
+"""Fixtures: no test touches the user's cache; a release that renders in milliseconds; processes.
+
+And what tests of the scores of codes share.
+"""
 
 import os
 import signal
@@ -99,6 +102,19 @@ def run_python(start_python):
 
 
 @pytest.fixture
+def params():
+    """Three parameters of 500 images."""
+    return np.random.default_rng(1).uniform(-1, 1, size=(500, 3))
+
+
+@pytest.fixture
+def mixed(params):
+    """Codes that know the parameters in part: linear, nonlinear, noise."""
+    noise = np.random.default_rng(2).normal(size=(len(params), 2))
+    return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
+
+
+@pytest.fixture
 def command(tiny, capsys, tmp_path, monkeypatch):
     """command(*arguments) runs it in tmp_path and gives (exit code, output, errors)."""
     monkeypatch.chdir(tmp_path)
@@ -135,3 +151,14 @@ def tree(folder):
         str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None
         for path in folder.rglob("*")
     }
+
+
+def split(array, at):
+    """The rows to fit on and those to score on."""
+    return array[:at], array[at:]
+
+
+def scored(score, codes, params, train=300):
+    """The score of a fit to the first rows on the others."""
+    (x, tx), (y, ty) = split(codes, train), split(params, train)
+    return score(x, y, test=(tx, ty))

@@ -21,18 +21,6 @@ TURN = np.linalg.qr(RNG.normal(size=(3, 3)))[0]
 SQUARE = np.array(list(itertools.product([-1.0, 1.0], repeat=3)) * 3)  # orthogonal columns
 
 
-@pytest.fixture
-def params():
-    return np.random.default_rng(1).uniform(-1, 1, size=(500, 3))
-
-
-@pytest.fixture
-def mixed(params):
-    """Codes that know the parameters in part: linear, nonlinear, noise."""
-    noise = np.random.default_rng(2).normal(size=(500, 2))
-    return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
-
-
 def halves(codes, params, at=300):
     return codes[:at], params[:at], (codes[at:], params[at:])
 

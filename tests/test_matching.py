@@ -6,6 +6,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from conftest import scored, split
 from scipy.optimize import linear_sum_assignment
 from scipy.stats import spearmanr
 from sklearn.cross_decomposition import CCA
@@ -21,27 +22,6 @@ SCORES = {
     "affine": partial(mcc, alignment="affine"),
     "weak": partial(mcc, alignment="weak"),
 }
-
-
-def split(array, at):
-    return array[:at], array[at:]
-
-
-def scored(score, codes, params, train=300):
-    (x, tx), (y, ty) = split(codes, train), split(params, train)
-    return score(x, y, test=(tx, ty))
-
-
-@pytest.fixture
-def params():
-    return np.random.default_rng(1).uniform(-1, 1, size=(500, 3))
-
-
-@pytest.fixture
-def mixed(params):
-    """Codes that know the parameters in part: linear, nonlinear, noise."""
-    noise = np.random.default_rng(2).normal(size=(500, 2))
-    return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
 
 
 def test_examples_in_docstrings():

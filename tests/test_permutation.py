@@ -8,18 +8,6 @@ from benchmarks.statistics import permutation
 from fdd import FddError
 
 
-@pytest.fixture
-def params():
-    return np.random.default_rng(1).uniform(-1, 1, size=(500, 3))
-
-
-@pytest.fixture
-def mixed(params):
-    """Codes that know the parameters in part."""
-    noise = np.random.default_rng(2).normal(size=(500, 2))
-    return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
-
-
 def test_floor_is_the_share_of_draws_that_reach_the_score():
     floor = permutation.floor_of([1.0, 0.0], [[0.5, 0.5], [1.0, 1.5], [0.0, -1.0]])
     np.testing.assert_allclose(floor.p, [0.5, 0.75])

@@ -5,6 +5,7 @@ from functools import partial
 
 import numpy as np
 import pytest
+from conftest import scored, split
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LinearRegression
 from sklearn.metrics import r2_score
@@ -20,27 +21,6 @@ SCORES = {
     "nonlinear_r2": nonlinear_r2,
     "boosting": partial(nonlinear_r2, regressor="boosting"),
 }
-
-
-def split(array, at):
-    return array[:at], array[at:]
-
-
-def scored(score, codes, params, train=300):
-    (x, tx), (y, ty) = split(codes, train), split(params, train)
-    return score(x, y, test=(tx, ty))
-
-
-@pytest.fixture
-def params():
-    return np.random.default_rng(1).uniform(-1, 1, size=(500, 3))
-
-
-@pytest.fixture
-def mixed(params):
-    """Codes that know the parameters in part: linear, nonlinear, noise."""
-    noise = np.random.default_rng(2).normal(size=(500, 2))
-    return np.column_stack([params[:, 0] + params[:, 1], params[:, 2] ** 3, noise])
 
 
 @pytest.mark.parametrize("module", [readout, regressors])
