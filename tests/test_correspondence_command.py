@@ -75,21 +75,33 @@ def score_renderer(name="Renderer", *options):
     return command(model, "--images", 40, "--train-images", 100, *options)
 
 
+@contextlib.contextmanager
+def counting_shards():
+    """Counts how often each file of the cache is opened."""
+    opened, open_memmap = collections.Counter(), np.lib.format.open_memmap
+
+    def counted(path, **options):
+        opened[path] += 1
+        return open_memmap(path, **options)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(np.lib.format, "open_memmap", counted)
+        yield opened
+
+
 @pytest.fixture(scope="module")
 def scored(trained):
-    """What scoring the run says, and how often it opens each split; of few draws, for time."""
-    opened, load = collections.Counter(), fdd.load
-
-    def counted(split, **options):
-        opened[split] += 1
-        return load(split, **options)
-
+    """What scoring the run says, and how often it opens which shards; of few draws, for time."""
     output, errors = io.StringIO(), io.StringIO()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fdd, "load", counted)
-        with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
-            words = [trained, "--images", 60, "--train-images", 120, "--seed", 3]
-            status = correspondence.main([*map(str, words)], QUICK)
+    for split in ("train", "test"):
+        fdd.load(split, version=SMALL.name)  # so that all shards are there
+    words = [trained, "--images", 60, "--train-images", 120, "--seed", 3]
+    with (
+        counting_shards() as opened,
+        contextlib.redirect_stdout(output),
+        contextlib.redirect_stderr(errors),
+    ):
+        status = correspondence.main([*map(str, words)], QUICK)
     assert status == 0, errors.getvalue()
     return output.getvalue(), errors.getvalue(), opened
 
@@ -129,7 +141,12 @@ def test_the_figures_are_pictures_with_something_on_them(trained, name):
 
 
 def test_each_split_is_opened_once(scored):
-    assert scored[2] == {"train": 1, "test": 1}
+    with counting_shards() as opened:
+        for split, rows in (("train", 120), ("test", 60)):
+            images = fdd.load(split, params="raw", version=SMALL.name).read(range(rows))
+            assert len(images) == rows
+    assert len(opened) == 3
+    assert scored[2] == opened
 
 
 @pytest.mark.usefixtures("run")

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from torch.optim.swa_utils import AveragedModel
 
 import fdd
 from benchmarks import reader
@@ -184,15 +185,15 @@ def test_a_run_repeats_to_the_byte_and_its_seed_decides_it(options, tmp_path):
 @pytest.mark.parametrize("precision", ["float32", "bfloat16"])
 def test_an_interrupted_run_goes_on_exactly(options, tmp_path, monkeypatch, precision):
     options = replace(options, precision=precision)
-    learn = Training.learn
+    made, update = [], AveragedModel.update_parameters
 
-    def interrupted(training, *batch):
-        learn(training, *batch)
-        if training.step == 5:
+    def interrupted(average, net):
+        made.append(update(average, net))
+        if len(made) == 5:
             signal.raise_signal(signal.SIGINT)
 
-    with monkeypatch.context() as patch:
-        patch.setattr(Training, "learn", interrupted)
+    with monkeypatch.context() as patch:  # at the end of a step
+        patch.setattr(AveragedModel, "update_parameters", interrupted)
         with pytest.raises(KeyboardInterrupt):
             train(options)
     stopped = content(options.out)[1]
