@@ -174,7 +174,7 @@ QUESTIONS: dict[str, Question] = {
             ),
             "rsa": Description(
                 "RSA",
-                "Do distances between codes rank pairs of images as distances of parameters do?",
+                "Do distances between codes rank pairs of images as those between parameters do?",
             ),
             "distance_correlation": Description(
                 "Distance correlation",
@@ -209,7 +209,7 @@ QUESTIONS: dict[str, Question] = {
             ),
             "modularity": Description(
                 "Modularity",
-                "Does a code inform about one parameter only, in 20 bins? Noise scores high too.",
+                "Does a code depend on one parameter only, in 20 bins? Noise scores high too.",
             ),
             "irs": Description(
                 "IRS",
@@ -292,7 +292,7 @@ QUESTIONS: dict[str, Question] = {
         "worse. p same: the share of random splits of generated and test images into two sets that "
         "are at least as far apart; it is small where generated images differ. FDD-FID, FDD-KID, "
         "precision, recall, density and coverage are taken in the features of the oracle, so they "
-        "do not compare with those of photographs.",
+        "are not comparable with those of photographs.",
         {
             "fdd_fid": Description(
                 "FDD-FID",

@@ -99,7 +99,7 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
                 "single",
                 f"{of}Matrix of correlations of codes with parameters.",
                 f"{of}|correlation| of every code with every parameter on test images. Codes "
-                "that stand for single parameters would give one dark cell a row and a column.",
+                "that stand for single parameters would give one dark cell in each row and column.",
                 png(codes_figure(found)),
             ),
         ]
