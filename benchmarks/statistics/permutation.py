@@ -189,10 +189,10 @@ def pairs_floor(
         one, other, orders = other, one, (order.argsort() for order in orders)
     rows, columns = np.nonzero(one)
     if len(rows) > SPARSE * one.size:
-        null = [np.vdot(one, other[order[:, None], order]) for order in orders]
+        null = [float(np.vdot(one, other[order[:, None], order])) for order in orders]
     else:  # a table of neighbours
         values = one[rows, columns]
-        null = [values @ other[order[rows], order[columns]] for order in orders]
+        null = [float(values @ other[order[rows], order[columns]]) for order in orders]
     return floor_of(_values(score, pairs.codes, pairs.params, None), null)
 
 
