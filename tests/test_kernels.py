@@ -111,7 +111,7 @@ def test_the_auto_encoder(inputs, tmp_path):
     shape = found["table"]["R2 of |a|, kernel"]
     assert shape["chance"] < 0.1 < 0.8 < shape["ceiling"]  # the oracle reads it from 60 images
     assert shape["low"] <= shape["score"] <= shape["high"] < shape["ceiling"]
-    assert found["table"]["found in ten: G(E(x))"]["chance"] == pytest.approx(10 / IMAGES)
+    assert found["table"]["retrieval at 10: G(E(x))"]["chance"] == pytest.approx(10 / IMAGES)
     assert {"scores.png", "codes.png"} <= set(found["figures"])
 
 
@@ -135,7 +135,7 @@ def test_the_experiments_of_2019_without_the_data_set_of_then(inputs, tmp_path):
     assert found["explained"]["fdd-1"] < 0.5 < 0.75 < found["explained"]["stand-in"]
     other, everything, start, mean = found["answers"].values()
     assert mean["MSE"] < 0.7 * start["MSE"] < start["MSE"] < everything["MSE"] < other["MSE"]
-    assert (start["found first"], mean["found first"], other["found first"]) == (1, 1, 0)
+    assert [row["retrieval at 1"] for row in (start, mean, other)] == [1, 1, 0]
     learned, new, _ = np.array(found["curve"]).T
     assert (learned > 0.8).all()
     assert (new < 0.2).all()

@@ -229,7 +229,7 @@ answers = {
     "mean of 64 starts": means,
 }
 table = {
-    name: {"MSE": mse(images), "found first": retrieval(images, truth).top1}
+    name: {"MSE": mse(images), "retrieval at 1": retrieval(images, truth).top1}
     for name, images in answers.items()
 }
 table = pd.DataFrame(table).transpose()
@@ -238,9 +238,9 @@ table.round(3)
 # %% [markdown]
 # The right picture from another start has about twice the MSE of its own blurred mean, and nearly
 # that of the mean of all pictures, which resembles nothing. Both are recognised among all pictures
-# equally often (*found first*, retrieval at 1: the true picture is the nearest). So a model that
-# follows the MSE must blur to reach the minimum. In 2019 that looked like a degenerating model. And
-# a discriminator, which wants grain, pulls the other way.
+# equally often (*retrieval at 1*: how often the true picture is the nearest). So a model that
+# follows the MSE must blur to reach the minimum. In 2019 that looked as if training made the model
+# worse. And a discriminator, which wants grain, pulls the other way.
 #
 # ## Parameters that leave no trace
 #

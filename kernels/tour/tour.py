@@ -183,15 +183,15 @@ pd.DataFrame(table).transpose()
 # The exact symmetries hold to the count, up to points that lie on the edge of a cell (the largest
 # $x$ and $y$ fall one cell down, so a flip can move a few points by a cell). The last one, the sign
 # of $a$ and $b$ together, gives the same attractor with other points on it or, where it is not
-# symmetric itself, the attractor and its half-turn on top of each other. So **the sign that $a$ and
-# $b$ share leaves no trace**, and the starting point leaves hardly any. `params="canonical"` gives
-# what is identifiable: $|a|$ and $\mathrm{sign}(a)\,b$ instead of $a$ and $b$.
+# symmetric itself, the attractor and its 180-degree rotation interleaved. So **the sign that $a$
+# and $b$ share leaves no trace**, and the starting point leaves hardly any. `params="canonical"`
+# gives what is identifiable: $|a|$ and $\mathrm{sign}(a)\,b$ instead of $a$ and $b$.
 #
 # ## How the parameters are distributed
 #
 # They are drawn uniformly and independently, and a draw is kept if at least 15 % of the cells are
-# hit. What is kept is no longer uniform, since small coefficients give orbits that settle on a few
-# points; it is still nearly uncorrelated.
+# occupied. What is kept is no longer uniform, since small coefficients give orbits that settle on a
+# few points; it is still nearly uncorrelated.
 
 # %%
 params = splits["train"].params

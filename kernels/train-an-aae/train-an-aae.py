@@ -157,7 +157,7 @@ chosen = {
     "R2, all four, linear": scores["linear_r2"]["canonical"]["mean"],
     "MCC: a code for a parameter": scores["mcc"]["canonical"],
     "RSA: distances": scores["rsa"]["canonical"],
-    "found in ten: G(E(x))": scores["top10"]["reconstruction"],
+    "retrieval at 10: G(E(x))": scores["top10"]["reconstruction"],
 }
 table = pd.DataFrame(chosen).transpose()[["chance", "score", "low", "high", "ceiling"]]
 table.astype(float).round(3).astype(object).fillna("")  # retrieval has no ceiling here
@@ -179,8 +179,8 @@ for name in ("scores.png", "codes.png"):
 # - **Kernel above linear** means that the codes hold the parameter, but in a nonlinear form.
 # - **MCC** asks whether single codes stand for single parameters. **RSA** asks whether pictures
 #   that are far apart in parameters are far apart in codes.
-# - **Found in ten** (retrieval at 10) says how good the auto-encoder is as such: how often the true
-#   picture is among the ten nearest to its reconstruction.
+# - **Retrieval at 10** says how good the auto-encoder is as such: how often the true picture is
+#   among the ten nearest to its reconstruction.
 #
 # What to look for: a model can reconstruct well (retrieval far above chance) and yet know next to
 # nothing of the parameters except, in part, `|a|`. So "no correspondence", the answer of 2019, is

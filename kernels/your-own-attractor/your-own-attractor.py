@@ -108,7 +108,7 @@ show(fdd.render(params, family="moth", palette="inferno"), 7)
 # ## Choosing ranges
 #
 # Some pictures are nearly empty: their orbit settles on a few points. How many, and where in the
-# ranges? A picture is called full here when 15 % of its cells are hit, the rule of the data set.
+# ranges? A picture is called full here when 15 % of its cells are occupied, the rule of the data.
 
 # %%
 count = 400 if SMALL else 16_000
