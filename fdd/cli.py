@@ -35,7 +35,7 @@ def parser() -> argparse.ArgumentParser:
     )
     commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
 
-    info = commands.add_parser("info", help="say what is there: releases, splits, cache")
+    info = commands.add_parser("info", help="show what is there: releases, splits, cache")
     info.add_argument("--cache", help="cache folder (default: $FDD_DATA, else the user's cache)")
     info.add_argument(
         "--check",
@@ -127,7 +127,7 @@ def parser() -> argparse.ArgumentParser:
     )
     package.add_argument("--version", default=DEFAULT_VERSION, help="release to package")
     package.add_argument(
-        "--images", type=int, help="only the first so many images of each split, for a trial"
+        "--images", type=int, help="only the first IMAGES of each split, for a trial"
     )
     package.add_argument(
         "--wheels",

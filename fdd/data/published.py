@@ -39,7 +39,7 @@ def format_name(params: np.ndarray) -> str:
 
 
 def is_image(path: Path) -> bool:
-    """Whether a path is named like a picture; the hidden files that macOS leaves are none."""
+    """Whether a path is named like a picture; the hidden files that macOS leaves are not."""
     return path.suffix == ".png" and not path.name.startswith(".")
 
 

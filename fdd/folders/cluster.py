@@ -59,7 +59,7 @@ def check_options(workers: int | None, scheduler: str | None, shard: int | None)
 
 @contextmanager
 def client(job: Job, images: int, workers: int | None, scheduler: str | None) -> Iterator[Any]:
-    """The Dask client that is to render so many images, or None for this process.
+    """The Dask client that is to render that many images, or None for this process.
 
     A cluster that was started for it is closed at the end of the block, interrupted or not.
     """

@@ -104,7 +104,7 @@ _MEANINGS = {
     "shortest decimals that give the same float64",
     "preview.png": "A contact sheet of images of the test split",
     "README.md": "What the data set is, how to read it, every column, how it was made, its limits",
-    "LICENSE.txt": "Under which licences the images, the parameters and the code come",
+    "LICENSE.txt": "The licences of the images, the parameters and the code",
     "croissant.json": "The data set described for machines, in the format Croissant 1.1",
     "sha256sums.txt": "The SHA-256 of every other file, for `sha256sum -c sha256sums.txt`",
 }

@@ -85,8 +85,8 @@ def _summary(contents: Contents) -> str:
     return (
         f"{contents.images:,} images of strange attractors, each drawn by an equation from six "
         "numbers that stand beside it at full precision: **every image's true latent vector is "
-        "known**. Did your model find the latent space? Here that question has a number for an "
-        f"answer.\n\nSplits: {splits}. Images: {card.size} x {card.size} pixels, RGB, uint8."
+        "known**. Did your model find the latent space? Here a number answers that question."
+        f"\n\nSplits: {splits}. Images: {card.size} x {card.size} pixels, RGB, uint8."
         + ("" if contents.whole else f"\n\n**This is a part of the release**: the first {part}.")
     )
 
@@ -118,7 +118,7 @@ image, vector = data[0]  # uint8 [{card.size}, {card.size}, 3]; float64 [6]: x0,
 image = fdd.render([0.1, 0.1, -2.0, -1.5, -2.6, 0.9])  # any other vector you like
 ```
 
-`data` goes into a `torch.utils.data.DataLoader` as it is. On Kaggle the attached data set is read
+`data` works in a `torch.utils.data.DataLoader` as it is. On Kaggle the attached data set is read
 where it lies, and `root="FOLDER"` in place of `source="kaggle"` opens a folder that you have.
 {offline}
 Without it, the Parquet files have Hugging Face's layout for images:
@@ -198,9 +198,9 @@ def _drawing(contents: Contents) -> str:
     x' = sin(b y) + c sin(b x)
     y' = sin(a x) + d sin(a y)
 
-1. The trajectory of {card.points:,} points, the starting point `(x0, y0)` counted, in float64 with
-   a correctly rounded sine and no fused multiply-add: the same bits on every processor. The map is
-   chaotic; a last bit anywhere gives another image after 50 steps.
+1. The trajectory of {card.points:,} points, including the starting point `(x0, y0)`, in float64
+   with a correctly rounded sine and no fused multiply-add: the same bits on every processor. The
+   map is chaotic: a change in the last bit anywhere gives another image after 50 steps.
 2. Visits are counted on a grid of {card.size} x {card.size} over the trajectory's own bounding box.
    An image shows shape, not scale.
 3. Counts are equalised over the occupied cells (their histogram becomes uniform) and coloured with
@@ -213,8 +213,8 @@ def _drawing(contents: Contents) -> str:
 Image `i` of a split takes the first candidate of its own random stream (Philox, keyed by the names
 of version and split, counted by `i`) that occupies at least {card.occupied_percent} % of the
 pixels. Candidates are independent and uniform: `x0`, `y0` in [-1, 1], `a`, `b`, `c`, `d` in
-[-3, 3]. What passes is no longer uniform: small `|a|`, `|b|`, `|c|`, `|d|` make orbits that settle
-on a few points.
+[-3, 3]. The accepted vectors are no longer uniform: small `|a|`, `|b|`, `|c|`, `|d|` give orbits
+that settle on a few points.
 
 {DENSITIES.get(card.name, "")}""".rstrip()
 
@@ -225,19 +225,19 @@ _SYMMETRIES = """\
 | change of the vector | effect on the image | kind |
 |---|---|---|
 | `(x0, y0) -> (-x0, -y0)` | rotated by 180 degrees | exact |
-| `(x0, a, c) <-> (y0, b, d)` | mirrored at the diagonal y = x | exact |
+| `(x0, a, c) <-> (y0, b, d)` | mirrored about the diagonal y = x | exact |
 | `(a, b, c, d) -> (-a, -b, -c, -d)`, `y0 -> -y0` | flipped top to bottom | exact |
 | `(a, b) -> (-a, -b)` | the same attractor, or it interleaved with its rotation | in distribution |
 | `x0`, `y0` moved | the same attractor for most parameters | in distribution |
 
-So the signs of `a` and `b` and the starting point cannot be read from an image by anyone; `|a|` and
-`sign(a) b` can. `fdd.load(..., params="canonical")` gives those. Exact means equal counts up to
-points on the edge of a cell."""
+So nobody can read the signs of `a` and `b` and the starting point from an image; `|a|` and
+`sign(a) b` are identifiable. `fdd.load(..., params="canonical")` gives those. Exact means equal
+counts, up to points on the edge of a cell."""
 
 _LIMITS = """\
 ## Limits
 
-- The occupancy rule is part of the release: these are not all attractors of the map.
+- The rule of acceptance is part of the release: these are not all attractors of the map.
 - Near-periodic orbits are kept when they occupy enough pixels, so some images show dotted curves.
 - One vector, one image: there is no nuisance variation unless you add it (other starting points
   do).

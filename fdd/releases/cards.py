@@ -31,7 +31,7 @@ class Release:
 
     @property
     def occupied_cells(self) -> int:
-        """An image is kept when it occupies at least so many cells."""
+        """An image is kept when it occupies at least this many cells."""
         return -(-self.occupied_percent * self.size**2 // 100)
 
     def drawing(self, output: str = "rgb", palette: str = "kbc") -> Drawing:

@@ -124,7 +124,7 @@ def _workers(rows: int, threads: int | None) -> int:
 
 
 def _in_threads(work: Callable[[slice], None], total: int, rows: int, workers: int) -> None:
-    """Calls work(block) for blocks of so many of all rows, from several threads.
+    """Calls work(block) for blocks of `rows` of all `total` rows, from several threads.
 
     After an error or an interruption the other threads stop at their next block.
     """
@@ -319,7 +319,7 @@ def _compile(call: Any, arguments: tuple[Any, ...]) -> None:
 
 
 def compile_for(family: str, size: int, points: int) -> None:
-    """Compiles what draws, and then what selects, images of that size and so many points."""
+    """Compiles what draws, and then what selects, images of that size, of that many points."""
     drawing = Drawing(family, size, points)
     _compile(*_kernel_call(drawing))
     if points <= STORED:

@@ -66,7 +66,7 @@ class Plan:
 
 
 def plan(gpu: Gpu, drawing: Drawing, images: int, memory: int | None) -> Plan:
-    """The plan for so many images and at most `memory` bytes, by default half of what is free.
+    """The plan for that many images and at most `memory` bytes, by default half of what is free.
 
     If there is shading, counts that wait for it get up to a quarter and the levels of the blocks
     that shade up to an eighth; trajectories get the rest. Where storing whole trajectories would

@@ -1,6 +1,6 @@
 """The first images of a machine: drawn without compiled code, while another process compiles it.
 
-numba takes ten seconds for the kernel, once on a machine; the reference draws an image in one or
+numba takes ten seconds for the kernel, once per machine; the reference draws an image in one or
 two. So a small call is drawn by the reference, to the same bytes, and the kernel is compiled beside
 it into numba's cache, where later calls and later processes find it. That process ends with ours.
 """
@@ -37,7 +37,7 @@ _compiling: Any = None
 
 
 def draws(drawing: Drawing, rows: int) -> bool:
-    """Whether a call of so many rows, for which no code is compiled yet, is drawn by the reference.
+    """Whether a call of `rows` rows, for which no code is compiled yet, is drawn by the reference.
 
     If so, another process begins to compile.
     """
