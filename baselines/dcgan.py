@@ -66,7 +66,7 @@ class Config(RunConfig):
     mapping_layers: Layers = 0
     """Layers between the code and the generator of 2019, as in StyleGAN; 2019 had none."""
     batch_norm_eps: Positive = 0.5
-    """BatchNorm's epsilon, tuned for these images: so large a one normalises little."""
+    """BatchNorm's epsilon, tuned for these images: one this large normalises little."""
     leaky_slope: NotNegative = 1e-6
     """Slope of LeakyReLU below zero."""
     lr_generator: Positive = 1e-3

@@ -99,7 +99,7 @@ class Options:
             raise FddError(f"rows={self.rows} must name at least 2 images")
 
     def images(self, available: int) -> tuple[int, ...]:
-        """The rows to pass, of so many; FddError if one of them is not there."""
+        """The rows to pass, out of that many; FddError if one of them is not there."""
         rows = self.rows or tuple(range(self.stations))
         for row in rows:
             whole_number("rows", row, 0, available - 1)
@@ -280,7 +280,7 @@ def save_gif(pictures: Sequence[Images], target: Path) -> None:
 def interpolate(options: Options) -> list[str]:
     """Draw the path and write it; lines that say what was written and found.
 
-    FddError for an option out of its range, a folder that is no run, a model that cannot do it.
+    FddError for an option out of its range, a folder that is not a run, a model that cannot do it.
     """
     options.check()
     model = load_run(options.run, options.device, options.checkpoint)

@@ -42,7 +42,7 @@ class Config(dcgan.Config):
     """Weight of the adversarial term; 0 trains the generator on the correspondence alone."""
     vector: Literal["scaled", "canonical"] = "scaled"
     """The v that stands for an image: (x0, y0, a/3, b/3, c/3, d/3) as in 2019, or the same with
-    (-1 + 2|a|/3, sign(a) b/3) for a and b, since an image does not tell their common sign."""
+    (-1 + 2|a|/3, sign(a) b/3) for a and b, since an image does not show their common sign."""
     noise: Literal["normal", "vectors"] = "normal"
     """What the discriminator sees images of: z ~ N(0, 1) as in 2019, or the v of the batch."""
 

@@ -137,7 +137,7 @@ def choices(values: Values) -> tuple[Any, ...]:
 def parse_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, Values]:
     """What the options in `settings`, texts NAME=VALUES, may be, by name.
 
-    FddError for a text that is none, an option that `config` has not or that is given twice, and
+    FddError for a text of another form, an option that `config` lacks or that is given twice, and
     what `parse_values` refuses.
     """
     kinds = get_type_hints(type(config))
@@ -167,8 +167,8 @@ def make_plan(
 ) -> Plan:
     """The sweep that these arguments of the command ask for. Writes nothing.
 
-    FddError for what is unknown, twice, empty or out of range, each value beside the first of the
-    other options; for a grid of ranges; where nothing varies; for data that cannot be opened.
+    FddError for what is unknown, given twice, empty or out of range, each value beside the first of
+    the other options; for a grid of ranges; where nothing varies; for data that cannot be opened.
     """
     known("baseline", baseline, BASELINES)
     module = import_module(BASELINES[baseline][0])
@@ -485,7 +485,7 @@ class Arguments:
     ] = None
 
 
-@command(stopped="stopped; the same command goes on")
+@command(stopped="stopped; run the same command again to go on")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says.
 
@@ -505,7 +505,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"trial {number}: {reason}")
     if len(table) < plan.trials:
         ended = f"{len(table)} of {plan.trials} trials"
-        print(f"stopped after {ended}; the same command goes on", file=sys.stderr)
+        print(f"stopped after {ended}; run the same command again to go on", file=sys.stderr)
         return 130
     print(f"best: {out / table['folder'][0]}; see also {out / 'trials.csv'}, {out / 'scores.png'}")
     return 0

@@ -33,14 +33,14 @@ MODULES = [
     [
         (FddError("size=1 must be a whole number from 2 to 4096"), 2, "error: size=1 must be "),
         (PermissionError(13, "Permission denied", "/no"), 2, "error: [Errno 13] Permission denied"),
-        (KeyboardInterrupt(), 130, "stopped; the same command goes on\n"),
+        (KeyboardInterrupt(), 130, "stopped; run the same command again to go on\n"),
         (BrokenPipeError(), 1, ""),
     ],
 )
 def test_a_command_ends_with_one_line_and_a_status(ending, status, said):
     program = (
         "import sys\nfrom fdd.commands import command\nfrom fdd import FddError\n"
-        "@command(stopped='stopped; the same command goes on')\n"
+        "@command(stopped='stopped; run the same command again to go on')\n"
         f"def main():\n    raise {ending!r}\nsys.exit(main())"
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)

@@ -165,7 +165,7 @@ def test_an_entry_that_is_no_picture_in_the_folder(photographs, tmp_path, refuse
     names = tmp_path / "out.txt"
     names.write_text("camera.png\nrocket.jpg\n")
     refused(
-        f"exclude='{names}' names 'rocket.jpg', which is no picture in the folder; "
+        f"exclude='{names}' names 'rocket.jpg', which is not a picture in the folder; "
         "write names relative to it, one per line",
         photographs,
         16,

@@ -106,7 +106,7 @@ def remove(name):
     ("damage", "message"),
     [
         (shutil.rmtree, "there is no such folder"),
-        (remove("config.json"), "config.json is missing, so this is no run"),
+        (remove("config.json"), "config.json is missing, so this is not a run"),
         (
             write("config.json", b"{"),
             "config.json cannot be read: Expecting property name enclosed in double quotes: "

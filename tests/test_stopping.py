@@ -122,7 +122,7 @@ def test_a_collapse_is_three_checkpoints_in_a_row_below_three_tenths(what):
     assert verdicts[6] == (
         "collapse: at 3 checkpoints in a row samples had less than 30% of the diversity or "
         "sharpness they once had; the best checkpoint is that of step 0 (score 0); "
-        "--no-stop-on-collapse goes on"
+        "--no-stop-on-collapse trains on"
     )
     assert memory.verdict(dataclasses.replace(OPTIONS, stop_on_collapse=False)) is None
 
@@ -206,7 +206,7 @@ def test_a_run_that_collapses_stops_says_so_and_keeps_its_best(command, tmp_path
     assert output.splitlines()[-1] == (
         "stopped at step 7: collapse: at 3 checkpoints in a row samples had less than 30% of the "
         f"diversity or sharpness they once had; the best checkpoint is that of step {best} "
-        f"(score {max(scores):.4g}); --no-stop-on-collapse goes on"
+        f"(score {max(scores):.4g}); --no-stop-on-collapse trains on"
     )
     codes = np.random.default_rng(0).normal(size=(4, 6))
     flat, good = (

@@ -351,7 +351,7 @@ def test_ctrl_c_and_more_trials_end_as_one_sweep_without(sweep, at_step):
     at_step(3, lambda: signal.raise_signal(signal.SIGINT))
     status, _, errors = sweep(*ACTING, "--out", "parts")
     assert status == 130
-    assert errors.endswith("stopped after 1 of 3 trials; the same command goes on\n")
+    assert errors.endswith("stopped after 1 of 3 trials; run the same command again to go on\n")
     assert [row["number"] for row in rows("parts")] == ["0"]
     assert load_state(Path("parts/trial-0001"))["step"] == 3
     assert sweep(*ACTING, "--out", "parts")[0] == 0
@@ -392,7 +392,7 @@ sweep.main(sys.argv[1:])
         patch.setattr(optuna.Study, "add_trial", stop)
         status, _, errors = sweep(*ACTING, "--out", "killed")
     assert status == 130
-    assert errors.endswith("stopped; the same command goes on\n")
+    assert errors.endswith("stopped; run the same command again to go on\n")
     assert sweep(*ACTING, "--out", "killed")[0] == 0
     assert sweep(*ACTING, "--out", "whole")[0] == 0
     assert result("killed") == result("whole")

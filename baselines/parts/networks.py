@@ -190,7 +190,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def without_averages(network: nn.Module) -> Iterator[None]:
-    """Inside, BatchNorm normalises by the batch as ever but leaves its running averages alone."""
+    """Inside, BatchNorm normalises by the batch as usual but leaves its running averages alone."""
     layers = [layer for layer in network.modules() if isinstance(layer, nn.BatchNorm2d)]
     for layer in layers:
         layer.track_running_stats = False

@@ -53,7 +53,7 @@ def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictu
     on white; of an animation the first frame. `exclude` names pictures to leave out, one per
     line, relative to the folder; empty lines and those that begin with # are skipped.
 
-    FddError for a folder without pictures, a file that is no picture (by name: exclude it), an
+    FddError for a folder without pictures, a file that is not a picture (by name: exclude it), an
     entry of `exclude` that is not there.
     """
     if not folder.is_dir():
@@ -82,7 +82,7 @@ def _excluded(exclude: Path, names: list[str]) -> set[str]:
     unknown = sorted(wanted - set(names))
     if unknown:
         raise FddError(
-            f"exclude='{exclude}' names {unknown[0]!r}, which is no picture in the folder; "
+            f"exclude='{exclude}' names {unknown[0]!r}, which is not a picture in the folder; "
             "write names relative to it, one per line"
         )
     return wanted

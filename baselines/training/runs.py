@@ -42,7 +42,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not folder.is_dir():
         raise FddError(f"run folder '{folder}': there is no such folder")
     if not path.is_file():
-        raise FddError(f"run folder '{folder}': config.json is missing, so this is no run")
+        raise FddError(f"run folder '{folder}': config.json is missing, so this is not a run")
     try:
         config = json.loads(path.read_text())
     except (OSError, RecursionError, ValueError) as error:

@@ -103,7 +103,7 @@ class EarlyStopping:
         if config.stop_on_collapse and self.collapsed >= IN_A_ROW:
             return (
                 f"collapse: at {IN_A_ROW} checkpoints in a row samples had less than {LOST:.0%} of "
-                f"the diversity or sharpness they once had; {best}; --no-stop-on-collapse goes on"
+                f"the diversity or sharpness they once had; {best}; --no-stop-on-collapse trains on"
             )
         if config.patience and self.waited >= config.patience:
             return f"no better score for {self.waited} checkpoints; {best}"
