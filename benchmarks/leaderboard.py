@@ -79,8 +79,8 @@ def leaderboard(
 
     Raises
     ------
-    FddError : for a file that is no result, was not made as the first one was, or is there twice;
-        for a column that no file has; for a model that has the same seed twice.
+    FddError : for a file that is not a result, was not made as the first one was, or is there
+        twice; for a column that no file has; for a model that has the same seed twice.
     """
     if not files:
         raise FddError("files is empty: give at least one result file")

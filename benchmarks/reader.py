@@ -1,6 +1,6 @@
 """A supervised reader: a small residual network that learns to read the parameters from images.
 
-It trains on an endless stream and sees no image twice. What it reads is a lower bound of what can
+It trains on an endless stream and sees no image twice. What it reads is a lower bound on what can
 be known from an image: trained on more images, it reads more. `load_reader` of
 `benchmarks.oracle.network` opens it.
 """
@@ -327,7 +327,7 @@ def saved_state(options: Options) -> dict[str, Any]:
     return state
 
 
-@command(stopped="stopped; the same command goes on where it was")
+@command(stopped="stopped; run the same command again to go on")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
     for package in ("torch", "safetensors"):

@@ -38,9 +38,9 @@ CODES = 32
 def references(data: Data, seed: int = 0) -> dict[str, StoredCodes]:
     """Codes without a model, by name.
 
-    identity: canonical a', b', c, d. rotated: the same, standardised and turned by a random
-    rotation. noise: normal numbers. pixels: 32 principal components of the pixels. network:
-    channels of an untrained convolutional network. oracle: what the oracle reads, if there is one.
+    identity: canonical a', b', c, d. rotated: the same, standardised and rotated at random.
+    noise: normal numbers. pixels: 32 principal components of the pixels. network: channels of an
+    untrained convolutional network. oracle: what the oracle reads, if there is one.
     """
     (train, train_params), (test, params) = data.train, data.test
     rng = np.random.default_rng(seed)

@@ -88,8 +88,8 @@ def score_models(
     versions = dict.fromkeys(about["data_version"] for about in abouts)
     if len(versions) > 1:
         raise FddError(
-            f"the models are of the releases {', '.join(versions)}, whose scores do not compare: "
-            "give those of one, or choose with data"
+            f"the models are of the releases {', '.join(versions)}, whose scores are not "
+            "comparable: give those of one, or choose with data"
         )
     found = []
     for model, about in zip(models, abouts, strict=True):
@@ -130,7 +130,7 @@ def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> s
     return f"{headline(results)}\nindex.html, results.csv, results.json and figures: {options.out}"
 
 
-@command(stopped="stopped; the same command goes on from the last model scored")
+@command(stopped="stopped; run the same command again to go on from the last model scored")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
     tyro = require("tyro")

@@ -384,20 +384,20 @@ CELLS = "must be an object of cells, with 'score' in each"
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ("{", " is no strict JSON: Expecting property name enclosed in double quotes: line 1"),
-        ("[]", " is no result file: it holds no JSON object"),
-        ("[" * 200_000, " is no strict JSON: "),
-        ('{"a": NaN}', " is no strict JSON: Out of range float values"),
-        ('{"a": 1e999}', " is no strict JSON: Out of range float values"),
-        ('{"a": "\\ud800"}', " is no strict JSON: 'utf-8' codec can't encode"),
-        *((broken(key), f" is no result file: it lacks '{key}'") for key in KEYS),
-        (result(scores={}), " is no result file: it has no scores"),
-        (broken("settings", value=[]), " is no result file: settings=[]"),
-        (broken("config", value=3), " is no result file: config=3"),
-        (broken("deviations", value=[1]), " is no result file: 1 is no printable text"),
+        ("{", " is not strict JSON: Expecting property name enclosed in double quotes: line 1"),
+        ("[]", " is not a result file: it holds no JSON object"),
+        ("[" * 200_000, " is not strict JSON: "),
+        ('{"a": NaN}', " is not strict JSON: Out of range float values"),
+        ('{"a": 1e999}', " is not strict JSON: Out of range float values"),
+        ('{"a": "\\ud800"}', " is not strict JSON: 'utf-8' codec can't encode"),
+        *((broken(key), f" is not a result file: it lacks '{key}'") for key in KEYS),
+        (result(scores={}), " is not a result file: it has no scores"),
+        (broken("settings", value=[]), " is not a result file: settings=[]"),
+        (broken("config", value=3), " is not a result file: config=3"),
+        (broken("deviations", value=[1]), " is not a result file: 1 is not printable text"),
         (
             broken("protocol", value="\x1b[2J"),
-            r" is no result file: '\x1b[2J' is no printable text",
+            r" is not a result file: '\x1b[2J' is not printable text",
         ),
         *(
             (broken("name", value=name), f": name={name!r:.40} must be a {NAME}")
@@ -440,4 +440,4 @@ def test_what_cannot_be_read_is_refused(tmp_path):
     refused(f"'{none}' cannot be read: No such file or directory", [none])
     refused(f"'{tmp_path}' cannot be read: Is a directory", [tmp_path])
     (large,) = write(tmp_path, large=json.dumps(result()) + " " * 20_000_000)
-    refused(f"'{large}' has more than 20 MB: that is no result file", [large])
+    refused(f"'{large}' has more than 20 MB: that is not a result file", [large])

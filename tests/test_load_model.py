@@ -236,7 +236,7 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path):
     (tmp_path / "weights.pt").write_bytes(b"")
     for path in (tmp_path, tmp_path / "weights.pt", tmp_path / "none", "a:b:c", "a b:c", "", "x."):
         message = (
-            f"'{path}' is no model: it must be a run folder (with config.json), a folder with "
+            f"'{path}' is not a model: it must be a run folder (with config.json), a folder with "
             "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
             "package.module:attribute"
         )

@@ -123,7 +123,7 @@ def test_models_of_several_releases_are_refused_before_anything_is_scored(models
     with pytest.raises(FddError) as caught:
         report.score_models(models, bench)
     assert str(caught.value) == (
-        "the models are of the releases mini-1, fdd-1, whose scores do not compare: "
+        "the models are of the releases mini-1, fdd-1, whose scores are not comparable: "
         "give those of one, or choose with data"
     )
     assert bench.scored == []
@@ -169,7 +169,7 @@ def test_whoever_stops_the_command_is_told_that_it_can_go_on(models, capsys, mon
 
     monkeypatch.setattr("tyro.cli", stopped)
     assert report.main(models) == 130
-    end = "stopped; the same command goes on from the last model scored\n"
+    end = "stopped; run the same command again to go on from the last model scored\n"
     assert capsys.readouterr().err == end
 
 

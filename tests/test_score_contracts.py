@@ -1079,7 +1079,7 @@ def test_images_that_do_not_belong_together_or_are_too_few_are_named(case):
 
 @arguments({name: case for name, case in OF_PIXELS.items() if "counts" not in case.arrays})
 def test_pixels_that_are_no_pixels_are_named(case, name):
-    message = f"{name} has pixels beyond 1e100 in size: that is no image"
+    message = f"{name} has pixels beyond 1e100 in size: that is not an image"
     refused(message, case, case.arrays | {name: case.arrays[name] * 1e150})
 
 

@@ -198,7 +198,7 @@ READERS = {
     "run/train.npy": (load_model, "train.npy' must be a .npy file of numbers, without pickle: "),
     "run/encoder.onnx": (load_model, "encoder.onnx' cannot be run by onnxruntime: "),
     "run/manifest.json": (generate.check, "manifest.json' is not one that generate wrote; "),
-    "run/scores.json": (lambda run: read_results([run / "scores.json"]), "is no strict JSON: "),
+    "run/scores.json": (lambda run: read_results([run / "scores.json"]), "is not strict JSON: "),
     "run/a.png": (lambda run: read_pictures(run, 16), "cannot identify image file"),
     "run/0_0_1_2_3_4.png": (
         lambda run: published.read_image(run / "0_0_1_2_3_4.png", 128),

@@ -105,7 +105,7 @@ def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
     if ATTRIBUTE.fullmatch(str(path)) and not place.exists():
         return "attribute", []
     raise FddError(
-        f"'{path}' is no model: it must be a run folder (with config.json), a folder with "
+        f"'{path}' is not a model: it must be a run folder (with config.json), a folder with "
         "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
         "package.module:attribute"
     )

@@ -44,7 +44,7 @@ def dci(
     regressor : "boosting": histogram gradient boosting as in `nonlinear_r2`; importance is the
         rise of the held-out squared error when a code is permuted. "lasso": penalty chosen by
         5-fold cross-validation; importance is |coefficient| of standardised codes.
-    max_rows : codes are permuted on at most so many held-out rows, drawn by `seed`
+    max_rows : codes are permuted on at most this many held-out rows, drawn by `seed`
     seed : of folds, fits and permutations
 
     Returns
@@ -56,7 +56,7 @@ def dci(
 
     A parameter is known where a permutation test of the held-out predictions (at least 999
     draws, level 0.05 / D) tells its R2 from chance. Only known parameters count for the first
-    three: the importances of a fit to noise are no evidence, and can look perfect. So the scores
+    three: the importances of a fit to noise are not evidence, and can look perfect. So the scores
     have no chance level, but are None: completeness and explicitness where no parameter is known,
     disentanglement where fewer than two are, and completeness where fewer than two codes vary.
     What the importances of a fit to noise give is the permutation baseline of a result
@@ -66,7 +66,7 @@ def dci(
     -----
     Regressors differ, so report two: of six parameters in 32 codes, tanh(W v) with random W and
     some noise, "boosting" has disentanglement 0.5 and completeness 0.3, "lasso" 0.15 and 0.09. A
-    rotated code scores low for both (0 for two parameters turned by 45 degrees) and 1 for
+    rotated code scores low for both (0 for two parameters rotated by 45 degrees) and 1 for
     explicitness. A duplicated code shares the importance of its twin, which costs completeness;
     noise codes raise completeness, whose unit is log K. Correlated parameters blur all three. Which
     parameters are known decides what disentanglement means: compare it only where they are the

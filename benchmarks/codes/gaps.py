@@ -34,7 +34,7 @@ def sap(codes: ArrayLike, params: ArrayLike, test: Test = None) -> float:
     -----
     Unchanged by permuting, scaling, shifting and flipping codes and parameters, and by constant
     codes. Correlated parameters lower it: with r between two, a perfect code gets 1 - r^2. A code
-    that occurs twice makes it 0, as does a turn by 45 degrees. A code for two parameters costs
+    that occurs twice makes it 0, as does a rotation by 45 degrees. A code for two parameters costs
     nothing, a code that is even in a parameter (its square) is not seen. Kumar, Sattigeri and
     Balakrishnan, Variational inference of disentangled latent concepts from unlabeled
     observations, 2018, section 3.
@@ -79,7 +79,7 @@ def mi_gap(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed: int = 0) ->
     -----
     Unchanged by permuting, scaling, shifting and flipping codes and parameters and by constant
     codes, and nearly by other one-to-one changes of single codes. Dependent parameters lower it. A
-    code that occurs twice makes it 0, as does a turn by 45 degrees. A code for two parameters
+    code that occurs twice makes it 0, as does a rotation by 45 degrees. A code for two parameters
     costs nothing. Chen, Li, Grosse and Duvenaud, Isolating sources of disentanglement in
     variational autoencoders, 2018, for the gap; Kraskov et al., 2004, for the estimate.
 
@@ -120,8 +120,8 @@ def mig(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     Notes
     -----
     Unchanged by permuting codes and by any increasing change of single codes and parameters; by
-    flipping them where bins divide N. A code that occurs twice makes it 0, as does a turn by 45
-    degrees. A code for two parameters costs nothing. Chen, Li, Grosse and Duvenaud, Isolating
+    flipping them where bins divide N. A code that occurs twice makes it 0, as does a rotation by
+    45 degrees. A code for two parameters costs nothing. Chen, Li, Grosse and Duvenaud, Isolating
     sources of disentanglement in variational autoencoders, 2018, equation 6; their bins are of
     equal width.
 
@@ -160,7 +160,7 @@ def modularity(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     -----
     Unchanged by permuting codes, by constant codes and by any increasing change of single codes and
     parameters; by flipping them where bins divide N. A parameter that no code knows costs nothing,
-    nor do many codes for one. A turn by 45 degrees makes it 0 for two parameters. Ridgeway and
+    nor do many codes for one. A rotation by 45 degrees makes it 0 for two parameters. Ridgeway and
     Mozer, Learning deep disentangled embeddings with the f-statistic loss, 2018, section 3.1.
 
     Examples

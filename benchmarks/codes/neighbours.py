@@ -20,9 +20,9 @@ Rows = NDArray[np.intp]
 
 TIE = 1e-12  # squared distances that agree to this share of themselves are equal
 ROUNDING = 1e-9  # of squared distances, by the largest square of a centred row
-TREE_COLUMNS = 10  # up to so many, a tree is faster than all distances of 10,000 rows
+TREE_COLUMNS = 10  # up to this many, a tree is faster than all distances of 10,000 rows
 LEAF = 32  # rows in a leaf of it: the fastest of 10, 16 and 32
-FEW = 64  # up to so many neighbours, counting is faster than sorting
+FEW = 64  # up to this many neighbours, counting is faster than sorting
 
 
 def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:

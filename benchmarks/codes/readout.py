@@ -90,7 +90,7 @@ def nonlinear_r2(
     ----------
     codes, params, test, seed : as for `linear_r2`, and so is the cross-validation without `test`
     regressor : "kernel", "boosting" or "neighbours"
-    max_rows : "kernel" is fitted on at most so many rows; its time grows as their cube
+    max_rows : "kernel" is fitted on at most this many rows; its time grows as their cube
 
     Returns
     -------

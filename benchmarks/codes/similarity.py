@@ -227,7 +227,7 @@ def _centred_table(table: Floats) -> Floats:
 
 
 def _pairs(codes: ArrayLike, params: ArrayLike, rows: int) -> tuple[Floats, Floats]:
-    """`check_pairs`, for a score that needs so many rows."""
+    """`check_pairs`, for a score that needs at least this many rows."""
     x, y = matrix("codes", codes, rows), targets("params", params, rows)
     same(("codes", len(x)), ("params", len(y)), "rows")
     return x, y

@@ -64,7 +64,7 @@ def enough(name: str, images: NDArray[Any], rows: int) -> None:
     if len(images) < rows:
         raise FddError(f"{name} has {len(images)} images: it must have at least {rows}")
     if max(float(images.max()), -float(images.min())) > LARGEST:
-        raise FddError(f"{name} has pixels beyond 1e100 in size: that is no image")
+        raise FddError(f"{name} has pixels beyond 1e100 in size: that is not an image")
 
 
 def comparable(a: NDArray[Any], b: NDArray[Any], data_range: float) -> None:

@@ -1,8 +1,8 @@
 """Do generated images, as a set, look like real ones? Scores of features [N, F] and [M, F].
 
 No row belongs to a row of the other set. The features come from a frozen network or from
-`benchmarks.images.features`. Scores compare only with scores of the same features, and never with
-published ones, whose features are those of Inception.
+`benchmarks.images.features`. Scores are comparable only with scores of the same features, and
+never with published ones, whose features are those of Inception.
 """
 
 from __future__ import annotations

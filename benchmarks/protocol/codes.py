@@ -198,7 +198,7 @@ def _ranked(coded: Coded) -> Coded:
 
 
 def _of_set(coded: Coded, kind: str, rows: int | None) -> Coded:
-    """The same with the parameters of one set, and with at most so many test rows."""
+    """The same with the parameters of one set, and with at most this many test rows."""
     (codes, params), (new, truth), columns = coded.fit, coded.test, SETS[kind]
     return Coded((codes, params[:, columns]), (new[:rows], truth[:rows][:, columns]))
 

@@ -55,7 +55,7 @@ class Description:
         return self.best == 1 and not self.near
 
     def written(self, value: float, decimals: int = 3) -> str:
-        """A value of this score as text: so many decimals, or three digits if tiny or large."""
+        """A value of this score as text: that many decimals, or three digits if tiny or large."""
         size = abs(value)
         if size == 0 or 0.01 <= size < 10 or (self.bounded and size < 1e6):
             return f"{round(value, decimals) + 0:.{decimals}f}"  # + 0 makes -0.0 a plain 0.0

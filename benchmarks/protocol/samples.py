@@ -42,8 +42,8 @@ def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
     Returns
     -------
     {score: {"samples": Cell}}. Intervals are over halves of both sets. "chance" is what images of
-    random pixels get; that is no null hypothesis, so there is no p. "p_same" is the p-value of the
-    hypothesis that made and real images come from one distribution, from "draws" random deals
+    random pixels get; that is not a null hypothesis, so there is no p. "p_same" is the p-value of
+    the hypothesis that made and real images come from one distribution, from "draws" random deals
     (`benchmarks.images.pooled`).
     """
     (others, params), images = data.train, data.test[0]

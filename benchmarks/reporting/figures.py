@@ -32,7 +32,7 @@ IN_FULL = 3
 IN_ROWS = 12
 """Runs that get rows in the figures of images."""
 POINTS = 200
-"""Points of a training curve; of more values, the means of so many equal parts."""
+"""Points of a training curve; more values are averaged in this many equal parts."""
 WATCHED = (" mean", " std", " cv", " norm")
 """Endings of columns of metrics.csv that are neither losses nor scores."""
 PATH = {"FD path": "FD", "G path": "G"}

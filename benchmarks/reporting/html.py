@@ -30,7 +30,7 @@ from benchmarks.statistics.arrays import require
 WEAK = 0.05
 """A score with a larger p is shown as no better than chance."""
 BESIDE_ONE_ANOTHER = 5
-"""At most so many columns has a table that stands beside another one."""
+"""A table that stands beside another one has at most this many columns."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ SAME = ("protocol", "data_version", "settings", "deviations")
 def read_results(paths: Sequence[Path]) -> dict[Path, Result]:
     """Result files by path, in that order.
 
-    FddError for one that is no result, was not made as the first one was, or is there twice.
+    FddError for one that is not a result, was not made as the first one was, or is there twice.
     """
     results: dict[Path, Result] = {}
     for path in paths:
@@ -59,27 +59,27 @@ def read_result(path: Path) -> Result:
     except OSError as error:
         raise FddError(f"'{path}' cannot be read: {error.strerror or error}") from error
     if len(content) > LIMIT:
-        raise FddError(f"'{path}' has more than {LIMIT // 10**6} MB: that is no result file")
+        raise FddError(f"'{path}' has more than {LIMIT // 10**6} MB: that is not a result file")
     try:
         result = json.loads(content)
         json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise FddError(f"'{path}' is no strict JSON: {error}") from error
+        raise FddError(f"'{path}' is not strict JSON: {error}") from error
     if not isinstance(result, dict):
-        raise FddError(f"'{path}' is no result file: it holds no JSON object")
+        raise FddError(f"'{path}' is not a result file: it holds no JSON object")
     for key, kind in KEYS.items():
         if key not in result:
-            raise FddError(f"'{path}' is no result file: it lacks {key!r}")
+            raise FddError(f"'{path}' is not a result file: it lacks {key!r}")
         if not isinstance(result[key], kind):
-            raise FddError(f"'{path}' is no result file: {key}={result[key]!r:.40}")
+            raise FddError(f"'{path}' is not a result file: {key}={result[key]!r:.40}")
     said = (result["protocol"], result["data_version"], *result["deviations"], *result["settings"])
     for text in said:
         if not isinstance(text, str) or not text.isprintable():
-            raise FddError(f"'{path}' is no result file: {text!r:.40} is no printable text")
+            raise FddError(f"'{path}' is not a result file: {text!r:.40} is not printable text")
     if not _plain(result["name"]):
         raise FddError(f"'{path}': name={result['name']!r:.40} must be a {NAME}")
     if not result["scores"]:
-        raise FddError(f"'{path}' is no result file: it has no scores")
+        raise FddError(f"'{path}' is not a result file: it has no scores")
     scores = {name: _cells(path, (name,), sets) for name, sets in result["scores"].items()}
     return result | {"scores": scores}
 

@@ -111,7 +111,7 @@ def rows_of(runs: Sequence[Run], places: Sequence[Place]) -> list[Row]:
 
 
 def seed_notes(seeds: Sequence[int]) -> list[str]:
-    """What a reader must know of runs with so many seeds each."""
+    """What a reader must know of runs with these numbers of seeds."""
     notes = []
     if max(seeds) > 1:
         notes.append(
