@@ -129,7 +129,7 @@ def read_cells(path: Path) -> list[tuple[str, str]]:
     try:
         return [(c["cell_type"], "".join(c["source"])) for c in read_json(path)["cells"]]
     except (KeyError, TypeError) as error:
-        raise FddError(f"file {str(path)!r} is no notebook") from error
+        raise FddError(f"file {str(path)!r} is not a notebook") from error
 
 
 def check_notebook(path: Path) -> None:

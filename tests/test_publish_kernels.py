@@ -94,7 +94,7 @@ CELLS = {
     "token": ([("markdown", f"Use {TOKEN}.")], ": it holds what looks like a token; remove it"),
     "hub": ([("code", "'hf_" + "aB3" * 9 + "'")], ": it holds what looks like a token; remove it"),
     "ours": ([("code", "print('hunter-2')")], ": it holds what looks like a token; remove it"),
-    "no cells": ([("code", None)], " is no notebook"),
+    "no cells": ([("code", None)], " is not a notebook"),
 }
 
 
