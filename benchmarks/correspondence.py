@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache, partial
 from pathlib import Path
@@ -20,11 +20,13 @@ from typing import Any, Literal
 from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import Data, read_data
 from benchmarks.protocol.evaluation import LEAST_IMAGES, Evaluation, evaluate, head
+from benchmarks.protocol.parts import Tell, processes_for, progress, quiet, run_parts
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.files import check_out
 from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text
 from benchmarks.statistics.arrays import require
+from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import command
 from fdd.errors import FddError, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, release
@@ -58,6 +60,9 @@ class Options:
     of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
+    processes: int | None = None
+    """Processes that score side by side, each with one thread; if not given, one for each
+    processor, up to 6, and one alone for fewer than 2000 images. The scores are the same."""
 
     def settings(self, others: Settings | None = None) -> Settings:
         """What is given here; `others` are those of the protocol. FddError if out of range."""
@@ -75,9 +80,11 @@ class Bench:
     """Scores models one after another; the data and the oracle that they share are read once."""
 
     def __init__(
-        self, options: Options, say: Callable[[str], None], others: Settings | None = None
+        self, options: Options, tell: Tell = quiet, others: Settings | None = None
     ) -> None:
-        self.options, self.say, self.settings = options, say, options.settings(others)
+        self.options, self.settings = options, options.settings(others)
+        processes = processes_for(options.images, options.processes)
+        self.run = partial(run_parts, processes=processes, tell=tell)
         self.oracle = cache(partial(load_oracle, path=options.oracle))
         self._data: dict[tuple[str, int], Data] = {}
 
@@ -85,9 +92,8 @@ class Bench:
         """The images of that size that models are scored on."""
         if (version, size) not in self._data:
             oracle = self.oracle(version)
-            self.say(f"reading {version} at {size} x {size}")
             self._data.clear()  # one at a time: 300 MB at 128 x 128
-            self._data[version, size] = read_data(version, size, self.settings, oracle)
+            self._data[version, size] = read_data(version, size, self.settings, oracle, self.run)
         return self._data[version, size]
 
     def about(self, path: str) -> dict[str, Any]:
@@ -101,10 +107,9 @@ class Bench:
         """The scores of one model, and everything that `about` says."""
         model = self._load(path)
         about = self._about(path, model)
-        # one thread: sums in one order, and no fight for cores where others compute too
-        with require("threadpoolctl").threadpool_limits(1, user_api="blas"):
+        with one_thread_for_all():
             data = self.data(about["data_version"], about["image_size"])
-            found = evaluate(model, data, settings=self.settings, say=self.say)
+            found = evaluate(model, data, settings=self.settings, run=self.run)
         found.result.update(about)
         return found
 
@@ -144,9 +149,7 @@ def run_name(path: str) -> str:
 
 
 def score_run(
-    options: Options,
-    say: Callable[[str], None] = lambda text: None,
-    others: Settings | None = None,
+    options: Options, tell: Tell = quiet, others: Settings | None = None
 ) -> tuple[Evaluation, Path]:
     """Score a model on the data set; the scores, and the folder they were written to.
 
@@ -157,7 +160,7 @@ def score_run(
     check_out(out)
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
-    found = Bench(options, say, others).score(options.model)
+    found = Bench(options, tell, others).score(options.model)
     write_run(out, found)
     return found, out
 
@@ -175,7 +178,8 @@ def main(argv: Sequence[str] | None = None, others: Settings | None = None) -> i
         config=(tyro.conf.PositionalRequiredArgs,),
         prog="python -m benchmarks.correspondence",
     )
-    found, out = score_run(options, lambda text: print(text, "...", file=sys.stderr), others)
+    with progress() as tell:
+        found, out = score_run(options, tell, others)
     print(as_text(found.result))
     print(f"index.html, scores.json and figures: {out}")
     return 0

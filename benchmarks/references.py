@@ -10,11 +10,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from tqdm import tqdm
 
 import fdd
 from benchmarks.adapters.functions import StoredCodes
@@ -22,9 +24,11 @@ from benchmarks.images import features
 from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import Data, read_data
 from benchmarks.protocol.evaluation import evaluate, head
+from benchmarks.protocol.parts import Tell, processes_for, progress, quiet, run_parts
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.files import check_out, strict_json, write_files
 from benchmarks.statistics.arrays import Floats, require
+from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import command
 from fdd.errors import whole_number
 from fdd.releases.cards import release
@@ -82,11 +86,15 @@ class Options:
     """Seed of the rotation, the noise, the network, the subsets and the permutations."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote; fdd-1 and mini-1 have one."""
+    processes: int | None = None
+    """Processes that score side by side; if not given, one for each processor, up to 6, and one
+    alone for fewer than 2000 images."""
 
 
 def score_references(
     options: Options,
     say: Callable[[str], None] = lambda text: None,
+    tell: Tell = quiet,
     others: Settings | None = None,
 ) -> dict[str, dict[str, Any]]:
     """The results by name, each written to its file before the next. FddError as `evaluate`.
@@ -103,11 +111,13 @@ def score_references(
     out = options.out or Path(f"references-{card.name}")
     check_out(out)
     oracle = load_oracle(card.name, options.oracle)
-    data = read_data(card.name, card.size, settings, oracle)
+    processes = processes_for(options.images, options.processes)
+    run = partial(run_parts, processes=processes, tell=tell)
+    data = read_data(card.name, card.size, settings, oracle, run)
     found = {}
     for name, model in references(data, options.seed).items():
-        with require("threadpoolctl").threadpool_limits(1, user_api="blas"):
-            result = evaluate(model, data, settings=settings, say=say).result
+        with one_thread_for_all():
+            result = evaluate(model, data, settings=settings, run=run).result
         found[name] = result = result | head(name, card.name, oracle)
         write_files(out, {f"{name}.json": strict_json(result).encode()})
         say(f"{name}: {out / name}.json")
@@ -120,7 +130,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.references")
     for package in ("scipy", "sklearn", "torch"):
         require(package)
-    score_references(options, lambda text: print(text, file=sys.stderr))
+    with progress() as tell:
+        score_references(options, lambda text: tqdm.write(text, file=sys.stderr), tell)
     return 0
 
 

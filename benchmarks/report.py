@@ -56,6 +56,9 @@ class Options:
     """Pixels on a side of the images; of a run its own, else those of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
+    processes: int | None = None
+    """Processes that score a model side by side; if not given, one for each processor, up to 6, and
+    one alone for fewer than 2000 images."""
 
     def of_each(self) -> correspondence.Options:
         """The options that all models are scored with."""
@@ -148,7 +151,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.update()
             bar.write(text, file=sys.stderr)
 
-        printed = write_page(options, Bench(options.of_each(), bar.set_postfix_str), done)
+        def tell(name: str, done: int, of: int) -> None:
+            bar.set_postfix_str(f"part {done} of {of}: {name}")
+
+        printed = write_page(options, Bench(options.of_each(), tell), done)
     print(printed)
     return 0
 

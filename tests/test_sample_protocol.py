@@ -8,7 +8,8 @@ from fake_models import QUICK, SIZE, Ideal, draw, sample
 
 from benchmarks.image_scores import fid, kid, prdc
 from benchmarks.protocol.data import Data
-from benchmarks.protocol.samples import score_samples
+from benchmarks.protocol.parts import run_parts
+from benchmarks.protocol.samples import sample_parts
 from benchmarks.statistics.intervals import half_sample_interval
 
 SETTINGS = dataclasses.replace(QUICK, slow_draws=19, halves=40)
@@ -49,7 +50,9 @@ def quality(real, made):
 
 
 def scored(model, oracle=EYE, settings=SETTINGS):
-    return score_samples(model, Data(TRAIN, TEST, oracle=oracle), settings)
+    data = Data(TRAIN, TEST, oracle=oracle)
+    (found,) = run_parts(sample_parts(model, data, settings)).values()
+    return found
 
 
 @pytest.fixture(scope="module")

@@ -158,7 +158,7 @@ def to_tensor(images: Images, net: nn.Module) -> Tensor:
     """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in [-1, 1] where `net` is, channels last."""
     import torch
 
-    pixels = torch.from_numpy(np.ascontiguousarray(images)).to(next(net.parameters()).device)
+    pixels = torch.from_numpy(np.array(images, order="C")).to(next(net.parameters()).device)
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 

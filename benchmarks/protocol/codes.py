@@ -18,6 +18,7 @@ from benchmarks.protocol.cells import Cell, cell, r2, r2_cells
 from benchmarks.protocol.data import Coded, Pair
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.moments import moments_floor
+from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import SETS, Settings
 from benchmarks.statistics.arrays import Floats, constant_columns, require
 from benchmarks.statistics.intervals import half_sample_interval
@@ -114,42 +115,31 @@ OTHER_SETS = ("canonical", "raw")
 """The sets that all scores but R2 and MCC are taken for."""
 
 
-def score_codes(
-    coded: Coded,
-    settings: Settings,
-    best: Coded | None = None,
-    say: Callable[[str], None] = lambda text: None,
-) -> dict[str, Any]:
+def code_parts(coded: Coded, settings: Settings, best: Coded | None = None) -> Parts:
     """All scores of codes.
 
     Parameters
     ----------
     best : the same images with the codes that the oracle reads from them, for the ceiling
-    say : called with the name of each score when it begins
 
     Returns
     -------
-    {score: {set of SETS: Cell}}; for an R2 {score: {set: {parameter or "mean": Cell}}}; scores of
-    DCI are absent if no parameter is known.
+    Parts that give {score: {set of SETS: Cell}}; for an R2 {score: {set: {parameter or "mean":
+    Cell}}}; scores of DCI are absent if no parameter is known.
     """
-    found: dict[str, Any] = {}
+    given = (coded, settings, best)
+    parts: Parts = {}
     for name in REGRESSORS:
-        say(name)
-        found[name] = _r2(name, coded, settings, best)
-    for name, correlation in MCC.items():
-        say(name)
-        found[name] = _mcc(correlation, coded, settings, best)
+        parts[name] = partial(_r2, name, *given)
+    for name in MCC:
+        parts[name] = partial(_mcc, name, *given)
     for name, entry in ENTRIES.items():
         if len(coded.test[0]) >= entry.least:
-            say(name)
-            found[name] = {kind: _entry(name, kind, coded, settings, best) for kind in OTHER_SETS}
-    say("boosting_r2 and dci")
-    return found | score_boosting(coded, settings, best)
+            parts[name] = partial(_entries, name, *given)
+    return parts | {"boosting_r2 and dci": partial(score_boosting, *given)}
 
 
-def _r2(
-    name: str, coded: Coded, settings: Settings, best: Coded | None
-) -> dict[str, dict[str, Cell]]:
+def _r2(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:
     """R2 of every parameter, all from one fit, and the mean over each set."""
     regressor, batch = REGRESSORS[name]
     read = partial(
@@ -163,13 +153,13 @@ def _r2(
     null = permutation_null(score, *coded.fit, coded.test, draws, seed, batch=batch)
     top = None if best is None else score(*best.fit, best.test)
     codes, truth = coded.test
-    return r2_cells(truth, read(*coded.fit, codes), null, top, settings)
+    return {name: r2_cells(truth, read(*coded.fit, codes), null, top, settings)}
 
 
-def _mcc(correlation: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Cell]:
+def _mcc(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:
     """`scores.mcc` of every set, from one matrix of correlations with all TARGETS."""
 
-    if correlation == "spearman":  # Pearson's of the ranks, which no permutation changes
+    if MCC[name] == "spearman":  # Pearson's of the ranks, which no permutation changes
         coded, best = _ranked(coded), None if best is None else _ranked(best)
 
     def score(codes: Floats, params: Floats, test: Pair) -> Floats:
@@ -186,8 +176,10 @@ def _mcc(correlation: str, coded: Coded, settings: Settings, best: Coded | None)
     )
     top = np.full(len(SETS), None) if best is None else score(*best.fit, best.test)
     return {
-        kind: cell(float(floor.score[i]), floor.at(i), interval.at(i), top[i])
-        for i, kind in enumerate(SETS)
+        name: {
+            kind: cell(float(floor.score[i]), floor.at(i), interval.at(i), top[i])
+            for i, kind in enumerate(SETS)
+        }
     }
 
 
@@ -201,6 +193,10 @@ def _of_set(coded: Coded, kind: str, rows: int | None) -> Coded:
     """The same with the parameters of one set, and with at most this many test rows."""
     (codes, params), (new, truth), columns = coded.fit, coded.test, SETS[kind]
     return Coded((codes, params[:, columns]), (new[:rows], truth[:rows][:, columns]))
+
+
+def _entries(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:
+    return {name: {kind: _entry(name, kind, coded, settings, best) for kind in OTHER_SETS}}
 
 
 def _entry(name: str, kind: str, coded: Coded, settings: Settings, best: Coded | None) -> Cell:

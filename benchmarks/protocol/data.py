@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 import fdd
 from benchmarks.oracle import Oracle
-from benchmarks.protocol.settings import FIT_SPLIT, SCORE_SPLIT, Settings
+from benchmarks.protocol.kept import kept
+from benchmarks.protocol.parts import Parts, Run, run_parts
+from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings
 from benchmarks.statistics.arrays import Floats
 from fdd.data.datasets import Dataset
 from fdd.errors import FddError
 from fdd.pictures import resize
-from fdd.releases.cards import release
+from fdd.releases.cards import Release, release
 
 Images = NDArray[np.uint8]
 Rows = tuple[Images, Floats]
@@ -98,10 +101,17 @@ def read_split(version: str, split: str, size: int, rows: int, name: str = "rows
     return _first(open_split(version, split, rows, name), size, rows)
 
 
-def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None) -> Data:
+def read_data(
+    version: str,
+    size: int,
+    settings: Settings,
+    oracle: Oracle | None,
+    run: Run = run_parts,
+) -> Data:
     """What a model with images of that size is scored on; errors as of `open_split`.
 
-    The oracle reads the release's own images, whatever the size of the model's.
+    The oracle reads the release's own images, whatever the size of the model's. What it reads is
+    kept in the cache folder for the next time; the first time it is `run` in parts.
     """
     card = release(version)
     fitted, scored = settings.train_images, settings.test_images
@@ -110,13 +120,8 @@ def read_data(version: str, size: int, settings: Settings, oracle: Oracle | None
     train, test = _first(fit, size, fitted), _first(held_out, size, scored)
     codes = None
     if oracle is not None:
-        codes = _codes(oracle, fit, fitted), _codes(oracle, held_out, scored)
-
-    def draw(params: Floats) -> Images:
-        parts = [params[i : i + BLOCK] for i in range(0, len(params), BLOCK)]
-        drawn = [fdd.render(part, size=card.size, points=card.points) for part in parts]
-        return np.concatenate([resize(part, size) for part in drawn])
-
+        codes = _codes(oracle, fit, fitted, run), _codes(oracle, held_out, scored, run)
+    draw = partial(_drawn, card, size)
     if size != card.size:
         return Data(train, test, World(draw), codes)
     counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
@@ -128,8 +133,24 @@ def _first(data: Dataset, size: int, rows: int) -> Rows:
     return read_images(data, size, range(rows)), params
 
 
-def _codes(oracle: Oracle, data: Dataset, rows: int) -> Floats:
-    return np.concatenate([oracle.read(block) for block in _blocks(data, range(rows))])
+def _drawn(card: Release, size: int, params: Floats) -> Images:
+    parts = [params[i : i + BLOCK] for i in range(0, len(params), BLOCK)]
+    drawn = [fdd.render(part, size=card.size, points=card.points) for part in parts]
+    return np.concatenate([resize(part, size) for part in drawn])
+
+
+def _codes(oracle: Oracle, data: Dataset, rows: int, run: Run) -> Floats:
+    def compute() -> Floats:
+        parts: Parts = {
+            f"the oracle reads {data.split} from image {number * BLOCK}": partial(
+                oracle.read, block
+            )
+            for number, block in enumerate(_blocks(data, range(rows)))
+        }
+        return np.concatenate([*run(parts).values()])
+
+    name = f"{PROTOCOL}-{data.version}-{data.split}-{rows}-{oracle.sha256}"
+    return kept(name, compute)
 
 
 def _blocks(data: Dataset, rows: Sequence[int]) -> Iterator[Images]:

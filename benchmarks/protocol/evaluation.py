@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -10,10 +10,11 @@ import numpy as np
 
 import fdd
 from benchmarks.oracle import Oracle
-from benchmarks.protocol.codes import score_codes
+from benchmarks.protocol.codes import code_parts
 from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows
-from benchmarks.protocol.images import CAPTIONS, conditions, generate, score_generator
-from benchmarks.protocol.samples import score_samples
+from benchmarks.protocol.images import CAPTIONS, conditions, generate, generator_parts
+from benchmarks.protocol.parts import Parts, Run, run_parts
+from benchmarks.protocol.samples import sample_parts
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
 from benchmarks.scores import correlations, predict
 from benchmarks.statistics.arrays import Floats, real_array, same
@@ -46,7 +47,7 @@ def evaluate(
     data: Data,
     *,
     settings: Settings | None = None,
-    say: Callable[[str], None] = lambda text: None,
+    run: Run = run_parts,
 ) -> Evaluation:
     """Score a model.
 
@@ -57,7 +58,7 @@ def evaluate(
         (codes -> images uint8) and `vectors` (raw params [N, 6] -> the codes that stand for them);
         what it lacks is missing or None, and the scores that need it are absent
     settings : draws, sizes and seed; those of the protocol if not given
-    say : called with a few words whenever a part begins
+    run : what runs the parts; partial(run_parts, processes=2) has two side by side
 
     Raises
     ------
@@ -67,32 +68,33 @@ def evaluate(
     settings = settings or Settings()
     data = replace(data, train=_rows("train", data.train), test=_rows("test", data.test))
     (fit_images, fit_params), (images, params) = data.train, data.test
-    say(f"encoding {len(fit_images)} + {len(images)} images")
     fit_codes, codes = _codes(model, FIT_SPLIT, fit_images), _codes(model, SCORE_SPLIT, images)
     generates = getattr(model, "generate", None) is not None
     if fit_codes is None and not generates:
         raise FddError("the model has neither encode nor generate: there is nothing to score")
     truth = all_targets(params)
-    scores: dict[str, Any] = {}
+    parts: Parts = {}
     predicted = correlation = None
     if fit_codes is not None and codes is not None:
         learned, best = all_targets(fit_params), None
         coded = Coded((fit_codes, learned), (codes, truth))
         if data.oracle_codes is not None:
             best = Coded((data.oracle_codes[0], learned), (data.oracle_codes[1], truth))
-        scores |= score_codes(coded, settings, best, say)
+        parts |= code_parts(coded, settings, best)
         rows, seed = settings.nonlinear_rows, settings.seed
         predicted = predict(*coded.fit, codes, regressor="kernel", max_rows=rows, seed=seed)
         correlation = correlations(codes, truth)
     shown = {"FD(v)": images[:SHOWN]}
     if generates and data.world is not None:
         given = conditions(model, data, fit_codes, codes)
-        found, made = score_generator(model, given, data, settings, say)
-        scores |= found
+        of_generator, made = generator_parts(model, given, data, settings)
+        parts |= of_generator | sample_parts(model, data, settings)
         shown |= {CAPTIONS[name]: made[name][:SHOWN] for name in CAPTIONS if name in made}
         shown |= _paths(model, given.get("direct", given.get("aligned")), params, data.world.draw)
-        say("quality of samples")
-        scores |= score_samples(model, data, settings)
+    scores: dict[str, Any] = {}
+    for found in run(parts).values():
+        for name, cells in found.items():
+            scores.setdefault(name, {}).update(cells)
     result = _header(model, len(fit_images), images, settings) | {"scores": scores}
     return Evaluation(result, truth, predicted, correlation, shown)
 

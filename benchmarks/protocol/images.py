@@ -16,6 +16,7 @@ from benchmarks.images.steps import agreement, compare_steps
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.protocol.cells import Cell, cell, grouped_cells, r2
 from benchmarks.protocol.data import Data, Images
+from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import Settings
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import Floats, real_array
@@ -62,13 +63,9 @@ def conditions(
     return given
 
 
-def score_generator(
-    model: Any,
-    given: Mapping[str, Codes | Floats],
-    data: Data,
-    settings: Settings,
-    say: Callable[[str], None] = lambda text: None,
-) -> tuple[dict[str, Any], dict[str, Images]]:
+def generator_parts(
+    model: Any, given: Mapping[str, Codes | Floats], data: Data, settings: Settings
+) -> tuple[Parts, dict[str, Images]]:
     """All scores of G(v) against FD(v), and G's images by condition; nothing without a renderer.
 
     Parameters
@@ -78,12 +75,11 @@ def score_generator(
 
     Returns
     -------
-    {score: {condition: Cell}}, for oracle_r2 {score: {condition: {parameter or "mean": Cell}}};
-    and {condition: uint8 [N, S, S, 3]}
+    Parts that give {score: {condition: Cell}}, for oracle_r2 {score: {condition: {parameter or
+    "mean": Cell}}}; and {condition: uint8 [N, S, S, 3]}
     """
     if data.world is None:
         return {}, {}
-    say("the renderer from another start")
     (images, truth), draw = data.test, data.world.draw
     rng = np.random.default_rng(settings.seed)
     moved = _moved(truth, settings.step, rng)
@@ -92,20 +88,23 @@ def score_generator(
     other, true_moved = draw(again), draw(moved)
     top = _values(other, data)
     top_steps = image_scores.local_correspondence(other, draw(again_moved), images, true_moved)
-    found: dict[str, Any] = {}
+    parts: Parts = {}
     made: dict[str, Images] = {}
     for name, codes in given.items():
-        say(f"G against FD: {name}")
         at = codes(truth) if callable(codes) else codes
         made[name] = generate(model, at, images)
         best = {} if name == "reconstruction" else top
-        for score, value in _cells(made[name], data, settings, best).items():
-            found.setdefault(score, {})[name] = value
+        pairs = partial(_cells, made[name], data, settings, best)
+        parts[f"G against FD: {name}"] = partial(_of_condition, name, pairs)
         if callable(codes):
             steps = (made[name], generate(model, codes(moved), images), images, true_moved)
-            for score, value in _step_cells(steps, top_steps, settings).items():
-                found.setdefault(score, {})[name] = value
-    return found, made
+            moves = partial(_step_cells, steps, top_steps, settings)
+            parts[f"steps of G: {name}"] = partial(_of_condition, name, moves)
+    return parts, made
+
+
+def _of_condition(name: str, cells: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    return {score: {name: value} for score, value in cells().items()}
 
 
 def generate(model: Any, codes: ArrayLike, like: Images) -> Images:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from numpy.typing import ArrayLike
 from benchmarks import image_scores
 from benchmarks.images import features
 from benchmarks.images.pooled import fid_null, kid_null, prdc_null
+from benchmarks.oracle import Oracle
 from benchmarks.protocol.cells import Cell, cell
 from benchmarks.protocol.data import Data, Images
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.images import generate, vectors_of
+from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import Settings
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import half_sample_interval
@@ -29,7 +32,7 @@ Sets = tuple[Floats, Floats, Floats, Floats]
 """Features [N, F] of real, made and other real images, and of noise."""
 
 
-def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
+def sample_parts(model: Any, data: Data, settings: Settings) -> Parts:
     """Quality of a generator's samples, between that of noise and that of other real images.
 
     Parameters
@@ -41,10 +44,10 @@ def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
 
     Returns
     -------
-    {score: {"samples": Cell}}. Intervals are over halves of both sets. "chance" is what images of
-    random pixels get; that is not a null hypothesis, so there is no p. "p_same" is the p-value of
-    the hypothesis that made and real images come from one distribution, from "draws" random deals
-    (`benchmarks.images.pooled`).
+    Parts that give {score: {"samples": Cell}}. Intervals are over halves of both sets. "chance" is
+    what images of random pixels get; that is not a null hypothesis, so there is no p. "p_same" is
+    the p-value of the hypothesis that made and real images come from one distribution, from "draws"
+    random deals (`benchmarks.images.pooled`).
     """
     (others, params), images = data.train, data.test[0]
     count = min(len(images), len(others) // 2)
@@ -54,15 +57,24 @@ def score_samples(model: Any, data: Data, settings: Settings) -> dict[str, Any]:
     made = generate(model, codes, images)
     noise = rng.integers(0, 256, made.shape, dtype=np.uint8)
     sets = (images[:count], made, others[:count], noise)
+    return {"quality of samples": partial(_cells_of, sets, others[count:], data.oracle, settings)}
+
+
+def _cells_of(
+    sets: tuple[Images, Images, Images, Images],
+    rest: Images,
+    oracle: Oracle | None,
+    settings: Settings,
+) -> dict[str, Any]:
     spaces: dict[str, Callable[[Images], ArrayLike]] = {
         "random_fid": features.random_convolution(),
-        "pca_fid": features.pixel_pca(others[count:], min(COMPONENTS, len(others) - count)),
+        "pca_fid": features.pixel_pca(rest, min(COMPONENTS, len(rest))),
     }
     found: dict[str, Cell] = {}
     for name, features_of in spaces.items():
         found |= _fid_cells(name, _features(features_of, sets), settings)
-    if data.oracle is not None:
-        found |= _quality_cells(_features(data.oracle.features, sets), settings)
+    if oracle is not None:
+        found |= _quality_cells(_features(oracle.features, sets), settings)
     return {name: {"samples": value} for name, value in found.items()}
 
 

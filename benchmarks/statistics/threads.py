@@ -23,6 +23,16 @@ def torch_threads(count: int | None) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
+@contextmanager
+def one_thread_for_all() -> Iterator[None]:
+    """Inside, BLAS, OpenMP and torch compute with one thread.
+
+    Sums have one order, and no thread waits for another one whose processor is taken.
+    """
+    with torch_threads(1), require("threadpoolctl").threadpool_limits(1):
+        yield
+
+
 def one_thread() -> AbstractContextManager[Any]:
     """Inside, OpenMP's loops take one thread, unless the variable OMP_NUM_THREADS is set.
 
