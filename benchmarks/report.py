@@ -152,7 +152,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             bar.write(text, file=sys.stderr)
 
         def tell(name: str, done: int, of: int) -> None:
-            bar.set_postfix_str(f"part {done} of {of}: {name}")
+            bar.set_postfix_str(f"{done} of {of} parts {name}".rstrip())
 
         printed = write_page(options, Bench(options.of_each(), tell), done)
     print(printed)

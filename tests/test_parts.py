@@ -22,8 +22,8 @@ def test_results_have_the_order_of_the_parts_and_each_is_told(processes):
     assert list(found) == list(PARTS)
     assert (found["first"], found[SLOW[0]]) == (1, 2)
     assert (found["last"] == os.getpid()) == (processes == 1)
-    assert [(done, of) for _, done, of in told] == [(1, 3), (2, 3), (3, 3)]
-    assert {name for name, _, _ in told} == set(PARTS)
+    assert [(done, of) for _, done, of in told] == [(0, 3), (1, 3), (2, 3), (3, 3)]
+    assert {name for name, _, _ in told} == {"", *PARTS}
 
 
 def test_scores_are_the_same_in_processes():

@@ -16,7 +16,7 @@ Parts = dict[str, Callable[[], Any]]
 Run = Callable[[Parts], dict[str, Any]]
 """`run_parts`, or that with some of its options."""
 Tell = Callable[[str, int, int], None]
-"""Called with the name of a part that is done, how many are done, and of how many."""
+"""Called with the name of a part that is done ("" before the first), how many are, of how many."""
 
 SLOW = ("boosting_r2 and dci", "nonlinear_r2")
 """Parts that begin first, so that none of them is left alone at the end."""
@@ -48,7 +48,7 @@ def progress() -> Iterator[Tell]:
 
     def tell(name: str, done: int, of: int) -> None:
         nonlocal bar
-        if bar is None or done <= bar.n:  # the first, or other parts than before
+        if bar is None or done == 0:
             bars.close()
             bar = bars.enter_context(tqdm(desc="scoring", unit="part", total=of, leave=False))
         bar.set_postfix_str(name, refresh=False)
@@ -66,6 +66,7 @@ def run_parts(parts: Parts, processes: int = 1, tell: Tell = quiet) -> dict[str,
     """
     names = sorted(parts, key=lambda name: name not in SLOW)
     found: dict[str, Any] = {}
+    tell("", 0, len(parts))
     for name, value in zip(names, _values((parts[n] for n in names), processes), strict=True):
         found[name] = value
         tell(name, len(found), len(parts))
