@@ -1,14 +1,15 @@
 """Compiled code from the cache: families are told apart, whatever process compiled them."""
 
+import json
+
 import pytest
 
 PROGRAM = """
-import dataclasses, sys
+import dataclasses, json, sys
+import numpy as np
 import fdd
+from fdd.attractors import reference
 from fdd.attractors.families import FAMILIES, sin
-from fdd.rendering import uncompiled
-
-uncompiled.MOST_POINTS = 0  # all is compiled
 
 def near(x, y, a, b, c):
     return a - x, b * y + x
@@ -19,41 +20,66 @@ def far(x, y, a, b, c):
 def wave(x, y, a, b, c):
     return 30.0 * sin(y) + a, x - b
 
+vector, drawn, exact = (0.5, 0.25, 1.5, 0.5, 0.75), [], []
+orbit = reference.orbit
+del reference.orbit  # whoever draws without compiled code calls it
 for argument in sys.argv[1:]:
     name, step, reach = argument.split(":")
-    FAMILIES[name] = dataclasses.replace(
+    family = dataclasses.replace(
         FAMILIES["hopalong_1"], name=name, step=globals()[step], argument=float(reach)
     )
-    print(fdd.render([0.5, 0.25, 1.5, 0.5, 0.75], "counts", 4, 20, family=name).ravel().tolist())
+    FAMILIES[name] = family
+    images = fdd.render(np.tile(vector, (16_000, 1)), "counts", 4, 20, family=name)
+    assert (images == images[0]).all()
+    drawn.append(images[0].tolist())
+    exact.append(reference.counts(orbit(family, vector, 20), 4).tolist())
+print(json.dumps([drawn, exact]))
 """
+"""So many images are worth compiling for."""
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory):
+    """Shared by the tests of this file, so that none compiles what another one has."""
+    return tmp_path_factory.mktemp("cache")
 
 
 @pytest.fixture
-def drawn(run_python, tmp_path):
-    """drawn(cache, *families): what a process with that cache draws, NAME:STEP:ARGUMENT each."""
+def drawn(run_python, cache):
+    """drawn(*families): what a process with that cache draws and what is exact, for each.
 
-    def run(cache, *families):
-        place = tmp_path / cache
-        code, output, errors = run_python("-c", PROGRAM, *families, NUMBA_CACHE_DIR=place)
+    A family is NAME:STEP:ARGUMENT.
+    """
+
+    def run(*families):
+        code, output, errors = run_python("-c", PROGRAM, *families, NUMBA_CACHE_DIR=cache)
         assert code == 0, errors
-        return output
+        return json.loads(output)
 
     return run
 
 
+def test_so_many_images_are_not_drawn_without_compiled_code(drawn):
+    """It stands first, while the cache is empty, and the reference is gone when they are drawn."""
+    (images,), (exact,) = drawn("mine:near:0")
+    assert images == exact
+
+
 def test_families_compiled_by_different_processes_stay_apart(drawn):
     """Linked by equal names, the second family would draw the first one's images."""
-    near, far = drawn("cache", "near:near:0"), drawn("cache", "far:far:0")
+    near, far = drawn("mine:near:0")[0], drawn("mine:far:0")[0]
     assert near != far
-    assert drawn("cache", "near:near:0", "far:far:0") == near + far
+    both, exact = drawn("mine:near:0", "mine:far:0")
+    assert both == exact == near + far
 
 
 @pytest.mark.parametrize(
     ("before", "after"),
-    [("mine:near:0", "mine:far:0"), ("mine:wave:12", "mine:wave:100")],
+    [("mine:near:0", "mine:far:0"), ("wave:wave:12", "wave:wave:100")],
     ids=["another equation", "sines of larger arguments"],
 )
 def test_a_family_that_is_edited_is_compiled_anew(drawn, before, after):
     """It keeps its name, as a family of one's own does while its equation is worked on."""
-    first = drawn("cache", before)
-    assert drawn("cache", after) == drawn("another cache", after) != first
+    (first,), _ = drawn(before)
+    (second,), (exact,) = drawn(after)
+    assert second == exact != first

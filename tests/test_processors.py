@@ -13,11 +13,10 @@ import fdd
 
 PROGRAM = """
 import hashlib, numpy as np, fdd
-from fdd.rendering import uncompiled
-uncompiled.MOST_POINTS = 0  # all is compiled
-params = np.random.default_rng(5).uniform(-1, 1, (20, 6)) * [1, 1, 3, 3, 3, 3]
+params = np.random.default_rng(5).uniform(-1, 1, (120, 6)) * [1, 1, 3, 3, 3, 3]
 print(hashlib.sha256(fdd.render(params, points=3000)).hexdigest())
 """
+"""So many images are worth compiling for (tests/test_kernel_cache.py)."""
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="these are x86-64 processors")
@@ -25,7 +24,7 @@ print(hashlib.sha256(fdd.render(params, points=3000)).hexdigest())
     "processor", [pytest.param("haswell", id="AVX2"), pytest.param("nehalem", id="SSE4, no FMA")]
 )
 def test_older_processors_draw_the_same_bytes(processor, tmp_path):
-    params = np.random.default_rng(5).uniform(-1, 1, (20, 6)) * [1, 1, 3, 3, 3, 3]
+    params = np.random.default_rng(5).uniform(-1, 1, (120, 6)) * [1, 1, 3, 3, 3, 3]
     here = hashlib.sha256(fdd.render(params, points=3000)).hexdigest()
     there = subprocess.run(
         [sys.executable, "-c", PROGRAM],
