@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -115,11 +115,17 @@ OTHER_SETS = ("canonical", "raw")
 """The sets that all scores but R2 and MCC are taken for."""
 
 
-def code_parts(coded: Coded, settings: Settings, best: Coded | None = None) -> Parts:
+def code_parts(
+    coded: Coded,
+    settings: Settings,
+    best: Coded | None = None,
+    read: Mapping[str, Floats] | None = None,
+) -> Parts:
     """All scores of codes.
 
     Parameters
     ----------
+    read : by R2 score what `read_test` gives for it, where that is known already
     best : the same images with the codes that the oracle reads from them, for the ceiling
 
     Returns
@@ -130,7 +136,7 @@ def code_parts(coded: Coded, settings: Settings, best: Coded | None = None) -> P
     given = (coded, settings, best)
     parts: Parts = {}
     for name in REGRESSORS:
-        parts[name] = partial(_r2, name, *given)
+        parts[name] = partial(_r2, name, *given, (read or {}).get(name))
     for name in MCC:
         parts[name] = partial(_mcc, name, *given)
     for name, entry in ENTRIES.items():
@@ -139,21 +145,26 @@ def code_parts(coded: Coded, settings: Settings, best: Coded | None = None) -> P
     return parts | {"boosting_r2 and dci": partial(score_boosting, *given)}
 
 
-def _r2(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:
+def read_test(name: str, coded: Coded, settings: Settings) -> Floats:
+    """What the regressor of an R2 score reads from the test codes, [N, 8]: columns TARGETS."""
+    regressor, _ = REGRESSORS[name]
+    rows, seed = settings.nonlinear_rows, settings.seed
+    return scores.predict(*coded.fit, coded.test[0], regressor=regressor, max_rows=rows, seed=seed)
+
+
+def _r2(
+    name: str, coded: Coded, settings: Settings, best: Coded | None, read: Floats | None
+) -> dict[str, Any]:
     """R2 of every parameter, all from one fit, and the mean over each set."""
-    regressor, batch = REGRESSORS[name]
-    read = partial(
-        scores.predict, regressor=regressor, max_rows=settings.nonlinear_rows, seed=settings.seed
-    )
 
     def score(codes: Floats, params: Floats, test: Any) -> Floats:
-        return r2(test[1], read(codes, params, test[0]))
+        return r2(test[1], read_test(name, Coded((codes, params), test), settings))
 
-    draws, seed = settings.draws, settings.seed
+    draws, seed, batch = settings.draws, settings.seed, REGRESSORS[name][1]
     null = permutation_null(score, *coded.fit, coded.test, draws, seed, batch=batch)
     top = None if best is None else score(*best.fit, best.test)
-    codes, truth = coded.test
-    return {name: r2_cells(truth, read(*coded.fit, codes), null, top, settings)}
+    own = read_test(name, coded, settings) if read is None else read
+    return {name: r2_cells(coded.test[1], own, null, top, settings)}
 
 
 def _mcc(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:

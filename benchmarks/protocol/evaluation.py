@@ -10,13 +10,13 @@ import numpy as np
 
 import fdd
 from benchmarks.oracle import Oracle
-from benchmarks.protocol.codes import code_parts
+from benchmarks.protocol.codes import code_parts, read_test
 from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows
 from benchmarks.protocol.images import CAPTIONS, conditions, generate, generator_parts
 from benchmarks.protocol.parts import Parts, Run, run_parts
 from benchmarks.protocol.samples import sample_parts
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
-from benchmarks.scores import correlations, predict
+from benchmarks.scores import correlations
 from benchmarks.statistics.arrays import Floats, real_array, same
 from fdd.errors import FddError, whole_number
 
@@ -80,9 +80,8 @@ def evaluate(
         coded = Coded((fit_codes, learned), (codes, truth))
         if data.oracle_codes is not None:
             best = Coded((data.oracle_codes[0], learned), (data.oracle_codes[1], truth))
-        parts |= code_parts(coded, settings, best)
-        rows, seed = settings.nonlinear_rows, settings.seed
-        predicted = predict(*coded.fit, codes, regressor="kernel", max_rows=rows, seed=seed)
+        predicted = read_test("nonlinear_r2", coded, settings)
+        parts |= code_parts(coded, settings, best, {"nonlinear_r2": predicted})
         correlation = correlations(codes, truth)
     shown = {"FD(v)": images[:SHOWN]}
     if generates and data.world is not None:
