@@ -1,4 +1,4 @@
-"""Exact sines and cosines on the CPU and on CUDA, vectors of numbers, compiling.
+"""Exact sines and cosines on the CPU and on CUDA, vectors of numbers, compiling, normal numbers.
 
 May import: errors, attractors.
 """
