@@ -18,7 +18,7 @@ from fdd.data.datasets import Item, Transform, checked_item
 from fdd.devices import available_threads
 from fdd.errors import FddError, known, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
-from fdd.releases.sampling import draw
+from fdd.releases.sampling import Propose, first_accepted, on_cpu, proposed
 from fdd.rendering.drawing import OUTPUTS, Drawing
 from fdd.rendering.palettes import PALETTES
 from fdd.rendering.render import DEVICES
@@ -27,6 +27,34 @@ from fdd.rendering.shading import shaded
 CPU_BLOCK, CUDA_BLOCK = 64, 4096
 """Images rendered together by default, on the CPU for each thread and at least four times as many:
 towards the end of a block few candidates are left, too few for all lanes and threads."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Draws blocks of a release on the CPU; `fdd.data.stream_cuda.SideStream` does on a GPU."""
+
+    card: Release
+    drawing: Drawing
+    threads: int
+
+    def blank(self, *shape: int) -> np.ndarray:
+        """Memory for that many images: their counts, [*shape, H, W]."""
+        kind = np.uint16 if self.card.points < 2**16 else np.uint32
+        return np.empty((*shape, self.card.size, self.card.size), kind)
+
+    def fill(self, memory: np.ndarray, propose: Propose) -> np.ndarray:
+        """Draws the first accepted candidate of each image into memory [n, ...]: its parameters."""
+        images = len(memory)
+        return first_accepted(images, propose, *on_cpu(self.card, images, memory, self.threads))
+
+    def images(self, memory: np.ndarray) -> np.ndarray:
+        """The images in a filled memory."""
+        images = shaded(self.drawing, memory.reshape(-1, *memory.shape[-2:]))
+        return images.reshape(*memory.shape[:-2], *self.drawing.shape)
+
+    def place(self, array: np.ndarray) -> np.ndarray:
+        """An array where the images lie."""
+        return array
 
 
 @dataclass(eq=False, repr=False)
@@ -141,38 +169,33 @@ class Stream:
     def _renderer(self) -> tuple[Callable[[list[int]], list[Any]], Callable[[Any], Any]]:
         """Two functions: one makes batches of given numbers ahead of time, one hands them out."""
         if self.device == "cpu":
-            return self._rendered, lambda batch: batch
+            canvas = Canvas(self.card, self.drawing, self._threads())
+            return lambda numbers: self._drawn(self._rows(numbers), canvas), lambda batch: batch
         if _worker():
             raise FddError("device='cuda' renders in the main process: use num_workers=0")
         from fdd.data.stream_cuda import SideStream
 
         side = SideStream(self.card, self.drawing)
-        return lambda numbers: side.draw(self.split, self._rows(numbers), self._cut), side.hand
+
+        def render(numbers: list[int]) -> list[Any]:
+            rows = self._rows(numbers)
+            return side.draw(lambda canvas: self._drawn(rows, canvas))
+
+        return render, side.hand
 
     def _rows(self, numbers: list[int]) -> np.ndarray:
         """The images of these batches: int64 [len(numbers) * batch_size]."""
         firsts = self.start + np.array(numbers) * self.batch_size
         return (firsts[:, None] + np.arange(self.batch_size)).ravel()
 
-    def _rendered(self, numbers: list[int]) -> list[Any]:
-        """Adjacent batches, rendered on the CPU."""
-        rows, size = self._rows(numbers), self.card.size
-        kind = np.uint16 if self.card.points < 2**16 else np.uint32
-        counts = np.empty((len(rows), size, size), kind)
-        params = draw(self.card, self.split, int(rows[0]), len(rows), counts, self._threads())
-        return self._cut(shaded(self.drawing, counts), params)
+    def _drawn(self, rows: np.ndarray, canvas: Any) -> list[Any]:
+        """These images, int64 [n], drawn on a `Canvas` or a `SideStream`, as batches."""
+        memory = canvas.blank(len(rows))
+        params = canvas.fill(memory, proposed(self.card, self.split, rows))
+        return self._cut(canvas.images(memory), canvas.place(self.item.vectors(params)))
 
-    def _cut(
-        self,
-        images: Any,
-        params: np.ndarray,
-        placed: Callable[[np.ndarray], Any] = lambda vectors: vectors,
-    ) -> list[Any]:
-        """Some images and their raw parameters as the batches that are handed out.
-
-        placed(vectors float64 [n, 6]) gives the vectors where the images lie.
-        """
-        vectors = placed(self.item.vectors(params))
+    def _cut(self, images: Any, vectors: Any) -> list[Any]:
+        """Some images and their vectors as the batches that are handed out."""
         batches = []
         for first in range(0, len(images), self.batch_size):
             rows = slice(first, first + self.batch_size)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from fdd.releases.cards import Release
-from fdd.releases.sampling import draw_in_rounds
+from fdd.releases.sampling import Propose, first_accepted
 from fdd.rendering.drawing import Drawing
 
 
@@ -22,30 +22,32 @@ class SideStream:
         self._card, self._drawing = card, drawing
         self._stream = self._torch.cuda.Stream()
 
-    def draw(
-        self,
-        split: str,
-        indices: np.ndarray,
-        cut: Callable[[Any, np.ndarray, Callable[[np.ndarray], Any]], list[Any]],
-    ) -> list[tuple[Any, Any]]:
-        """The batches cut(images, params, to_device), each with the event of their completion."""
+    def draw(self, make: Callable[[SideStream], list[Any]]) -> list[tuple[Any, Any]]:
+        """The batches that make(self) gives on that stream, each with the event of its end."""
         with self._torch.cuda.stream(self._stream):
-            block: list[Any] = []
-
-            def keep(places: np.ndarray, images: Any, chosen: np.ndarray) -> None:
-                if not block:
-                    block.append(images.new_empty((len(indices), *images.shape[1:])))
-                block[0][self._to_device(places)] = images[self._to_device(chosen)]
-
-            together = -(-len(indices) // 2)
-            params = draw_in_rounds(self._card, split, indices, self._render, keep, together)
-            images = block[0]
-            if self._drawing.output == "counts":
-                images = images.view(self._torch.uint32)
-            batches = cut(images, params, self._to_device)
+            batches = make(self)
             done = self._torch.cuda.Event()
             done.record()
         return [(batch, done) for batch in batches]
+
+    def blank(self, *shape: int) -> Any:
+        """Memory for that many images, [*shape, H, W, ...]."""
+        kind = self._torch.int32 if self._drawing.output == "counts" else self._torch.uint8
+        device = self._stream.device
+        return self._torch.empty((*shape, *self._drawing.shape), dtype=kind, device=device)
+
+    def fill(self, memory: Any, propose: Propose) -> np.ndarray:
+        """Draws the first accepted candidate of each image into memory [n, ...]: its parameters."""
+
+        def keep(places: np.ndarray, images: Any, chosen: np.ndarray) -> None:
+            memory[self.place(places)] = images[self.place(chosen)]
+
+        return first_accepted(len(memory), propose, self._render, keep, -(-len(memory) // 2))
+
+    def images(self, memory: Any) -> Any:
+        """The images in a filled memory."""
+        counts = self._drawing.output == "counts"
+        return memory.view(self._torch.uint32) if counts else memory
 
     def hand(self, batch_and_event: tuple[Any, Any]) -> Any:
         """The batch; the caller's stream waits for it and keeps its memory while in use."""
@@ -57,7 +59,8 @@ class SideStream:
                 part.record_stream(current)
         return batch
 
-    def _to_device(self, array: np.ndarray) -> Any:
+    def place(self, array: np.ndarray) -> Any:
+        """An array as a tensor where the images lie."""
         return self._torch.from_numpy(array).to(self._stream.device)
 
     def _render(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:

@@ -70,10 +70,20 @@ def _make_fill(sources: str) -> Any:
 _fill = _make_fill(source_digest("releases/candidates", "arithmetic/compiling"))
 
 
+def draws(
+    name: str, indices: np.ndarray, attempt: int, low: np.ndarray, high: np.ndarray
+) -> np.ndarray:
+    """Draw number `attempt`, from 0, of each image's random stream of that name.
+
+    indices: int64 [n]; uniform from low [P] to high [P]: float64 [n, P]. A name has one P.
+    """
+    key = np.frombuffer(hashlib.sha256(name.encode()).digest()[:16], "<u8").astype(np.uint64)
+    numbers = np.empty((len(indices), len(low)))
+    counters = np.asarray(indices).astype(np.uint64)
+    _fill(key, counters, np.uint64(attempt), low, high - low, numbers)
+    return numbers
+
+
 def candidates(card: Release, split: str, indices: np.ndarray, attempt: int) -> np.ndarray:
     """Candidate number `attempt`, from 0, of each image: indices int64 [n] to float64 [n, 6]."""
-    key = np.frombuffer(hashlib.sha256(f"{card.name}/{split}".encode()).digest()[:16], "<u8")
-    params = np.empty((len(indices), len(_LOW)))
-    counters = np.asarray(indices).astype(np.uint64)
-    _fill(key.astype(np.uint64), counters, np.uint64(attempt), _LOW, _HIGH - _LOW, params)
-    return params
+    return draws(f"{card.name}/{split}", indices, attempt, _LOW, _HIGH)

@@ -15,37 +15,57 @@ from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.rendering.cpu import select
 from fdd.rendering.cpu_kernel import GROUP
 
+Propose = Callable[[np.ndarray, int], np.ndarray]
+"""propose(places int64 [m], attempt) gives candidate number `attempt` of the images at these places
+of a block: float64 [m, 6]."""
+Render = Callable[[np.ndarray], tuple[Any, np.ndarray]]
+"""render(rows float64 [m, 6]) gives (images [m, ...], accepted bool [m])."""
+Keep = Callable[[np.ndarray, Any, np.ndarray], None]
+"""keep(places, images, chosen) puts the images of the rows `chosen` at `places` of a block."""
+
+
+def proposed(card: Release, split: str, indices: np.ndarray) -> Propose:
+    """The candidates of the images of these indices, int64 [n]."""
+    return lambda places, attempt: candidates(card, split, indices[places], attempt)
+
+
+def first_accepted(
+    images: int,
+    propose: Propose,
+    render: Render,
+    keep: Keep,
+    together: int,
+) -> np.ndarray:
+    """Parameters of a block of that many images: float64 [images, 6].
+
+    Each image takes its first accepted candidate. Rendering a few rows takes nearly as long as
+    rendering `together` of them, so images that are still open try several candidates in one round.
+    """
+    params = np.empty((images, len(NAMES)))
+    places, attempt = np.arange(images), 0
+    while len(places):
+        tries = max(1, together // len(places))
+        rows = np.stack([propose(places, attempt + i) for i in range(tries)])
+        drawn, accepted = render(rows.reshape(-1, rows.shape[-1]))
+        accepted = accepted.reshape(tries, len(places))
+        done = accepted.any(axis=0)
+        first, column = accepted.argmax(axis=0)[done], np.flatnonzero(done)
+        keep(places[done], drawn, first * len(places) + column)
+        params[places[done]] = rows[first, column]
+        places, attempt = places[~done], attempt + tries
+    return params
+
 
 def draw_in_rounds(
     card: Release,
     split: str,
     indices: np.ndarray,
-    render: Callable[[np.ndarray], tuple[Any, np.ndarray]],
-    keep: Callable[[np.ndarray, Any, np.ndarray], None],
+    render: Render,
+    keep: Keep,
     together: int,
 ) -> np.ndarray:
-    """Parameters float64 [n, 6] of the images of these indices, int64 [n].
-
-    Each image takes the first accepted candidate of its stream. render(rows float64 [m, 6]) gives
-    (images [m, ...], accepted bool [m]), and keep(places, images, chosen) puts the images of the
-    rows `chosen` at `places` of the block. Rendering a few rows takes nearly as long as rendering
-    `together` of them, so images that are still open try several candidates in one round.
-    """
-    params = np.empty((len(indices), len(NAMES)))
-    places, attempt = np.arange(len(indices)), 0
-    while len(places):
-        tries = max(1, together // len(places))
-        rows = np.stack(
-            [candidates(card, split, indices[places], attempt + i) for i in range(tries)]
-        )
-        images, accepted = render(rows.reshape(-1, rows.shape[-1]))
-        accepted = accepted.reshape(tries, len(places))
-        done = accepted.any(axis=0)
-        first, column = accepted.argmax(axis=0)[done], np.flatnonzero(done)
-        keep(places[done], images, first * len(places) + column)
-        params[places[done]] = rows[first, column]
-        places, attempt = places[~done], attempt + tries
-    return params
+    """Parameters float64 [n, 6] of the images of these indices, int64 [n]; see `first_accepted`."""
+    return first_accepted(len(indices), proposed(card, split, indices), render, keep, together)
 
 
 def draw(
@@ -58,9 +78,19 @@ def draw(
 ) -> np.ndarray:
     """Parameters float64 [rows, 6] of images start .. start + rows - 1 of a split.
 
-    Each image takes the first candidate of its own stream that occupies enough pixels; the
-    degenerate ones occupy none. `counts`, unsigned integers [rows, H, W], receives the accepted
-    counts.
+    `counts`, unsigned integers [rows, H, W], receives the accepted counts.
+    """
+    indices = np.arange(start, start + rows, dtype=np.int64)
+    return draw_in_rounds(card, split, indices, *on_cpu(card, rows, counts, threads))
+
+
+def on_cpu(
+    card: Release, rows: int, counts: np.ndarray | None = None, threads: int | None = None
+) -> tuple[Render, Keep, int]:
+    """The last three arguments of `first_accepted`, for a block of that many images on the CPU.
+
+    Accepted are candidates that occupy enough pixels; the degenerate ones occupy none. `counts`,
+    unsigned integers [rows, H, W], receives the accepted counts.
     """
     drawing = card.drawing("counts")
     together = GROUP * (threads or available_threads())
@@ -77,8 +107,7 @@ def draw(
             for place, row in zip(places, chosen, strict=True):
                 counts[place] = images[row]
 
-    indices = np.arange(start, start + rows, dtype=np.int64)
-    return draw_in_rounds(card, split, indices, render, keep, together)
+    return render, keep, together
 
 
 def sample_params(
