@@ -11,6 +11,7 @@ from fdd.errors import FddError
 
 if TYPE_CHECKING:
     from fdd.data.load import load
+    from fdd.data.pairs import pairs
     from fdd.data.stream import stream
     from fdd.releases.sampling import sample_params
     from fdd.rendering.render import render
@@ -21,6 +22,7 @@ __all__ = [
     "canonical_params",
     "families",
     "load",
+    "pairs",
     "render",
     "sample_params",
     "scale_params",
@@ -30,6 +32,7 @@ __all__ = [
 
 _AT_FIRST_USE = {
     "load": "fdd.data.load",
+    "pairs": "fdd.data.pairs",
     "render": "fdd.rendering.render",
     "sample_params": "fdd.releases.sampling",
     "stream": "fdd.data.stream",

@@ -23,3 +23,12 @@ def test_a_stream_with_the_batch_that_comes_next(tiny):
         "Stream(version='tiny-1', split='val', start=7, batch_size=3, params='scaled', "
         "output='rgb', palette='kbc', batch=5, device='cpu')"
     )
+
+
+def test_pairs_with_the_options_of_their_kind(tiny):
+    pairs = fdd.pairs("near", "val", 3, version="tiny-1", width=0.5)
+    assert repr(pairs) == (
+        "Pairs(kind='near', law='laplace', width=[0.5, 0.5, 0.5, 0.5], version='tiny-1', "
+        "split='val', start=0, batch_size=3, params='raw', output='rgb', palette='kbc', batch=0, "
+        "device='cpu')"
+    )

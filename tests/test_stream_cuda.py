@@ -103,6 +103,28 @@ def test_the_stream_is_that_of_the_cpu(calls, output, palette, block):
     assert on_gpu.batch == 9
 
 
+KINDS = ["start", "near", "ou", "one", "views"]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("output", ["rgb", "gray", "counts"])
+def test_pairs_are_those_of_the_cpu(calls, kind, output):
+    options = {"version": VERSION, "output": output, "params": "canonical"}
+    on_gpu = fdd.pairs(kind, "val", 3, device="cuda", block=6, **options)
+    on_cpu = fdd.pairs(kind, "val", 3, **options)
+    for found, expected in zip(islice(on_gpu, 5), on_cpu, strict=False):
+        assert all(isinstance(tensor, torch.Tensor) for tensor in found)
+        assert len(found) == len(expected)
+        for tensor, array in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(tensor.numpy(), array)
+    assert on_gpu.batch == 5
+
+
+def test_all_parts_of_a_pairs_batch_are_kept(calls):
+    next(iter(fdd.pairs("one", "val", 3, version=VERSION, device="cuda", block=3, prefetch=0)))
+    assert calls[-5:] == [("record", 1), ("wait", 0), *[("keep", True)] * 3]
+
+
 def test_the_users_stream_waits_for_a_batch_and_keeps_its_memory(calls):
     """The event is recorded on the side stream after the rendering; both tensors are kept."""
     batches = iter(fdd.stream("val", 3, version=VERSION, device="cuda", block=6, prefetch=0))
@@ -166,4 +188,17 @@ def test_on_a_gpu_the_stream_is_that_of_the_cpu(tiny, output):
         sums.append((images.clone(), params.clone()))
     for found, expected in zip(sums, fdd.stream("val", 50, **options), strict=False):
         for tensor, array in zip(found, expected, strict=True):
+            np.testing.assert_array_equal(tensor.cpu().numpy(), array)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("output", ["rgb", "gray", "counts"])
+def test_on_a_gpu_pairs_are_those_of_the_cpu(tiny, kind, output):
+    options = {"version": VERSION, "output": output}
+    on_gpu = fdd.pairs(kind, "val", 50, device="cuda", block=100, **options)
+    on_cpu = fdd.pairs(kind, "val", 50, **options)
+    for found, expected in zip(islice(on_gpu, 4), on_cpu, strict=False):
+        for tensor, array in zip(found, expected, strict=True):
+            assert tensor.is_cuda
             np.testing.assert_array_equal(tensor.cpu().numpy(), array)

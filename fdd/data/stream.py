@@ -85,8 +85,9 @@ class Stream:
         return self.card.name
 
     def __repr__(self) -> str:
-        shown = self.state_dict() | {"device": self.device}
-        return f"Stream({', '.join(f'{name}={value!r}' for name, value in shown.items())})"
+        given = {name: value for name, value in self.state_dict().items() if value is not None}
+        shown = given | {"device": self.device}
+        return f"{type(self).__name__}({', '.join(f'{n}={value!r}' for n, value in shown.items())})"
 
     def seek(self, batch: int) -> None:
         """Iterators made from now on begin at that batch of the whole stream, counted from 0.
@@ -321,6 +322,46 @@ def stream(
     FddError
         An unknown name or a number out of its range; `device="cuda"` without a GPU that torch sees.
     """
+    return Stream(
+        **checked_fields(
+            split,
+            batch_size,
+            params=params,
+            version=version,
+            output=output,
+            palette=palette,
+            start=start,
+            device=device,
+            threads=threads,
+            prefetch=prefetch,
+            block=block,
+            rank=rank,
+            world_size=world_size,
+            transform=transform,
+            target_transform=target_transform,
+        )
+    )
+
+
+def checked_fields(
+    split: str,
+    batch_size: int,
+    *,
+    params: bool | str,
+    version: str,
+    output: str,
+    palette: str,
+    start: int,
+    device: str,
+    threads: int | None,
+    prefetch: int,
+    block: int | None,
+    rank: int | None,
+    world_size: int | None,
+    transform: Transform | None,
+    target_transform: Transform | None,
+) -> dict[str, Any]:
+    """The fields of a `Stream` for these arguments of `fdd.stream`; FddError for a wrong one."""
     if not isinstance(params, bool):
         known("params", params, FORMS)
     item = checked_item(params, transform, target_transform)
@@ -343,16 +384,16 @@ def stream(
         from torch.utils.data import IterableDataset
 
         IterableDataset.register(Stream)
-    return Stream(
-        card=card,
-        split=split,
-        start=whole_number("start", start, 0, 2**62),
-        batch_size=whole_number("batch_size", batch_size, 1),
-        drawing=card.drawing(output, palette),
-        item=item,
-        device=device,
-        threads=None if threads is None else whole_number("threads", threads, 1),
-        prefetch=whole_number("prefetch", prefetch, 0),
-        block=None if block is None else whole_number("block", block, 1),
-        ranks=ranks,
-    )
+    return {
+        "card": card,
+        "split": split,
+        "start": whole_number("start", start, 0, 2**62),
+        "batch_size": whole_number("batch_size", batch_size, 1),
+        "drawing": card.drawing(output, palette),
+        "item": item,
+        "device": device,
+        "threads": None if threads is None else whole_number("threads", threads, 1),
+        "prefetch": whole_number("prefetch", prefetch, 0),
+        "block": None if block is None else whole_number("block", block, 1),
+        "ranks": ranks,
+    }
