@@ -28,6 +28,7 @@ from baselines.training.pictures import read_pictures
 from baselines.training.record import READABLE
 from baselines.training.stopping import similarity
 from fdd.commands import command
+from fdd.data.path import linear
 from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, not_linked, writing_to
 from fdd.pictures import grid, resize, save_png
@@ -104,12 +105,6 @@ class Options:
         for row in rows:
             whole_number("rows", row, 0, available - 1)
         return rows
-
-
-def linear(start: Floats, end: Floats, shares: Floats) -> Floats:
-    """Points on the line from `start` [L] to `end` [L] at these shares [N] of it: [N, L]."""
-    t = shares[:, None]
-    return (1 - t) * start + t * end
 
 
 def spherical(start: Floats, end: Floats, shares: Floats) -> Floats:

@@ -12,6 +12,7 @@ from fdd.errors import FddError
 if TYPE_CHECKING:
     from fdd.data.load import load
     from fdd.data.pairs import pairs
+    from fdd.data.path import path
     from fdd.data.stream import stream
     from fdd.releases.sampling import sample_params
     from fdd.rendering.render import render
@@ -23,6 +24,7 @@ __all__ = [
     "families",
     "load",
     "pairs",
+    "path",
     "render",
     "sample_params",
     "scale_params",
@@ -33,6 +35,7 @@ __all__ = [
 _AT_FIRST_USE = {
     "load": "fdd.data.load",
     "pairs": "fdd.data.pairs",
+    "path": "fdd.data.path",
     "render": "fdd.rendering.render",
     "sample_params": "fdd.releases.sampling",
     "stream": "fdd.data.stream",

@@ -483,7 +483,12 @@ INTERVALS = (
     "start, views"
 )
 LACKING = [
-    ("views", "bedhead", "needs an exact symmetry that moves pixels, and bedhead has none"),
+    (
+        "views",
+        "bedhead",
+        "needs an exact symmetry that moves pixels, and bedhead has none; "
+        "choose from start, near, ou, one",
+    ),
     ("one", "symmetric_icon", INTERVALS),
     ("near", "symmetric_icon", INTERVALS),
     ("ou", "symmetric_icon", INTERVALS),

@@ -123,9 +123,9 @@ def pairs(
     Both images obey the release's rule of acceptance. The first follow the stream's law, and the
     second is drawn again, for the same first, until it is accepted: it follows the law above given
     that it is accepted. Before acceptance both vectors of a pair are uniform, and the joint law is
-    symmetric in them. After it that of "start" and "one" still is. That of "near" and "ou"
-    is not quite: each accepted first vector counts once, however rarely a second one near it is
-    accepted, so the second ones have not exactly the law of the first.
+    symmetric in them. After it that of "start" and "one" still is. That of "near" and "ou" is not
+    quite: each accepted first vector counts once, however rarely a second one near it is accepted,
+    so the second ones have not exactly the law of the first.
 
     The random numbers of a kind are the same whatever its options.
 

@@ -113,7 +113,8 @@ def _checked_views(views: Any, family: Family) -> tuple[str, ...]:
     choices = visible_symmetries(family)
     if not choices:
         raise FddError(
-            f"kind='views' needs an exact symmetry that moves pixels, and {family.name} has none"
+            f"kind='views' needs an exact symmetry that moves pixels, and {family.name} has none; "
+            "choose from start, near, ou, one"
         )
     chosen = (views,) if isinstance(views, str) else tuple(choices) if views is None else views
     if (
