@@ -1,10 +1,11 @@
-"""Training on `fdd.stream` beside the same steps on one batch that is at hand.
+"""Training on `fdd.stream` beside the same steps on one batch that is at hand; pairs beside it.
 
     python -m pytest benchmarks/speed/bench_stream.py
 
 The numbers in brackets are ratios to the fastest of the group: what an endless supply of new images
 costs. On the CPU the small adversarial auto-encoder trains in one thread and the stream renders in
-another; on a GPU, which it skips without, the one of 2019 trains while the same GPU renders.
+another; on a GPU, which it skips without, the one of 2019 trains while the same GPU renders. Pairs
+of each kind are taken beside as many images of the stream, one thread rendering and none training.
 """
 
 import itertools
@@ -80,6 +81,26 @@ def test_training_on_the_cpu(benchmark, one_thread, version, kind):
     )
     step = trainer(config, torch.device("cpu"))
     measure(benchmark, kind, stream, step, steps=20)
+
+
+KINDS = ["start", "near", "ou", "one", "views"]
+
+
+@pytest.mark.parametrize("kind", ["stream", *KINDS])
+@pytest.mark.parametrize(("version", "images"), [("fdd-1", 1024), ("mini-1", 8192)])
+def test_pairs_on_the_cpu(benchmark, version, images, kind):
+    """As many images in pairs as alone; each kind of pairs has its options by default."""
+    benchmark.group = f"{images} images of {version}, alone and in pairs, one core"
+    options = {"version": version, "threads": 1, "prefetch": 0}
+    pairs = kind in KINDS
+    source = fdd.pairs(kind, "train", 32, **options) if pairs else fdd.stream(**options)
+    batches = iter(source)
+
+    def go():
+        for _ in itertools.islice(batches, images // 32 // (1 + pairs)):
+            pass
+
+    benchmark.pedantic(go, rounds=7, warmup_rounds=1)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a GPU that torch can use")
