@@ -16,8 +16,8 @@ setup: $(VENV)/.installed
 
 $(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --upgrade pip
-	$(RUN) -m pip install --quiet --no-compile --constraint constraints.txt --editable '.[all]'
+	$(RUN) -m pip install --quiet --upgrade --constraint constraints.txt pip
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[all]'
 	touch $@
 
 demo: setup
