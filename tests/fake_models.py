@@ -1,5 +1,6 @@
 """Models that need no training, and images from which they can read the parameters."""
 
+import dataclasses
 from typing import ClassVar
 
 import numpy as np
@@ -18,6 +19,8 @@ QUICK = Settings(
     halves=5,
     block=5,
 )
+FEW = dataclasses.replace(QUICK, draws=2, slow_draws=1, few_draws=1, halves=2)
+"""For what does not look at chance."""
 
 
 def draw(params):

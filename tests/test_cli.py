@@ -183,7 +183,7 @@ def test_an_interruption_is_said_and_ends_with_130(command, tmp_path, monkeypatc
 
 
 def test_control_c_in_generate_leaves_whole_pictures(start_python, tmp_path):
-    process = start_python("-m", "fdd", "generate", tmp_path / "out", "--count", 100_000)
+    process = start_python("-m", "fdd", "generate", tmp_path / "out", "--count", 10_000)
     while not list((tmp_path / "out").glob("kbc/*.png")):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)

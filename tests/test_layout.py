@@ -215,14 +215,19 @@ def test_a_cache_of_compiled_code_that_turns_out_full_is_done_without(reason, mo
 
 
 def test_a_damaged_cache_of_compiled_code_is_done_without(tmp_path, run_python):
+    (tmp_path / "adding.py").write_text("def add_one(x):\n    return x + 1\n")
     program = (
-        "import numpy as np; from fdd.rendering import shading\n"
-        "print(shading.gray(np.eye(2, dtype=np.uint32)[None]).tolist())"
+        f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n"
+        "from adding import add_one\n"
+        "from fdd.arithmetic.compiling import is_compiled, jit\n"
+        "add_one = jit(add_one)\n"
+        "print(is_compiled(add_one, 1), add_one(1))"
     )
-    right = 0, "[[[0, 255], [255, 0]]]\n"
-    assert run_python("-c", program, NUMBA_CACHE_DIR=tmp_path)[:2] == right
-    cached = [path for path in tmp_path.rglob("*.nb*") if path.is_file()]
+    cache = tmp_path / "cache"
+    assert run_python("-c", program, NUMBA_CACHE_DIR=cache)[:2] == (0, "False 2\n")
+    assert run_python("-c", program, NUMBA_CACHE_DIR=cache)[:2] == (0, "True 2\n")
+    cached = [path for path in cache.rglob("*.nb*") if path.is_file()]
     assert cached
     for path in cached:
         path.write_bytes(path.read_bytes()[:20])
-    assert run_python("-c", program, NUMBA_CACHE_DIR=tmp_path)[:2] == right
+    assert run_python("-c", program, NUMBA_CACHE_DIR=cache)[:2] == (0, "False 2\n")

@@ -1,11 +1,11 @@
 """CKA, distance correlation and RSA say what their mathematics says."""
 
 import doctest
+import importlib
 import itertools
 import tracemalloc
 from functools import partial
 
-import dcor
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist, squareform
@@ -98,7 +98,13 @@ def test_the_widest_kernel_is_the_linear_one_of_whitened_codes(params, mixed):
     assert rbf(mixed, params, width=100) == pytest.approx(want, abs=1e-4)
 
 
-def test_distance_correlation_is_dcors(params, mixed):
+@pytest.fixture(scope="module")
+def dcor():
+    """Imported here, since it compiles for seconds."""
+    return importlib.import_module("dcor")
+
+
+def test_distance_correlation_is_dcors(params, mixed, dcor):
     for codes in (mixed, mixed[:, :1], np.repeat(mixed, 5, axis=1), mixed.round()):
         want = dcor.u_distance_correlation_sqr(codes, params)
         assert distance_correlation(codes, params) == pytest.approx(want, abs=1e-12)
@@ -124,7 +130,7 @@ def test_distance_correlation_of_the_example_in_dcors_documentation():
     assert distance_correlation(x, [[1], [0], [0], [1]]) == pytest.approx(-0.5, abs=1e-12)
 
 
-def test_more_rows_than_are_held_at_once_give_what_whole_matrices_give():
+def test_more_rows_than_are_held_at_once_give_what_whole_matrices_give(dcor):
     rng = np.random.default_rng(5)
     params = rng.normal(size=(520, 3))
     codes = params + rng.normal(size=(520, 3))
