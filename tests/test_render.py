@@ -318,7 +318,11 @@ COLUMNS = "; it must be [N, 6] or [6], columns x0, y0, a, b, c, d"
         ([1j, 0, 0, 0, 0, 0], NUMBERS + "[1j, 0, 0, 0, 0, 0]"),
         (np.full(6, 1j), NUMBERS + f"{np.full(6, 1j)!r:.80}"),
         ([10**400, 0, 0, 0, 0, 0], NUMBERS + "[1" + 78 * "0"),
-        ({"a": 1}, NUMBERS + "{'a': 1}"),
+        (
+            {"a": 1},
+            "params has columns by name, x0, y0, b, c, d missing; they must be x0, y0, a, b, c, d, "
+            "each once, in any order",
+        ),
         (None, "params has shape []" + COLUMNS),
         ([], "params has shape [0]" + COLUMNS),
         ([1, 2, 3, 4, 5], "params has shape [5]" + COLUMNS),

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import nn
 
 from baselines.training.data import Batch, Images, to_images, to_tensor
-from fdd.attractors.params import checked_params
+from fdd.attractors.params import Params, checked_params
 from fdd.errors import FddError
 
 BATCH = 256
@@ -56,10 +56,11 @@ class Model:
                 codes[rows] = self._network.encode(pixels).cpu().numpy()
         return codes
 
-    def vectors(self, params: ArrayLike) -> NDArray[np.float32] | None:
+    def vectors(self, params: Params) -> NDArray[np.float32] | None:
         """Raw parameters [N, 6] -> the codes that stand for them, float32 [N, latent_size].
 
-        None for a baseline that finds codes of its own. FddError for parameters out of range.
+        None for a baseline that finds codes of its own. Named columns are matched by name, as in
+        `fdd.render`. FddError for parameters out of range.
         """
         if not hasattr(self._network, "vectors"):
             return None

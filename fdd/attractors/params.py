@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -10,20 +11,58 @@ from numpy.typing import ArrayLike
 from fdd.attractors.families import FAMILIES, Family
 from fdd.errors import FddError, known, whole_number
 
+Params: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
+"""What functions take as parameters: an array, or named columns (a DataFrame, a dict)."""
+
 NAMES = ("x0", "y0", "a", "b", "c", "d")
 _SCALE = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
 
 
-def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray:
-    """Parameters as a new float64 array [..., P]; refused unless numbers in these P columns."""
+def _labels(params: Any) -> list[Any]:
+    """Names of the columns of a dict, a table or a row of one; none where numbers alone tell."""
+    if hasattr(params, "keys"):  # dict, pandas
+        labels = list(params.keys())
+    else:  # pyarrow, polars
+        labels = list(getattr(params, "column_names", getattr(params, "columns", ())))
+    numbered = all(isinstance(label, (int, np.integer)) for label in labels)
+    return [] if numbered else labels
+
+
+def _in_order(params: Any, labels: list[Any], columns: tuple[str, ...]) -> np.ndarray:
+    """The named columns of `params` in the order of `columns`; FddError unless each is there."""
+    faults = {
+        "unknown": [label for label in labels if label not in columns],
+        "missing": [name for name in columns if name not in labels],
+        "repeated": [name for name in columns if labels.count(name) > 1],
+    }
+    found = [
+        f"{', '.join(map(str, names)):.80} {fault}" for fault, names in faults.items() if names
+    ]
+    if found:
+        raise FddError(
+            f"params has columns by name, {' and '.join(found)}; they must be "
+            f"{', '.join(columns)}, each once, in any order"
+        )
+    return np.stack([np.asarray(params[name]) for name in columns], axis=-1)
+
+
+def as_params(params: Params, columns: tuple[str, ...] = NAMES) -> np.ndarray:
+    """Parameters as a new float64 array [..., P]; refused unless numbers in these P columns.
+
+    Columns with names (a DataFrame, one of its rows, a dict of columns) are matched by name, in
+    whatever order they come; columns numbered by integers are an array without names.
+    """
     names = ", ".join(columns)
     if getattr(params, "is_cuda", False):  # a torch tensor; parameters are checked on the host
         params = params.cpu()  # type: ignore[union-attr]
     try:
-        numbers = np.asarray(params)
+        labels = _labels(params)
+        numbers = _in_order(params, labels, columns) if labels else np.asarray(params)
         if numbers.dtype.kind not in "biufO":
             raise TypeError(numbers.dtype)
         array = numbers.astype(np.float64)
+    except FddError:
+        raise
     except (TypeError, ValueError, OverflowError, RuntimeError):
         raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
     if array.shape[-1:] != (len(columns),):
@@ -34,7 +73,7 @@ def as_params(params: ArrayLike, columns: tuple[str, ...] = NAMES) -> np.ndarray
     return array
 
 
-def checked_params(params: ArrayLike, family: Family = FAMILIES["fractal_dream"]) -> np.ndarray:
+def checked_params(params: Params, family: Family = FAMILIES["fractal_dream"]) -> np.ndarray:
     """Parameters as float64 [N, P] or [P]; refused when not numbers, not finite or out of range."""
     array = as_params(params, family.parameters)
     if array.ndim > 2:
@@ -74,19 +113,22 @@ def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.n
     return np.where(whole, np.floor(params), params)
 
 
-def scale_params(params: ArrayLike) -> np.ndarray:
+def scale_params(params: Params) -> np.ndarray:
     """(x0, y0, a/3, b/3, c/3, d/3), each in [-1, 1]: float64 [..., 6] to float64 [..., 6].
 
-    This is what the original loader of 2019 gave.
+    This is what the original loader of 2019 gave. A DataFrame or a dict of columns is matched by
+    its names, as in `fdd.render`. Raises FddError unless params are numbers in these columns.
     """
     return as_params(params) / _SCALE
 
 
-def canonical_params(params: ArrayLike) -> np.ndarray:
+def canonical_params(params: Params) -> np.ndarray:
     """(x0, y0, |a|, sign(a) b, c, d): float64 [..., 6] to float64 [..., 6].
 
     (a, b) and (-a, -b) draw the same attractor, so the sign of a cannot be read from an image; the
-    canonical form is the one of the two with a > 0, or with b >= 0 where a is 0.
+    canonical form is the one of the two with a > 0, or with b >= 0 where a is 0. A DataFrame or a
+    dict of columns is matched by its names, as in `fdd.render`. Raises FddError unless params are
+    numbers in these columns.
     """
     canonical = as_params(params)
     a, b = canonical[..., 2], canonical[..., 3]
@@ -95,7 +137,7 @@ def canonical_params(params: ArrayLike) -> np.ndarray:
     return canonical + 0.0  # no negative zero
 
 
-FORMS: dict[str, Callable[[ArrayLike], np.ndarray]] = {
+FORMS: dict[str, Callable[[Params], np.ndarray]] = {
     "raw": as_params,
     "scaled": scale_params,
     "canonical": canonical_params,

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from fdd.attractors.params import FORMS, checked_params
+from fdd.attractors.params import FORMS, Params, checked_params
 from fdd.errors import FddError, known, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.cpu import render_cpu
@@ -32,8 +31,8 @@ def linear(start: np.ndarray, end: np.ndarray, shares: np.ndarray) -> np.ndarray
 
 
 def path(
-    v: ArrayLike,
-    w: ArrayLike,
+    v: Params,
+    w: Params,
     n: int,
     *,
     form: str = "canonical",
@@ -53,7 +52,7 @@ def path(
     Parameters
     ----------
     v, w : float array [6]
-        Raw vectors in the ranges of `fdd.render`.
+        Raw vectors in the ranges of `fdd.render`; names, as of a row of a DataFrame, count there.
     n : int
         Points, at least 2: both ends are among them.
     form : "canonical" or "raw"
@@ -93,7 +92,7 @@ def path(
     return Path(params, images, (occupied >= card.occupied_cells) & ~degenerate)
 
 
-def _one_vector(name: str, vector: ArrayLike) -> np.ndarray:
+def _one_vector(name: str, vector: Params) -> np.ndarray:
     """Raw parameters float64 [6]; FddError for anything else."""
     try:
         checked = checked_params(vector)

@@ -6,10 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES
-from fdd.attractors.params import checked_params, uniform_params
+from fdd.attractors.params import Params, checked_params, uniform_params
 from fdd.errors import FddError, whole_number
 from fdd.files import writing_to
 from fdd.pictures import grid, save_png
@@ -32,7 +31,7 @@ def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.nda
 
 
 def contact_sheet(
-    drawing: Drawing, params: ArrayLike, out: str | os.PathLike[str], columns: int = 8
+    drawing: Drawing, params: Params, out: str | os.PathLike[str], columns: int = 8
 ) -> None:
     """Renders parameters [n, P] or [P] in colours into one PNG, n at least 1."""
     whole_number("columns", columns, 1)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Literal, overload
 
 import numpy as np
-from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES
-from fdd.attractors.params import checked_params
+from fdd.attractors.params import Params, checked_params
 from fdd.errors import FddError, known, whole_number
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import checked_drawing
@@ -22,7 +21,7 @@ DEVICES = ("cpu", "cuda")
 
 @overload
 def render(  # type: ignore[overload-overlap]
-    params: ArrayLike,
+    params: Params,
     output: Output = ...,
     size: int = ...,
     points: int = ...,
@@ -34,7 +33,7 @@ def render(  # type: ignore[overload-overlap]
 ) -> np.ndarray: ...
 @overload
 def render(
-    params: ArrayLike,
+    params: Params,
     output: Output = ...,
     size: int = ...,
     points: int = ...,
@@ -46,7 +45,7 @@ def render(
     memory: int | None = ...,
 ) -> torch.Tensor: ...
 def render(
-    params: ArrayLike,
+    params: Params,
     output: Output = "rgb",
     size: int = 128,
     points: int = 60000,
@@ -60,9 +59,11 @@ def render(
 
     Parameters
     ----------
-    params : float array [N, P] or [P]
+    params : float array [N, P] or [P], DataFrame or dict of columns
         Rows of the family's parameters within its ranges; for the Fractal Dream P is 6: (x0, y0, a,
-        b, c, d), x0 and y0 in [-1, 1], the others in [-3, 3].
+        b, c, d), x0 and y0 in [-1, 1], the others in [-3, 3]. Columns with names (of a DataFrame,
+        of one of its rows, of a dict) are matched by name, in any order; each parameter must be
+        there once and nothing else. Columns numbered by integers count as an array.
     output : "rgb", "gray" or "counts"
         Palette colours on white, ink on white paper (see `fdd.rendering.shading.gray`), or visits
         to each cell.
@@ -91,9 +92,9 @@ def render(
     Raises
     ------
     FddError
-        An argument out of its range, or degenerate parameters: an orbit that is constant in x or
-        in y, leaves the finite numbers or exceeds the family's `argument` has no image. A device
-        that is not there.
+        An argument out of its range, columns with other names, or degenerate parameters: an orbit
+        that is constant in x or in y, leaves the finite numbers or exceeds the family's `argument`
+        has no image. A device that is not there.
     """
     drawing = checked_drawing(family, size, points, output, palette)
     cuda = isinstance(device, str) and device.startswith("cuda")
