@@ -4,6 +4,7 @@ There the CPU's renderer stands in for the GPU's and a record of calls for CUDA'
 """
 
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from types import SimpleNamespace
 
@@ -118,6 +119,17 @@ def test_pairs_are_those_of_the_cpu(calls, kind, output):
         for tensor, array in zip(found, expected, strict=True):
             np.testing.assert_array_equal(tensor.numpy(), array)
     assert on_gpu.batch == 5
+
+
+@pytest.mark.parametrize("make", [fdd.stream, partial(fdd.pairs, "near")])
+def test_counts_are_numbers_that_torch_computes_with(calls, make):
+    options = {"version": VERSION, "output": "counts", "params": False}
+    counts = next(iter(make("val", 3, device="cuda", block=3, **options)))
+    expected = next(iter(make("val", 3, **options)))
+    assert counts.dtype == torch.int32
+    assert int(counts.max()) == expected.max()
+    np.testing.assert_array_equal((counts > 0).numpy(), expected > 0)
+    np.testing.assert_array_equal((counts + 1).numpy(), expected + 1)
 
 
 def test_all_parts_of_a_pairs_batch_are_kept(calls):

@@ -42,7 +42,9 @@ def load(
     version : str
         Name of the release.
     output : "rgb", "gray" or "counts"
-        uint8 [128, 128, 3], uint8 [128, 128], or uint32 [128, 128], as in `fdd.render`.
+        uint8 [128, 128, 3], uint8 [128, 128], or uint32 [128, 128], as in `fdd.render`. torch
+        has no `max`, `>` or `+` for uint32: for a DataLoader give `transform=np.int32`, which every
+        count fits.
     palette : "kbc", "inferno" or "viridis"
         Colours, and the class of a published folder.
     root : path, optional

@@ -152,7 +152,7 @@ def pairs(
         parameter that differs, or the place of the view in `views`.
     output : "rgb", "gray" or "counts"
         uint8 [batch_size, 2, H, W, 3], uint8 [batch_size, 2, H, W] or uint32
-        [batch_size, 2, H, W].
+        [batch_size, 2, H, W]; for torch give `transform=np.int32`, as in `fdd.stream`.
     transform, target_transform : callable, optional
         Applied to all images and to all vectors of a batch at once, in these shapes.
     version, palette, start, device, threads, prefetch, block, rank, world_size

@@ -296,7 +296,9 @@ def stream(
     version : str
         Name of the release.
     output : "rgb", "gray" or "counts"
-        uint8 [batch_size, H, W, 3], uint8 [batch_size, H, W] or uint32 [batch_size, H, W].
+        uint8 [batch_size, H, W, 3], uint8 [batch_size, H, W] or uint32 [batch_size, H, W]. torch
+        has no `max`, `>` or `+` for uint32: for a DataLoader give `transform=np.int32`, which every
+        count fits. With device="cuda" counts are int32.
     palette : "kbc", "inferno" or "viridis"
         Colours of the output "rgb".
     start : int

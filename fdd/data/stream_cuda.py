@@ -45,9 +45,8 @@ class SideStream:
         return first_accepted(len(memory), propose, self._render, keep, -(-len(memory) // 2))
 
     def images(self, memory: Any) -> Any:
-        """The images in a filled memory."""
-        counts = self._drawing.output == "counts"
-        return memory.view(self._torch.uint32) if counts else memory
+        """The images in a filled memory: counts stay int32, with which torch computes."""
+        return memory
 
     def hand(self, batch_and_event: tuple[Any, Any]) -> Any:
         """The batch; the caller's stream waits for it and keeps its memory while in use."""

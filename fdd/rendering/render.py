@@ -87,7 +87,9 @@ def render(
     -------
     array, or on CUDA torch.Tensor
         uint8 [N, size, size, 3], uint8 [N, size, size] or uint32 [N, size, size]; without the
-        first axis if `params` is one row. Row 0 is the top of the image, where y is largest.
+        first axis if `params` is one row. Row 0 is the top of the image, where y is largest. torch
+        has no `max`, `>` or `+` for uint32; on CUDA every count fits int32, so
+        `counts.view(torch.int32)` has the same numbers.
 
     Raises
     ------
