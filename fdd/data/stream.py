@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import count, islice
+from multiprocessing.context import get_spawning_popen
+from multiprocessing.sharedctypes import RawValue
 from typing import Any
 
 import numpy as np
@@ -78,6 +81,10 @@ class Stream:
     ranks: tuple[int, int] | None
     batch: int = field(default=0, init=False)
     _ranks_outside: tuple[int, int] | None = field(default=None, init=False)
+    _iterators: Any = field(default_factory=lambda: RawValue("b", 0), init=False)
+    """How many iterators workers have begun since a seek, 2 for more; all processes share it."""
+    _begun_here: bool = field(default=False, init=False)
+    """Whether one was begun in this worker, which a seek in another process does not move."""
 
     @property
     def version(self) -> str:
@@ -96,6 +103,7 @@ class Stream:
         FddError unless it is a whole number of at least 0.
         """
         self.batch = whole_number("batch", batch, 0, (2**62 - self.start) // self.batch_size)
+        self._iterators.value, self._begun_here = 0, False
 
     def state_dict(self) -> dict[str, Any]:
         """Where the stream is, and what it is a stream of; JSON can hold it.
@@ -132,6 +140,7 @@ class Stream:
 
     def __iter__(self) -> Iterator[Any]:
         consumer, consumers = self._place()
+        self._warn_of_a_second_iterator()
         first = self.batch
         numbers = count(first + consumer, consumers)
         together = self._together(consumers)
@@ -156,6 +165,21 @@ class Stream:
         if worker is None:
             return rank, world_size
         return rank + world_size * worker.id, world_size * worker.num_workers
+
+    def _warn_of_a_second_iterator(self) -> None:
+        """Once, in the first worker: the loader of an endless stream has no second epoch."""
+        worker = _worker()
+        if worker is None or worker.id > 0:
+            return
+        begun = max(self._iterators.value, self._begun_here)
+        self._iterators.value, self._begun_here = min(2, begun + 1), True
+        if begun == 1:
+            warnings.warn(
+                "a second iterator of a DataLoader's workers over one fdd stream gives batches "
+                "again, or leaves some out; keep one iterator for all epochs, or seek() before "
+                "each (without persistent_workers)",
+                stacklevel=3,
+            )
 
     def _together(self, consumers: int) -> int:
         """How many batches make a block. On the CPU a block is a run of adjacent batches."""
@@ -204,8 +228,17 @@ class Stream:
         return batches
 
     def __getstate__(self) -> dict[str, Any]:
-        """A spawned worker process knows nothing of torch.distributed, so the ranks go along."""
-        return self.__dict__ | {"_ranks_outside": _distributed_ranks()}
+        """A spawned worker process knows nothing of torch.distributed, so the ranks go along.
+
+        What is shared goes along to such a process alone; a copy has its own.
+        """
+        iterators = self._iterators if get_spawning_popen() else None
+        return self.__dict__ | {"_ranks_outside": _distributed_ranks(), "_iterators": iterators}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._iterators is None:
+            self._iterators = RawValue("b", 0)
 
 
 def _ahead(
@@ -277,10 +310,18 @@ def stream(
 
     With torch, the stream is an `IterableDataset`: `DataLoader(stream, batch_size=None,
     num_workers=4)` gives the same batches in the same order as tensors, whatever the number of
-    workers. Keep one iterator of such a loader: the stream in your process does not see what the
-    workers hand out, so a new one begins where the stream was last set to. To resume, seek to the
-    number of batches taken, or use `torchdata.stateful_dataloader.StatefulDataLoader`, which keeps
-    the state.
+    workers. Keep one iterator of such a loader for all epochs:
+
+        batches = iter(loader)
+        for epoch in range(epochs):
+            for images, vectors in itertools.islice(batches, 1000):
+                ...
+
+    The stream in your process does not see what the workers hand out, so a second iterator begins
+    where the stream was last set to, and gives the same batches again; with `persistent_workers`,
+    which a seek does not reach either, it leaves some out and changes their order. The first worker
+    warns of it. To resume, seek to the number of batches taken, or use
+    `torchdata.stateful_dataloader.StatefulDataLoader`, which keeps the state.
 
     Ranks share the stream: in each step rank r of R takes the r-th of the next R batches.
 
