@@ -28,6 +28,7 @@ from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import command
 from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write, writing_to
+from fdd.pictures import checked_png
 from fdd.releases.cards import release
 from fdd.rendering.cpu import count_groups
 from fdd.rendering.drawing import Drawing
@@ -207,6 +208,7 @@ def write_acceptance(options: Acceptance) -> None:
 
 def write_curves(options: Curves) -> None:
     """Write the table and the figure."""
+    png = checked_png("png", options.png)
     results = [read_result(run) for run in options.runs]
     rows = table(results)
     text = io.StringIO()
@@ -217,7 +219,7 @@ def write_curves(options: Curves) -> None:
         path.write_text(text.getvalue())
     with require("matplotlib").rc_context(STYLE):
         canvas = figure(results)
-        with writing_to(options.png.parent), atomic_write(options.png) as path:
+        with writing_to(png.parent), atomic_write(png) as path:
             canvas.savefig(path, format="png", dpi=160, metadata={"Software": None})
 
 

@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
         help="draw this vector (x0 y0 a b c d, or the family's) instead; give several",
     )
     preview.add_argument("--columns", type=int, default=8, help="images in a row (8)")
-    preview.add_argument("--out", type=Path, default=Path("preview.png"), help="PNG to write")
+    preview.add_argument("--out", type=Path, default=Path("preview.png"), help="PNG to write, .png")
     _image_options(preview)
 
     generate = commands.add_parser(
@@ -165,7 +165,8 @@ def _info(arguments: argparse.Namespace) -> int:
 
 
 def _preview(arguments: argparse.Namespace) -> int:
-    from fdd.folders.sheets import contact_sheet, imaged_params
+    from fdd.folders.sheets import check_count, contact_sheet, imaged_params
+    from fdd.pictures import checked_png
     from fdd.releases.cards import release
     from fdd.releases.sampling import sample_params
     from fdd.rendering.drawing import checked_drawing
@@ -175,7 +176,10 @@ def _preview(arguments: argparse.Namespace) -> int:
     points = card.points if arguments.points is None else arguments.points
     family = arguments.family or "fractal_dream"
     drawing = checked_drawing(family, size, points, palette=arguments.palette)
+    checked_png("out", arguments.out)
     params = arguments.params
+    if params is None:
+        check_count(arguments.count, size)
     if params is None and arguments.family is None:
         params = sample_params(arguments.count, arguments.split, arguments.start, arguments.version)
     elif params is None:
@@ -183,6 +187,21 @@ def _preview(arguments: argparse.Namespace) -> int:
     contact_sheet(drawing, params, arguments.out, arguments.columns)
     print(f"{len(params)} images in {arguments.out}")
     return 0
+
+
+def _say_beyond(arguments: argparse.Namespace) -> None:
+    """Says in one line of stderr that images are asked for that the split does not have."""
+    from fdd.releases.cards import release
+
+    card = release(arguments.version)
+    rows, stop = card.rows(arguments.split), arguments.start + arguments.count
+    first = max(rows, arguments.start)
+    if first < stop:
+        print(
+            f"fdd: split {arguments.split!r} of {card.name} has {rows} images; images {first} to "
+            f"{stop - 1} are not among them, and continue it",
+            file=sys.stderr,
+        )
 
 
 def _generate(arguments: argparse.Namespace) -> int:
@@ -195,6 +214,7 @@ def _generate(arguments: argparse.Namespace) -> int:
         for difference in report["different"]:
             print(f"  {difference['file']}: {difference['reason']}")
         return 1 if report["different"] else 0
+    _say_beyond(arguments)
     rendered, images = generate(
         folder,
         split=arguments.split,

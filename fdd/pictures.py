@@ -10,8 +10,11 @@ from PIL import Image
 from fdd.errors import FddError, whole_number
 from fdd.files import atomic_write
 
+GAP = 4
+"""Pixels of white around the images of a grid."""
 
-def grid(images: np.ndarray, columns: int, gap: int = 4) -> np.ndarray:
+
+def grid(images: np.ndarray, columns: int, gap: int = GAP) -> np.ndarray:
     """Images uint8 [n, H, W, 3] as one picture, in rows of `columns`, on white."""
     columns = min(whole_number("columns", columns, 1), len(images))
     rows = -(-len(images) // columns)
@@ -28,6 +31,13 @@ def save_png(image: np.ndarray, path: Path) -> None:
     """Writes uint8 [H, W, 3] as PNG, under a temporary name first."""
     with atomic_write(path) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
+
+
+def checked_png(argument: str, path: Path) -> Path:
+    """The path with the user's folder in place of ~; FddError unless its name ends in .png."""
+    if path.suffix.lower() != ".png":
+        raise FddError(f"{argument}={str(path)!r} must end in .png, as a PNG is what is written")
+    return path.expanduser()
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:

@@ -97,6 +97,19 @@ def test_generate_goes_on_and_verify_agrees(command, tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    ("start", "count", "beyond"), [(0, 12, "10 to 11"), (8, 3, "10 to 10"), (15, 2, "15 to 16")]
+)
+def test_generate_says_which_images_the_split_does_not_have(command, start, count, beyond):
+    options = ["generate", "out", "--version", "tiny-1", "--split", "test"]
+    assert command(*options, "--start", start, "--count", count) == (
+        0,
+        f"{count} images in out/kbc, {count} of them new\n",
+        f"fdd: split 'test' of tiny-1 has 10 images; images {beyond} are not among them, and "
+        "continue it\n",
+    )
+
+
 def test_a_picture_that_was_lost_is_generated_again(command, tmp_path):
     options = ["generate", "out", "--version", "tiny-1", "--count", 5]
     command(*options)

@@ -61,6 +61,14 @@ def test_the_acceptance_command(tmp_path, capsys):
     )
 
 
+def test_the_figure_of_the_curves_is_a_png(tmp_path, capsys):
+    table = str(tmp_path / "x.csv")
+    assert main(["curves", "--runs", str(tmp_path), "--csv", table, "--png", "y.jpg"]) == 2
+    message = "error: png='y.jpg' must end in .png, as a PNG is what is written\n"
+    assert capsys.readouterr().err == message
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_the_curves_command(tmp_path, capsys):
     results = []
     for seed in (0, 1):

@@ -93,8 +93,27 @@ def test_preview_refuses_mistakes_in_one_sentence(refused, tmp_path, options, me
 def test_preview_where_it_cannot_write(refused, tmp_path):
     options = ["preview", "--params", *VECTOR, "--size", 8, "--points", 99, "--out"]
     (tmp_path / "file").write_text("mine")
-    (tmp_path / "folder").mkdir()
+    (tmp_path / "folder.png").mkdir()
     says = "it cannot be written ({}); choose another one"
     refused("folder 'file': " + says.format("File exists"), *options, "file/sheet.png")
-    refused("folder '.': " + says.format("Is a directory"), *options, "folder")
-    assert tree(tmp_path) == {"file": b"mine", "folder": None}
+    refused("folder '.': " + says.format("Is a directory"), *options, "folder.png")
+    assert tree(tmp_path) == {"file": b"mine", "folder.png": None}
+
+
+@pytest.mark.parametrize("out", ["x.jpg", "~/sheet.gif", "png", "sheet.png.bak"])
+def test_preview_refuses_names_that_are_not_of_a_png(refused, tmp_path, out):
+    message = f"out='{out}' must end in .png, as a PNG is what is written"
+    refused(message, "preview", "--params", *VECTOR, "--size", 8, "--points", 99, "--out", out)
+    assert tree(tmp_path) == {}
+
+
+def test_a_png_may_be_in_capitals(command, tmp_path):
+    options = ["--params", *VECTOR, "--size", 8, "--points", 99, "--out", "SHEET.PNG"]
+    assert command("preview", *options) == (0, "1 images in SHEET.PNG\n", "")
+
+
+@pytest.mark.parametrize("options", [[], ["--family", "bedhead"]])
+@pytest.mark.parametrize(("size", "most"), [(128, 30812), (16, 65536), (4096, 31)])
+def test_preview_refuses_more_images_than_a_sheet_holds(refused, options, size, most):
+    message = f"count=100000000 must be at most {most} in a sheet of images of size={size}"
+    refused(message, "preview", *options, "--count", 100_000_000, "--size", size)
