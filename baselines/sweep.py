@@ -28,7 +28,6 @@ import optuna
 import pandas as pd
 import torch
 import tyro
-from filelock import FileLock, Timeout
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
@@ -45,7 +44,7 @@ from baselines.training.loop import train
 from baselines.training.runs import load_state
 from fdd.commands import command
 from fdd.errors import FddError, known, whole_number
-from fdd.files import atomic_write, not_linked, writing_to
+from fdd.files import LOCK, alone_in, atomic_write, not_linked
 
 Search = Literal["grid", "random", "tpe"]
 Values = CategoricalDistribution | FloatDistribution | IntDistribution
@@ -244,17 +243,17 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
     `plan.trials` if Ctrl-C or SIGTERM stopped the sweep. A trial whose loss is not finite, or whose
     networks do not fit into memory, has failed, and the next one begins.
 
-    FddError for a folder that cannot be used, a full disk, and if every trial failed.
+    FddError for a folder that cannot be used or is in use, a full disk, and if every trial failed.
     """
     folder, processes = Path(out), os.environ.get("WORLD_SIZE", "1")
     if processes != "1":
         raise FddError(f"WORLD_SIZE={processes} must be 1: start a sweep without torchrun")
-    there = set(os.listdir(folder)) - {".lock"} if folder.is_dir() else set()
+    there = set(os.listdir(folder)) - {LOCK} if folder.is_dir() else set()
     if there and "optuna.log" not in there:
         raise FddError(
             f"sweep folder '{folder}': it holds files but no sweep; choose another with --out"
         )
-    with lock(folder):
+    with alone_in(folder):
         study = open_study(plan, folder)
         while len(study.trials) < plan.trials and run_trial(plan, study, folder):
             pass
@@ -267,19 +266,6 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
     if len(table) >= plan.trials and table["score"].isna().all():
         raise FddError(f"all {len(table)} trials failed; the first one: {table['reason'][0]}")
     return table
-
-
-def lock(folder: Path) -> Any:
-    """Make the folder and hold it as a context. FddError if it cannot be, or another one does."""
-    with writing_to(folder):
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            return FileLock(folder / ".lock").acquire(timeout=0)
-        except Timeout:
-            raise FddError(
-                f"sweep folder '{folder}': another sweep is running in it; choose another with "
-                "--out"
-            ) from None
 
 
 def open_study(plan: Plan, folder: Path) -> optuna.Study:

@@ -38,7 +38,7 @@ from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import torch_threads
 from fdd.commands import command
 from fdd.errors import FddError, known, whole_number
-from fdd.files import atomic_write, writing_to
+from fdd.files import alone_in, atomic_write, writing_to
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
 from fdd.rendering.shading import shaded
@@ -206,8 +206,9 @@ def described(options: Options) -> dict[str, Any]:
 def train(options: Options) -> dict[str, Any]:
     """Train, or resume, in the folder `options.out`; returns what result.json then holds.
 
-    Raises FddError for an option out of range and for a folder that cannot be written or holds
-    another run; KeyboardInterrupt after Ctrl-C, once state and result, without "test", are saved.
+    Raises FddError for an option out of range and for a folder that cannot be written, is in use or
+    holds another run; KeyboardInterrupt after Ctrl-C, once state and result, without "test", are
+    saved.
     """
     import torch
 
@@ -215,10 +216,8 @@ def train(options: Options) -> dict[str, Any]:
 
     options.check()
     device = pick_device(options.device)
-    with torch_threads(options.threads):
+    with torch_threads(options.threads), alone_in(options.out):
         training = Training(options, device)
-        with writing_to(options.out):
-            options.out.mkdir(parents=True, exist_ok=True)
         if (options.out / STATE).exists():
             training.restore(saved_state(options))
         test = draw_images(options.card(), "test", 0, options.test_images)

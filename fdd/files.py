@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders that cannot lead elsewhere, digests."""
+"""Files that are whole or absent, folders that cannot lead elsewhere and are in use, digests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,14 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePath
 
+from filelock import FileLock, Timeout
+
 from fdd.errors import FddError
+
+LOCK = ".lock"
+"""What lies in a folder while a process works in it, and may stay there if that one is killed."""
+PATIENCE = 10.0
+"""Seconds that one who takes a part of a folder waits for others who take theirs."""
 
 
 @contextlib.contextmanager
@@ -24,6 +31,64 @@ def writing_to(folder: Path) -> Iterator[None]:
         else:
             reason = f"it cannot be written ({error.strerror or error})"
         raise FddError(f"folder {str(folder)!r}: {reason}; choose another one") from error
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the block no other process works in a folder, which is made if need be.
+
+    Raises FddError where one does already, and where the folder cannot be written. A folder that
+    was made and holds nothing at the end goes again. A process that is killed holds nobody up.
+    """
+    with _made(folder), _locked(folder, LOCK):
+        for part in folder.glob(".part-*.lock"):
+            with _locked(folder, part.name):
+                pass
+        yield
+
+
+@contextlib.contextmanager
+def alone_in_part(folder: Path, part: str) -> Iterator[None]:
+    """As `alone_in`, beside processes that work in other parts of the folder."""
+    with _made(folder), contextlib.ExitStack() as stack:
+        with _locked(folder, LOCK, PATIENCE):
+            stack.enter_context(_locked(folder, f".part-{part}.lock"))
+        yield
+
+
+@contextlib.contextmanager
+def _made(folder: Path) -> Iterator[None]:
+    """Makes a folder; removes what was made of its path if nothing was put there."""
+    absent = [path for path in (folder, *folder.parents) if not path.exists()]
+    try:
+        with writing_to(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # it is no longer empty
+            for path in absent:
+                path.rmdir()
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, name: str, patience: float = 0.0) -> Iterator[None]:
+    """Holds a lock file, and removes it; FddError if another one holds it for too long."""
+    path = not_linked(folder / name)
+    with writing_to(folder):
+        lock = FileLock(path)
+        try:
+            lock.acquire(timeout=patience)
+        except Timeout as error:
+            raise FddError(
+                f"folder {str(folder)!r} is in use: another process works in it; wait until it "
+                "has ended or choose another folder"
+            ) from error
+    try:
+        yield
+    finally:
+        with contextlib.suppress(OSError):  # Windows removes no open file
+            path.unlink()
+        lock.release()
 
 
 @contextlib.contextmanager

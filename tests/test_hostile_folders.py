@@ -182,6 +182,15 @@ def test_generate_writes_into_no_linked_folder(make, tmp_path, outside, name, wo
     assert len(tree(tmp_path / "out")) == 1
 
 
+def test_generate_locks_no_file_elsewhere(make, tmp_path, outside):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".lock").symlink_to(outside / "secret")
+    lock = str(tmp_path / "out" / ".lock")
+    with pytest.raises(FddError, match=f"^{re.escape(repr(lock))} is a link, and what is written"):
+        make("out")
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [".lock"]
+
+
 def test_a_folder_that_is_given_may_be_a_link(make, tmp_path):
     (tmp_path / "disk").mkdir()
     (tmp_path / "out").symlink_to("disk")

@@ -507,8 +507,10 @@ def test_a_folder_keeps_its_sweep(sweep):
         assert sweep(*RANDOM, "--out", "a") == (
             2,
             "",
-            "error: sweep folder 'a': another sweep is running in it; choose another with --out\n",
+            "error: folder 'a' is in use: another process works in it; wait until it has ended or "
+            "choose another folder\n",
         )
+    Path("a/.lock").unlink()
     message = "it holds files but no sweep; choose another with --out"
     assert sweep(*GRID, "--out", "a/trial-0000") == (
         2,

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -32,6 +32,7 @@ from baselines.training.record import Recorder
 from baselines.training.stopping import EarlyStopping, stop_on_signal
 from fdd.devices import pick_device
 from fdd.errors import FddError
+from fdd.files import alone_in
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -86,7 +87,8 @@ def train(
     second one does not wait. `data` and `held_out` default to what the option `data` says. Under
     `torchrun` the processes share each batch and give the numbers that one would, up to rounding.
 
-    FddError for bad options, a folder that cannot be used, and a loss that is not finite.
+    FddError for bad options, a folder that cannot be used or has another process at work in it, and
+    a loss that is not finite.
     """
     config.check()
     return train_checked(make, config, out, data=data, held_out=held_out)
@@ -108,8 +110,20 @@ def train_checked(
             "of processes that share it"
         )
     runs.check_folder(folder, make.name, config)
-    batches, images = open_data(config, data, held_out)
+    with alone_in(folder) if fabric.is_global_zero else nullcontext():
+        return go_on(make, config, folder, fabric, data, held_out)
 
+
+def go_on(
+    make: type[Baseline],
+    config: RunConfig,
+    folder: Path,
+    fabric: Fabric,
+    data: ImageData | None,
+    held_out: ImageData | None,
+) -> Outcome:
+    """Begin or resume the run in a folder that is checked, and held by the process that writes."""
+    batches, images = open_data(config, data, held_out)
     run = prepare(make, config, folder, fabric)
     restore(run)
     if run.step == config.steps:

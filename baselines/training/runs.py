@@ -28,7 +28,7 @@ from torch import Tensor, nn
 
 from baselines.training.config import RunConfig
 from fdd.errors import FddError
-from fdd.files import atomic_write, not_linked, writing_to
+from fdd.files import LOCK, atomic_write, not_linked, writing_to
 
 C = TypeVar("C", bound=RunConfig)
 
@@ -75,7 +75,7 @@ def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
                     f"run folder '{folder}': it holds a run with {name}={here.get(name)!r}, "
                     f"not {value!r}; choose another folder with --out"
                 )
-    elif folder.is_dir() and any(folder.iterdir()):
+    elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise FddError(
             f"run folder '{folder}': it holds files but no run; choose another folder with --out"
         )

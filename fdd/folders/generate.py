@@ -21,7 +21,15 @@ from tqdm import tqdm
 
 import fdd
 from fdd.errors import FddError, known, whole_number
-from fdd.files import atomic_write, file_digest, not_linked, within, writing_to
+from fdd.files import (
+    alone_in,
+    alone_in_part,
+    atomic_write,
+    file_digest,
+    not_linked,
+    within,
+    writing_to,
+)
 from fdd.folders import cluster
 from fdd.folders.shards import COLUMNS, FORMATS, Job, Shard, listed, make_shard, npy_bytes, seal
 from fdd.releases.cards import DEFAULT_VERSION, release
@@ -339,8 +347,9 @@ def generate(
     Raises
     ------
     FddError
-        An argument out of its range, a folder that holds something else, cannot be written or is
-        too small, or a cluster that cannot do it.
+        An argument out of its range, a folder that holds something else, cannot be written, is too
+        small or has another process at work in it (two with different `shard` may be), or a
+        cluster that cannot do it.
     """
     card = release(version)
     card.rows(split)
@@ -359,7 +368,8 @@ def generate(
     cluster.check_options(workers, scheduler, shard)
     root = Path(folder).expanduser()
     default_rows = PICTURES if format == "png" else card.shard_rows
-    with writing_to(root):
+    alone = alone_in(root) if shard is None else alone_in_part(root, f"{start}+{shard}")
+    with writing_to(root), alone:
         state = _state(root)
         rows = shard_rows or state.get("shard_rows", default_rows)
         job, done = Job(root.absolute(), card, split, format, palette, rows), state["ranges"]

@@ -17,7 +17,7 @@ from fdd.data import parquet
 from fdd.data.indexed_png import decode
 from fdd.data.packaged import MANIFEST, is_package, read_manifest
 from fdd.errors import FddError
-from fdd.files import file_digest
+from fdd.files import LOCK, file_digest
 from fdd.publishing.package import (
     METADATA,
     PALETTE,
@@ -109,7 +109,7 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
         elif file_digest(root / name) != digest:
             reasons[name] = "it is not what its checksum says"
     for path in root.iterdir():
-        if path.name not in {*digests, MANIFEST, METADATA}:
+        if path.name not in {*digests, MANIFEST, METADATA, LOCK}:
             reasons[path.name] = f"it is not listed in {MANIFEST}"
     card, parts = _card_of(root)
     rows = sum(part.rows for part in parts)

@@ -28,7 +28,7 @@ from fdd.data.indexed_png import encode
 from fdd.data.packaged import MANIFEST, read_manifest
 from fdd.devices import available_threads
 from fdd.errors import FddError, whole_number
-from fdd.files import atomic_write, file_digest, writing_to
+from fdd.files import LOCK, alone_in, atomic_write, file_digest, writing_to
 from fdd.pictures import grid, save_png
 from fdd.publishing.contents import Contents
 from fdd.publishing.croissant import croissant
@@ -223,9 +223,9 @@ def file_names(parts: list[Part], wheels: Sequence[Path]) -> list[str]:
 
 def _begin(root: Path, names: list[str]) -> dict[str, str]:
     """The checksums of what is complete; from now on the folder counts as unfinished."""
-    expected = {*names, MANIFEST, UNFINISHED}
+    expected = {*names, MANIFEST, UNFINISHED, LOCK}
     done: dict[str, str] = {}
-    for path in sorted(root.iterdir()) if root.is_dir() else ():
+    for path in sorted(root.iterdir()):
         if path.name not in expected and not path.name.endswith(".tmp"):
             raise FddError(
                 f"folder {str(root)!r} holds {path.name!r}, which is not part of this package; "
@@ -240,7 +240,6 @@ def _begin(root: Path, names: list[str]) -> dict[str, str]:
             raise FddError(
                 f"file {str(root / UNFINISHED)!r} is damaged; remove it and run the command again"
             ) from error
-    root.mkdir(parents=True, exist_ok=True)
     _write_text(root / UNFINISHED, _as_json(done))
     (root / MANIFEST).unlink(missing_ok=True)
     for leftover in root.glob(".*.tmp"):
@@ -281,8 +280,8 @@ def package(
     Raises
     ------
     FddError
-        An argument out of its range, a folder that holds something else or cannot be written, a
-        package that Kaggle would refuse, pyarrow not installed.
+        An argument out of its range, a folder that holds something else, cannot be written or has
+        another process at work in it, a package that Kaggle would refuse, pyarrow not installed.
     """
     parquet.require()
     estimate(version, images, wheels)
@@ -300,7 +299,7 @@ def write(
     """Writes a package of these shards; returns what `package` returns."""
     rows = sum(part.rows for part in parts)
     rendered = 0
-    with writing_to(root):
+    with writing_to(root), alone_in(root):
         done = _begin(root, file_names(parts, wheels))
         with tqdm(total=rows, unit="image", desc="packaging", disable=None) as progress:
             for part in parts:
