@@ -258,11 +258,11 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
         while len(study.trials) < plan.trials and run_trial(plan, study, folder):
             pass
         table = tabulate(study.trials, list(plan.space))
+        with atomic_write(folder / "trials.csv") as path:
+            table.to_csv(path, index=False)
         if table["score"].notna().any():
             with atomic_write(folder / "scores.png") as path:
                 plot(table, plan).savefig(path, format="png", dpi=160, facecolor="white")
-        with atomic_write(folder / "trials.csv") as path:
-            table.to_csv(path, index=False)
     if len(table) >= plan.trials and table["score"].isna().all():
         raise FddError(f"all {len(table)} trials failed; the first one: {table['reason'][0]}")
     return table

@@ -220,12 +220,12 @@ def as_html(board: Board) -> str:
 
 def write_board(out: Path, board: Board) -> None:
     """leaderboard.csv, .html and .json in the folder `out`; FddError where it cannot be written."""
-    files = {
-        "leaderboard.csv": as_csv(board),
-        "leaderboard.html": as_html(board),
-        "leaderboard.json": strict_json(asdict(board)),
-    }
-    write_files(out, {name: text.encode(errors="replace") for name, text in files.items()})
+    for name, write in (
+        ("leaderboard.csv", as_csv),
+        ("leaderboard.json", lambda found: strict_json(asdict(found))),
+        ("leaderboard.html", as_html),
+    ):
+        write_files(out, {name: write(board).encode(errors="replace")})
 
 
 @dataclass(frozen=True)

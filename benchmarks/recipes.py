@@ -268,6 +268,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     require("torch")
     options: Options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.recipes")
     scores = score_folder(options)
+    if options.out is not None:
+        with writing_to(options.out.parent), atomic_write(options.out) as path:
+            scores.round(5).to_csv(path, index=False)
     for version in sorted(set(scores["version"])):
         of = scores[scores["version"] == version]
         for size in sorted(set(of["size"])):
@@ -280,9 +283,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         png = rows_png(pictures(options))
         with writing_to(options.figure.parent), atomic_write(options.figure) as path:
             path.write_bytes(png)
-    if options.out is not None:
-        with writing_to(options.out.parent), atomic_write(options.out) as path:
-            scores.round(5).to_csv(path, index=False)
     return 0
 
 

@@ -23,7 +23,7 @@ from benchmarks.correspondence import Bench
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.protocol.settings import PROTOCOL, Settings
 from benchmarks.reporting.figures import all_figures
-from benchmarks.reporting.files import check_out, strict_json, write_report
+from benchmarks.reporting.files import PAGE, check_out, strict_json, write_report
 from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
 from benchmarks.reporting.text import headline
 from benchmarks.statistics.arrays import require
@@ -99,6 +99,8 @@ def score_models(
         evaluation = load_evaluation(folder_of(model))
         if evaluation is not None and is_of(evaluation.result, about, bench.settings):
             evaluation.result.update(about)  # the folder may have moved
+            if not (folder_of(model) / PAGE).exists():  # drawing failed
+                write_run(folder_of(model), evaluation)
             done(f"{model}: scored before")
         else:
             evaluation = bench.score(model)
@@ -129,7 +131,7 @@ def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> s
     check_out(options.out)
     evaluations = score_models(options.models, bench, done)
     results = [evaluation.result for evaluation in evaluations]
-    write_report(options.out, results, all_figures(evaluations))
+    write_report(options.out, results, lambda: all_figures(evaluations))
     return f"{headline(results)}\nindex.html, results.csv, results.json and figures: {options.out}"
 
 

@@ -20,6 +20,7 @@ import fdd
 from baselines.aae import AAE, Config
 from baselines.training.loop import train
 from benchmarks import correspondence
+from benchmarks.reporting.saved import load_evaluation
 from fdd.releases.cards import RELEASES, Release
 
 SMALL = Release(
@@ -231,6 +232,19 @@ def test_a_full_disk_leaves_no_scores(capsys, monkeypatch, tmp_path):
     assert score_renderer("Renderer", "--out", "out") == 2
     assert ": the disk is full; " in capsys.readouterr().err.splitlines()[-1]
     assert list((tmp_path / "out").iterdir()) == []
+
+
+@pytest.mark.usefixtures("run")
+def test_a_figure_that_cannot_be_drawn_leaves_the_scores(monkeypatch, tmp_path):
+    def fail(*arguments, **options):
+        raise RuntimeError("no font")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    with pytest.raises(RuntimeError, match="no font"):
+        score_renderer("Renderer", "--out", "out")
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"scores.json", "shown.npz", "SHA256SUMS", "results.json", "results.csv"}
+    assert load_evaluation(tmp_path / "out").result["name"].endswith("Renderer")
 
 
 @pytest.mark.usefixtures("run")

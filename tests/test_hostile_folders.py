@@ -228,7 +228,7 @@ def test_reports_take_the_place_of_links(tmp_path, outside):
     for name in ("index.html", "results.csv", "results.json", "codes.png"):
         (out / name).symlink_to(outside / "secret")
     write_files(out, {"codes.png": b"png"})
-    write_report(out, [evaluation().result], [])
+    write_report(out, [evaluation().result], list)
     assert not [path for path in out.iterdir() if path.is_symlink()]
 
 
@@ -240,7 +240,7 @@ def test_what_a_run_says_of_itself_names_no_file_of_a_report(tmp_path):
     figures = all_figures([found])
     names = ("scores", "predictions", "codes", "pairs", "path", "training")
     assert [figure.name for figure in figures] == [f"{name}.png" for name in names]
-    write_report(tmp_path / "report", [found.result], figures)
+    write_report(tmp_path / "report", [found.result], lambda: figures)
     assert "<script>" not in (tmp_path / "report" / "index.html").read_text()
 
 

@@ -148,6 +148,19 @@ def test_mistakes_are_one_sentence_and_leave_nothing(run, tmp_path, arguments, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_figure_that_cannot_be_drawn_leaves_the_scores(run, score, tmp_path, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("no font")
+
+    assert run("run", "detach-fdd", "--mini", "--only", "aae-2019")[0] == 0
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
+    arguments = ("--folder", "runs/recipes", "--images", 10, "--out", "scores.csv")
+    with pytest.raises(RuntimeError, match="no font"):
+        score(*arguments, "--figure", "rows.png")
+    with (tmp_path / "scores.csv").open(newline="") as file:
+        assert [row["run"] for row in csv.DictReader(file)] == ["mini-aae-2019"]
+
+
 def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, score, tmp_path):
     assert run("run", "lsd", "--mini", "--seeds", 0, 1)[0] == 0
     assert run("run", "detach-fdd", "--mini", "--only", "aae-2019")[0] == 0

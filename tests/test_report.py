@@ -7,7 +7,7 @@ from fake_results import evaluation, result
 
 from benchmarks import report
 from benchmarks.protocol.settings import Settings
-from benchmarks.reporting.saved import SHOWN, folder_of, save_evaluation
+from benchmarks.reporting.saved import SHOWN, folder_of, load_evaluation, save_evaluation
 from fdd import FddError
 
 ABOUT = (
@@ -161,6 +161,40 @@ def test_an_interrupted_report_goes_on(models):
         report.score_models(models, first)
     report.score_models(models, second)
     assert (first.scored, second.scored) == (models[:1], models[1:])
+
+
+def test_a_figure_that_cannot_be_drawn_leaves_the_numbers(models, tmp_path, monkeypatch):
+    class Pictured(FakeBench):
+        def score(self, model):
+            found = super().score(model)
+            found.pictures.update(evaluation(encoder=False).pictures)
+            return found
+
+    def fail(*arguments, **options):
+        raise RuntimeError("no font")
+
+    def write(bench):
+        report.write_page(report.Options((models[0],), out=out), bench, lambda text: None)
+
+    def write_in_vain(bench):
+        with monkeypatch.context() as patch:
+            patch.setattr("matplotlib.figure.Figure.savefig", fail)
+            with pytest.raises(RuntimeError, match="no font"):
+                write(bench)
+
+    out, scores, bench = tmp_path / "report", folder_of(models[0]), Pictured()
+    for _ in range(2):
+        write_in_vain(bench)
+        assert load_evaluation(scores) is not None
+        assert not (scores / "index.html").exists()
+    assert bench.scored == [models[0]]
+    write(bench)
+    assert bench.scored == [models[0]]
+    assert (scores / "index.html").exists()
+
+    out = tmp_path / "another"
+    write_in_vain(bench)
+    assert {path.name for path in out.iterdir()} == {"results.json", "results.csv"}
 
 
 def test_whoever_stops_the_command_is_told_that_it_can_go_on(models, capsys, monkeypatch):

@@ -304,7 +304,7 @@ def test_the_headline_is_narrow_and_says_how_many_seeds():
 
 def test_a_report_is_a_folder(tmp_path):
     results, out = [result(), result("second")], tmp_path / "a" / "b"
-    files.write_report(out, results, [PICTURE])
+    files.write_report(out, results, lambda: [PICTURE])
     names = {path.name for path in out.iterdir()}
     assert names == {"a.png", "results.csv", "results.json", "index.html"}
     assert json.loads((out / "results.json").read_text()) == results
@@ -313,11 +313,11 @@ def test_a_report_is_a_folder(tmp_path):
 
 
 def test_a_report_that_has_its_page_has_everything(tmp_path):
-    (tmp_path / "results.json").mkdir()  # in the way of the last file but the page
+    (tmp_path / "a.png").mkdir()  # in the way of the last file but the page
     with pytest.raises(
         FddError, match=r": it cannot be written \(Is a directory\); choose another"
     ):
-        files.write_report(tmp_path, [result()], [PICTURE])
+        files.write_report(tmp_path, [result()], lambda: [PICTURE])
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "results.csv", "results.json"}
 
 
@@ -331,7 +331,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
     with pytest.raises(
         FddError, match=r"^folder '.*/file': it cannot be written \(File exists\); "
     ):
-        files.write_report(tmp_path / "file", [result()], [])
+        files.write_report(tmp_path / "file", [result()], list)
 
 
 def test_examples():

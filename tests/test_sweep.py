@@ -480,6 +480,22 @@ def test_mistakes_in_arguments_too(sweep, arguments, message):
     assert os.listdir() == []
 
 
+def test_a_picture_that_cannot_be_drawn_leaves_the_table(sweep, monkeypatch):
+    def fail(*arguments, **options):
+        raise RuntimeError("no font")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("matplotlib.figure.Figure.savefig", fail)
+        with pytest.raises(RuntimeError, match="no font"):
+            sweep(*RANDOM, "--trials", "1", "--out", "a")
+    (row,) = rows("a")
+    assert row["state"] == "complete"
+    assert not Path("a/scores.png").exists()
+    assert sweep(*RANDOM, "--trials", "1", "--out", "a")[0] == 0
+    assert rows("a") == [row]
+    assert Path("a/scores.png").exists()
+
+
 def test_torchrun_is_refused(sweep, monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "2")
     message = "error: WORLD_SIZE=2 must be 1: start a sweep without torchrun\n"

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from benchmarks.reporting.runs import Result, cells_of, runs_of, seed_of
 from fdd.errors import FddError
 from fdd.files import atomic_write, writing_to
 
+PAGE = "index.html"
 FIELDS = ("low", "high", "chance", "p", "ceiling", "share", "p_same")
 """What results.csv says of a score beside its value."""
 
@@ -31,16 +32,22 @@ def check_out(out: Path) -> None:
         raise FddError(f"out is {str(out)!r}, which cannot be written: see {parent}")
 
 
-def write_report(out: Path, results: Sequence[Result], figures: Sequence[Figure]) -> None:
+def write_report(
+    out: Path, results: Sequence[Result], draw: Callable[[], Sequence[Figure]]
+) -> None:
     """Write a report of one result or several into the folder `out`.
 
-    The figures, results.csv, results.json and, last, index.html, each atomically. FddError where
-    the folder cannot be written.
+    results.json, results.csv, the figures that `draw` gives and, last, index.html, each atomically.
+    What `draw` raises leaves the numbers. FddError where the folder cannot be written.
     """
+    numbers = {
+        "results.json": strict_json(results).encode(),
+        "results.csv": as_csv(results).encode(errors="replace"),
+    }
+    write_files(out, numbers)
+    figures = draw()
     files = {figure.name: figure.png for figure in figures}
-    files["results.csv"] = as_csv(results).encode(errors="replace")
-    files["results.json"] = strict_json(results).encode()
-    files["index.html"] = as_html(results, figures).encode(errors="replace")
+    files[PAGE] = as_html(results, figures).encode(errors="replace")
     write_files(out, files)
 
 

@@ -45,10 +45,9 @@ def folder_of(model: str) -> Path:
 
 
 def write_run(folder: Path, evaluation: Evaluation) -> None:
-    """Save the scores of one model, and its report, in a folder. FddError as `write_files`."""
-    figures = all_figures([evaluation])
+    """Save the scores of one model, and then its report, in a folder. FddError as `write_files`."""
     save_evaluation(folder, evaluation)
-    write_report(folder, [evaluation.result], figures)
+    write_report(folder, [evaluation.result], lambda: all_figures([evaluation]))
 
 
 def save_evaluation(folder: Path, evaluation: Evaluation) -> None:
