@@ -51,11 +51,15 @@ def by_reference(params, points, size, family=FAMILY):
 
 
 def by_kernel(params, points, size, stored=None, garbage=np.nan, family=FAMILY):
-    """(counts, status, orbits [n, stored, 2]) of one kernel call, its scratch full of junk."""
+    """(counts, status, orbits [n, stored, 2]) of one kernel call, its scratch full of junk.
+
+    Numbers are as wide as in `fdd.render`, which is compiled for the same ones.
+    """
     n = len(params)
+    cell, count = (np.uint32 if wide else np.uint16 for wide in (size > 256, points >= 2**16))
     trajectory = np.full((stored or max(points, 2), 2, cpu_kernel.GROUP), garbage)
-    cells = np.full((cpu_kernel.BINNED, cpu_kernel.GROUP), 77, np.uint32)
-    counts = np.full((n, size, size), 99, np.uint32)
+    cells = np.full((cpu_kernel.BINNED, cpu_kernel.GROUP), 77, cell)
+    counts = np.full((n, size, size), 99, count)
     status = np.full(n, 77, np.uint8)
     numbers = np.full((cpu_kernel.COLUMNS + params.shape[1], cpu_kernel.GROUP), garbage)
     notes = np.full((2, cpu_kernel.GROUP), 77)
@@ -120,8 +124,8 @@ def test_a_trajectory_computed_in_parts_gives_the_same_counts(points):
 
 def test_more_points_than_are_stored_at_a_time():
     points = cpu_kernel.STORED + 1000
-    whole, _, _ = by_kernel(np.array([ROW]), points, 32, stored=points)
-    np.testing.assert_array_equal(fdd.render(ROW, "counts", 32, points), whole[0])
+    whole, _, _ = by_kernel(np.array([ROW]), points, 300, stored=points)
+    np.testing.assert_array_equal(fdd.render(ROW, "counts", 300, points), whole[0])
 
 
 def test_nothing_leaks_from_one_call_into_the_next():
