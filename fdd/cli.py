@@ -190,7 +190,7 @@ def _preview(arguments: argparse.Namespace) -> int:
 
 
 def _say_beyond(arguments: argparse.Namespace) -> None:
-    """Says in one line of stderr that images are asked for that the split does not have."""
+    """Says in one line of stderr that some of the images are not among those of the split."""
     from fdd.releases.cards import release
 
     card = release(arguments.version)
@@ -214,7 +214,6 @@ def _generate(arguments: argparse.Namespace) -> int:
         for difference in report["different"]:
             print(f"  {difference['file']}: {difference['reason']}")
         return 1 if report["different"] else 0
-    _say_beyond(arguments)
     rendered, images = generate(
         folder,
         split=arguments.split,
@@ -228,6 +227,7 @@ def _generate(arguments: argparse.Namespace) -> int:
         scheduler=arguments.scheduler,
         shard=arguments.shard,
     )
+    _say_beyond(arguments)
     if arguments.format == "png":
         folder /= arguments.palette or "kbc"
     place = folder if arguments.shard is None else f"shard {arguments.shard} of {folder}"

@@ -62,7 +62,10 @@ def _made(folder: Path) -> Iterator[None]:
     absent = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         with writing_to(folder):
-            folder.mkdir(parents=True, exist_ok=True)
+            try:
+                folder.mkdir(parents=True, exist_ok=True)
+            except FileExistsError:
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR)) from None
         yield
     finally:
         with contextlib.suppress(OSError):  # it is no longer empty

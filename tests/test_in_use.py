@@ -80,6 +80,14 @@ def test_a_run_is_trained_by_one_command_at_a_time(busy, refused, run_python, tm
     first = busy(lambda: len(rows(folder)) > 4, *words, "100000")
     refused(folder, "error", *words, "100000")
     refused(folder, "error", "-m", "baselines.dcgan", "--resume", folder)
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    before = tree(folder)
+    status, _, errors = run_python(*torchrun, *words, "100000")
+    assert status != 0
+    assert {
+        line for line in errors.splitlines(True) if " in use" in line or "RuntimeError" in line
+    } == {f"error: {sentence(folder)}"}
+    assert tree(folder) == before
     kill(first)
     state = torch.load(folder / "checkpoints" / "last" / "state.pt", weights_only=True)
     steps = state["step"] + 2

@@ -7,7 +7,7 @@ import os
 import sys
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from os import PathLike
 from pathlib import Path
@@ -110,8 +110,23 @@ def train_checked(
             "of processes that share it"
         )
     runs.check_folder(folder, make.name, config)
-    with alone_in(folder) if fabric.is_global_zero else nullcontext():
+    with held(folder, fabric):
         return go_on(make, config, folder, fabric, data, held_out)
+
+
+@contextmanager
+def held(folder: Path, fabric: Fabric) -> Iterator[None]:
+    """Inside, the process that writes holds the folder; FddError in all of them if it cannot."""
+    refused: FddError | None = None
+    with ExitStack() as stack:
+        if fabric.is_global_zero:
+            try:
+                stack.enter_context(alone_in(folder))
+            except FddError as error:
+                refused = error
+        if refused := fabric.broadcast(refused):
+            raise refused
+        yield
 
 
 def go_on(
