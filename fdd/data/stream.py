@@ -42,8 +42,7 @@ class Canvas:
 
     def blank(self, *shape: int) -> np.ndarray:
         """Memory for that many images: their counts, [*shape, H, W]."""
-        kind = np.uint16 if self.card.points < 2**16 else np.uint32
-        return np.empty((*shape, self.card.size, self.card.size), kind)
+        return np.empty((*shape, self.card.size, self.card.size), self.drawing.count_kind)
 
     def fill(self, memory: np.ndarray, propose: Propose) -> np.ndarray:
         """Draws the first accepted candidate of each image into memory [n, ...]: its parameters."""

@@ -194,9 +194,10 @@ def _draw_pictures(
 ) -> Iterator[tuple[int, dict[str, str]]]:
     """Renders and saves pictures; the index of each and its row of the listing."""
     assert job.palette is not None
-    counts = np.empty((rows, job.card.size, job.card.size), np.uint32)
+    drawing = job.card.drawing(palette=job.palette)
+    counts = np.empty((rows, drawing.size, drawing.size), drawing.count_kind)
     params = draw(job.card, job.split, first, rows, counts, threads)
-    images = shaded(job.card.drawing(palette=job.palette), counts)
+    images = shaded(drawing, counts)
     for index, vector, image in zip(range(first, first + rows), params, images, strict=True):
         save_png(image, _picture(job, vector))
         yield index, _row(job, index, vector)

@@ -186,7 +186,7 @@ class _Scratch(threading.local):
         self.trajectory = space[first : first + math.prod(shape)].reshape(shape)
         # half the memory where it suffices, so that a histogram stays in the nearest cache
         self.cells = np.empty((BINNED, GROUP), np.uint16 if size <= 256 else np.uint32)
-        self.counts = np.empty((kept, size, size), np.uint16 if points < 2**16 else np.uint32)
+        self.counts = np.empty((kept, size, size), drawing.count_kind)
         self.status = np.empty(rows, np.uint8)
         parameters = len(FAMILIES[drawing.family].parameters)
         self.numbers = np.empty((COLUMNS + parameters, GROUP))

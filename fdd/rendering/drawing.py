@@ -45,6 +45,14 @@ class Drawing:
         return np.uint32 if self.output == "counts" else np.uint8
 
     @property
+    def count_kind(self) -> type[Any]:
+        """The type of counts while they are made: uint16 where it holds all points.
+
+        Who asks for another one has the renderer compiled once more.
+        """
+        return np.uint16 if self.points < 2**16 else np.uint32
+
+    @property
     def empty(self) -> int:
         """All channels of an empty pixel, and of no other: no palette has white, no ink is 255."""
         return 0 if self.output == "counts" else WHITE
