@@ -1,5 +1,6 @@
 """A stream over several epochs: one iterator gives each batch once; a second one is warned of."""
 
+import ast
 import copy
 import itertools
 import pickle
@@ -58,7 +59,7 @@ def epochs(run_python, tmp_path):
     def run(*, workers=2, method="fork", persistent="not", way="one"):
         code, output, errors = run_python(program, workers, method, persistent, way)
         assert code == 0, errors
-        return [eval(line) for line in output.splitlines()], errors
+        return [ast.literal_eval(line) for line in output.splitlines()], errors
 
     return run
 
