@@ -16,7 +16,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from importlib.util import find_spec
 from itertools import islice
 from multiprocessing import resource_tracker
@@ -38,6 +38,10 @@ WINDOW = 2000
 
 RETRIES = 2
 """Times that a shard which failed is tried again."""
+
+SETTINGS = {"distributed.scheduler.allowed-failures": 5, "distributed.comm.timeouts.connect": "10s"}
+"""What is taken in place of Dask's own defaults: workers that may die of one shard, and how long a
+scheduler may take to answer. What the user has set for Dask comes first."""
 
 SILENT = logging.CRITICAL + 1
 
@@ -152,6 +156,17 @@ def _quiet() -> Iterator[None]:
         logger.setLevel(level)
 
 
+def _settings() -> AbstractContextManager[Any]:
+    """Inside, SETTINGS hold where the user left Dask's defaults."""
+    import dask
+
+    defaults = dask.config.merge(*dask.config.defaults)
+    kept = [
+        name for name in SETTINGS if dask.config.get(name) == dask.config.get(name, config=defaults)
+    ]
+    return dask.config.set({name: SETTINGS[name] for name in kept})
+
+
 def _close(client_or_cluster: Any) -> None:
     with _undisturbed():
         client_or_cluster.close()
@@ -166,6 +181,7 @@ def _local(workers: int) -> Iterator[Any]:
                 from distributed import Client, LocalCluster
             except ImportError as error:
                 raise missing_extra("dask", error) from error
+            stack.enter_context(_settings())
             cluster = LocalCluster(
                 n_workers=workers,
                 threads_per_worker=1,
@@ -187,6 +203,8 @@ def _connected(scheduler: str) -> Iterator[Any]:
             try:
                 from distributed import Client
                 from distributed.comm import connect
+
+                stack.enter_context(_settings())
 
                 async def greet() -> None:
                     (await connect(scheduler)).abort()
