@@ -18,8 +18,8 @@ from fdd import FddError
 from fdd.attractors.families import FAMILIES
 from fdd.releases.cards import RELEASES, Release
 
-KINDS = ["start", "near", "ou", "one", "views"]
-DRAWN = KINDS[:4]
+KINDS = ["start", "near", "ou", "one", "some", "views"]
+DRAWN = KINDS[:5]
 NUMBERED = ["one", "views"]
 LIMITS = np.array([1.0, 1.0, 3.0, 3.0, 3.0, 3.0])
 EFFECTS = {
@@ -126,6 +126,7 @@ DIGESTS = {
     "near": "f97a8e31ec1026e7d0db5b11a181e1d51b01a92b2462f641b073c94c277c3b6c",
     "ou": "ccf6a20b84a9c7dd5ed20573f02b02c67fdd4132c70884b75622949bcc52a7fe",
     "one": "2530df492586c7ff3db12add88354d93692b828a665eacb396970cfa823d6809",
+    "some": "538057a1285b8cd72f762c43159c2e92d7b04d844eb1e2d0f830ad720809262f",
     "views": "f40b6df9d368f855672cb5566b7ba19f7a909c2d59103dc59361f8bcc00156f8",
 }
 
@@ -207,6 +208,21 @@ def test_one_draws_one_parameter_anew_each_as_often(lawful):
     assert stats.pearsonr(first[differs], second[differs]).pvalue > 0.01
 
 
+@pytest.mark.parametrize("change", [0.2, 0.5])
+def test_some_draws_the_start_and_a_share_of_the_others_anew(lawful, change):
+    (vectors,) = lawful("some", change=change)
+    differs = vectors[:, 0] != vectors[:, 1]
+    assert differs[:, :2].all()
+    changed = differs[:, 2:]
+    expected = stats.binom.pmf(np.arange(5), 4, change) * len(changed)
+    assert stats.chisquare(np.bincount(changed.sum(axis=1), minlength=5), expected).pvalue > 0.01
+    for column in range(4):
+        assert stats.binomtest(changed[:, column].sum(), len(changed), change).pvalue > 0.01
+    first, second = (vectors[:, side] / LIMITS for side in (0, 1))
+    assert_uniform(second[differs])
+    assert stats.pearsonr(first[differs], second[differs]).pvalue > 0.01
+
+
 def candidate(kind, stream, number, first):
     """The next candidate for a second vector, by numpy and SciPy: float64 [6]."""
 
@@ -223,6 +239,9 @@ def candidate(kind, stream, number, first):
         score = 0.9 * stats.norm.ppf((first / LIMITS + 1) / 2)
         score += np.sqrt(1 - 0.81) * stats.norm.ppf(uniform(6))
         second = LIMITS * (2 * stats.norm.cdf(score) - 1)
+    elif kind == "some":
+        drawn = 2 * LIMITS * uniform(6) - LIMITS  # to the last bit: some lie at the threshold
+        second = np.where(number, drawn, first)
     else:
         second[number] = LIMITS[number] * (2 * uniform(1)[0] - 1)
     return second
@@ -243,6 +262,9 @@ def test_a_second_vector_is_the_first_accepted_of_its_own_candidates(make, kind)
             word = philox(f"tiny-1/test/{kind}/number", index).random_raw() >> np.uint64(11)
             number = int(6 * (word * 2.0**-53))
             assert number == numbers[0][index]
+        if kind == "some":
+            words = philox(f"tiny-1/test/{kind}/number", index).random_raw(6) >> np.uint64(11)
+            number = (words * 2.0**-53 < 0.5) | (np.arange(6) < 2)
         stream = philox(f"tiny-1/test/{kind}", index)
         for attempt in count():
             drawn = candidate(kind, stream, number, first)
@@ -383,6 +405,7 @@ def test_the_state_says_all_that_the_pairs_depend_on(make):
         "law": "laplace",
         "width": [0.5] * 4,
         "rho": None,
+        "change": None,
         "views": None,
         "version": "tiny-1",
         "split": "val",
@@ -413,7 +436,7 @@ def test_a_state_of_other_pairs_is_refused(make, tiny):
 
 # mistakes
 
-CHOICES = "choose from start, near, ou, one, views"
+CHOICES = "choose from start, near, ou, one, some, views"
 WIDTH = "must be a number above 0 and at most 6, or 4 of them, for a, b, c, d"
 ERRORS = [
     ("far", {}, f"kind='far' is not known; {CHOICES}"),
@@ -437,6 +460,9 @@ ERRORS = [
     ("ou", {"rho": float("nan")}, "rho=nan must be a number above 0 and below 1"),
     ("ou", {"rho": True}, "rho=True must be a number above 0 and below 1"),
     ("ou", {"rho": "0.5"}, "rho='0.5' must be a number above 0 and below 1"),
+    ("some", {"change": 0}, "change=0 must be a number above 0 and below 1"),
+    ("some", {"change": 1.0}, "change=1.0 must be a number above 0 and below 1"),
+    ("one", {"change": 0.5}, "change=0.5 is an option of kind='some', not of 'one'"),
     (
         "views",
         {"views": "mirror"},
@@ -487,9 +513,10 @@ LACKING = [
         "views",
         "bedhead",
         "needs an exact symmetry that moves pixels, and bedhead has none; "
-        "choose from start, near, ou, one",
+        "choose from start, near, ou, one, some",
     ),
     ("one", "symmetric_icon", INTERVALS),
+    ("some", "symmetric_icon", INTERVALS),
     ("near", "symmetric_icon", INTERVALS),
     ("ou", "symmetric_icon", INTERVALS),
 ]

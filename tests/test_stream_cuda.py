@@ -104,7 +104,7 @@ def test_the_stream_is_that_of_the_cpu(calls, output, palette, block):
     assert on_gpu.batch == 9
 
 
-KINDS = ["start", "near", "ou", "one", "views"]
+KINDS = ["start", "near", "ou", "one", "some", "views"]
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -83,7 +83,7 @@ def test_training_on_the_cpu(benchmark, one_thread, version, kind):
     measure(benchmark, kind, stream, step, steps=20)
 
 
-KINDS = ["start", "near", "ou", "one", "views"]
+KINDS = ["start", "near", "ou", "one", "some", "views"]
 
 
 @pytest.mark.parametrize("kind", ["stream", *KINDS])

@@ -73,6 +73,7 @@ def pairs(
     law: str | None = None,
     width: float | Sequence[float] | None = None,
     rho: float | None = None,
+    change: float | None = None,
     views: str | Sequence[str] | None = None,
     params: bool | str = True,
     version: str = DEFAULT_VERSION,
@@ -115,6 +116,10 @@ def pairs(
       and slow features (Klindt et al. 2021).
     - "one": one parameter, each as often, drawn anew from its range; which one comes with the
       batch. Weak supervision (Locatello et al. 2020). Where it is x0 or y0, the attractor stays.
+    - "some": each of a, b, c, d drawn anew with probability `change`, independently, and kept
+      otherwise; the start is always drawn anew; what was kept is not told. Sparse changes
+      (Locatello et al. 2020, without the number; Klindt et al. 2021): the pairs are far apart, so
+      that what they share must be read from all of the space alike.
     - "views": the image turned, transposed or flipped, each view as often, and the vector that the
       equation's symmetry gives for it; which view comes with the batch. Equivariance. The second
       image is exactly that view of the first. Rendering the second vector gives it too, but for
@@ -123,15 +128,15 @@ def pairs(
     Both images obey the release's rule of acceptance. The first follow the stream's law, and the
     second is drawn again, for the same first, until it is accepted: it follows the law above given
     that it is accepted. Before acceptance both vectors of a pair are uniform, and the joint law is
-    symmetric in them. After it that of "start" and "one" still is. That of "near" and "ou" is not
-    quite: each accepted first vector counts once, however rarely a second one near it is accepted,
-    so the second ones have not exactly the law of the first.
+    symmetric in them. After it that of "start", "one" and "some" still is. That of "near" and "ou"
+    is not quite: each accepted first vector counts once, however rarely a second one near it is
+    accepted, so the second ones have not exactly the law of the first.
 
     The random numbers of a kind are the same whatever its options.
 
     Parameters
     ----------
-    kind : "start", "near", "ou", "one" or "views"
+    kind : "start", "near", "ou", "one", "some" or "views"
         How the second vector follows from the first.
     split, batch_size
         As in `fdd.stream`; a batch has batch_size pairs.
@@ -143,6 +148,9 @@ def pairs(
         0.1.
     rho : float
         Correlation of the scores of "ou", above 0 and below 1; by default 0.9.
+    change : float
+        Of "some", the probability that a parameter is drawn anew, above 0 and below 1; by default
+        0.5.
     views : str or list of str
         Of "views": some of "rotation" (half a turn), "transposition" (along the diagonal on which
         x equals y) and "flip" (top to bottom); by default all.
@@ -182,4 +190,4 @@ def pairs(
         target_transform=target_transform,
     )
     family = family_of(release(version))
-    return Pairs(**fields, kind=checked_kind(kind, family, law, width, rho, views))
+    return Pairs(**fields, kind=checked_kind(kind, family, law, width, rho, change, views))

@@ -16,9 +16,16 @@ from fdd.releases.candidates import draws
 from fdd.releases.cards import Release
 from fdd.releases.sampling import Propose
 
-OPTIONS = {"start": (), "near": ("law", "width"), "ou": ("rho",), "one": (), "views": ("views",)}
+OPTIONS = {
+    "start": (),
+    "near": ("law", "width"),
+    "ou": ("rho",),
+    "one": (),
+    "some": ("change",),
+    "views": ("views",),
+}
 """Each kind with the options that it has."""
-WIDTH, RHO = 0.1, 0.9
+WIDTH, RHO, CHANGE = 0.1, 0.9, 0.5
 """By default."""
 
 
@@ -30,6 +37,7 @@ class Kind:
     law: str | None = None
     width: tuple[float, ...] | None = None
     rho: float | None = None
+    change: float | None = None
     views: tuple[str, ...] | None = None
 
     def state(self) -> dict[str, Any]:
@@ -61,15 +69,17 @@ def checked_kind(
     law: str | None,
     width: float | Sequence[float] | None,
     rho: float | None,
+    change: float | None,
     views: str | Sequence[str] | None,
 ) -> Kind:
     """The kind with these options of `fdd.pairs`; FddError for a wrong one."""
     known("kind", name, OPTIONS)
-    for option, value in (("law", law), ("width", width), ("rho", rho), ("views", views)):
+    given = {"law": law, "width": width, "rho": rho, "change": change, "views": views}
+    for option, value in given.items():
         owner = next(kind for kind, options in OPTIONS.items() if option in options)
         if value is not None and name != owner:
             raise FddError(f"{option}={value!r} is an option of kind={owner!r}, not of {name!r}")
-    if name in ("near", "ou", "one") and family.whole:
+    if name in ("near", "ou", "one", "some") and family.whole:
         raise FddError(
             f"kind={name!r} needs parameters from intervals, and {family.name} has whole numbers "
             f"for {', '.join(family.whole)}; choose from start, views"
@@ -79,7 +89,9 @@ def checked_kind(
         known("law", law, STEPS)
         return Kind(name, law=law, width=_checked_width(WIDTH if width is None else width, family))
     if name == "ou":
-        return Kind(name, rho=_checked_rho(RHO if rho is None else rho))
+        return Kind(name, rho=_checked_share("rho", RHO if rho is None else rho))
+    if name == "some":
+        return Kind(name, change=_checked_share("change", CHANGE if change is None else change))
     if name == "views":
         return Kind(name, views=_checked_views(views, family))
     return Kind(name)
@@ -103,10 +115,10 @@ def _checked_width(width: Any, family: Family) -> tuple[float, ...]:
     return tuple(np.broadcast_to(widths, len(names)).astype(float).tolist())
 
 
-def _checked_rho(rho: Any) -> float:
-    if isinstance(rho, (int, float, np.integer, np.floating)) and 0 < rho < 1:
-        return float(rho)
-    raise FddError(f"rho={rho!r} must be a number above 0 and below 1")
+def _checked_share(option: str, value: Any) -> float:
+    if isinstance(value, (int, float, np.integer, np.floating)) and 0 < value < 1:
+        return float(value)
+    raise FddError(f"{option}={value!r} must be a number above 0 and below 1")
 
 
 def _checked_views(views: Any, family: Family) -> tuple[str, ...]:
@@ -114,7 +126,7 @@ def _checked_views(views: Any, family: Family) -> tuple[str, ...]:
     if not choices:
         raise FddError(
             f"kind='views' needs an exact symmetry that moves pixels, and {family.name} has none; "
-            "choose from start, near, ou, one"
+            "choose from start, near, ou, one, some"
         )
     chosen = (views,) if isinstance(views, str) else tuple(choices) if views is None else views
     if (
@@ -244,11 +256,26 @@ def _one(firsts: Firsts) -> Propose:
     return propose
 
 
+def _some(firsts: Firsts) -> Propose:
+    low, width, columns = firsts.low, firsts.high - firsts.low, len(firsts.low)
+    zeros, ones = np.zeros(columns), np.ones(columns)
+    drawn_once = draws(f"{firsts.name}/number", firsts.indices, 0, zeros, ones)
+    anew = drawn_once < float(firsts.kind.change or 0.0)
+    anew[:, :2] = True
+
+    def propose(places: np.ndarray, attempt: int) -> np.ndarray:
+        drawn = low + width * firsts.uniform(places, attempt, columns)
+        return np.where(anew[places], drawn, firsts.vectors[places])
+
+    return propose
+
+
 SECONDS: dict[str, Callable[[Firsts], Propose]] = {
     "start": _start,
     "near": _near,
     "ou": _ou,
     "one": _one,
+    "some": _some,
 }
 """What proposes the second vectors of each kind; those of "views" are not drawn."""
 
