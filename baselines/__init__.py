@@ -22,6 +22,7 @@ BASELINES = {
     "dcgan": ("baselines.dcgan", "DCGAN"),
     "aae": ("baselines.aae", "AAE"),
     "lsd": ("baselines.lsd", "LSD"),
+    "contrastive": ("baselines.contrastive", "Contrastive"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

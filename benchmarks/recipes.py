@@ -176,10 +176,10 @@ def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
     if not config["data"].startswith("images:"):
         return read_split(version, "test", size, rows, "images"), fitted(version, size)
     from baselines.training.config import RunConfig
-    from baselines.training.data import open_data
+    from baselines.training.data import open_pictures
 
     options = {name: config[name] for name in ("data", "exclude", "image_size", "batch_size")}
-    _, pictures = open_data(RunConfig(**options))
+    _, pictures = open_pictures(RunConfig(**options))
     return (pictures.read(range(len(pictures))), None), None
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 from test_adapters import CODES, IMAGES, SIZE, WIDTH, Encoder, graph, refused
-from tiny_runs import TINY, baseline, data_sets
+from tiny_runs import SYSTEMS, TINY, baseline, data_sets
 
 import baselines
 import fdd
@@ -25,7 +25,7 @@ TRAIN, TEST = np.arange(60.0).reshape(20, 3), -np.arange(30.0).reshape(10, 3)
 def runs(tmp_path_factory):
     """A run folder of each baseline, after one step."""
     folder = tmp_path_factory.mktemp("runs")
-    for name in baselines.BASELINES:
+    for name in SYSTEMS:
         make = baseline(name)
         config = make.config_type(**TINY | {"steps": 1})
         train(make, config, folder / name, **data_sets())
@@ -43,7 +43,7 @@ def sha256(content):
     return hashlib.sha256(content).hexdigest()
 
 
-@pytest.mark.parametrize("name", baselines.BASELINES)
+@pytest.mark.parametrize("name", SYSTEMS)
 def test_a_run_folder_gives_what_its_baseline_has(runs, name):
     model, run = load_model(str(runs / name)), baselines.load_run(runs / name)
     assert (model.name, model.image_size, model.latent_size) == (name, 16, run.latent_size)

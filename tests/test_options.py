@@ -10,7 +10,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from tiny_runs import OPTIONS, TINY, acting, baseline, data_sets, table
+from tiny_runs import OPTIONS, SYSTEMS, TINY, acting, baseline, data_sets, table
 
 import baselines
 from baselines import aae, dcgan, lsd
@@ -22,8 +22,8 @@ from baselines.training.runs import load_weights, saved_options
 from fdd import FddError
 
 CODES = np.random.default_rng(0).normal(size=(5, 6))
-each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)
-PRESETS = {name: import_module(f"baselines.{name}").PRESETS for name in baselines.BASELINES}
+each_baseline = pytest.mark.parametrize("name", SYSTEMS)
+PRESETS = {name: import_module(f"baselines.{name}").PRESETS for name in SYSTEMS}
 OF_2019 = {
     "data": "fdd",
     "version": "fdd-1",

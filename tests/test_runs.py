@@ -12,7 +12,7 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from tiny_runs import OPTIONS, TINY, acting, baseline, data_sets, render, table, words
+from tiny_runs import OPTIONS, SYSTEMS, TINY, acting, baseline, data_sets, render, table, words
 
 import baselines
 from baselines.aae import AAE, PRESETS
@@ -22,7 +22,7 @@ from fdd import FddError
 from fdd.pictures import resize
 
 TINY_WORDS = words(**TINY)
-each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)
+each_baseline = pytest.mark.parametrize("name", SYSTEMS)
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def remove(name):
         ),
         (write("config.json", b"[]"), "config.json does not name its baseline"),
         (edit("baseline"), "config.json does not name its baseline"),
-        (edit(baseline="vae"), "baseline='vae' is not one of dcgan, aae, lsd"),
+        (edit(baseline="vae"), "baseline='vae' is not one of dcgan, aae, lsd, contrastive"),
         (edit("width"), "config.json lacks the option 'width'"),
         (edit(depth=3), "config.json has the unknown option 'depth'"),
         (remove("checkpoints"), "checkpoints/last/model.safetensors is missing"),

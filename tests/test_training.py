@@ -13,7 +13,7 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
-from tiny_runs import OPTIONS, TINY, Images, acting, baseline, data_sets, render, table
+from tiny_runs import OPTIONS, SYSTEMS, TINY, Images, acting, baseline, data_sets, render, table
 
 import baselines
 import fdd
@@ -49,7 +49,7 @@ COLUMNS = {
         *FOUND,
     ],
 }
-each_baseline = pytest.mark.parametrize("name", baselines.BASELINES)
+each_baseline = pytest.mark.parametrize("name", SYSTEMS)
 
 
 @pytest.fixture

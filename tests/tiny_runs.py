@@ -26,6 +26,8 @@ TINY = {
     "checkpoint_every": 4,
 }
 OPTIONS = Config(**TINY)
+SYSTEMS = ("dcgan", "aae", "lsd")
+"""The baselines of 2019, which make images and have these options."""
 
 
 class Images:

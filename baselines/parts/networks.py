@@ -1,4 +1,4 @@
-"""Generator, discriminator and encoder of the 2019 experiments.
+"""Generator, discriminator and encoder of the 2019 experiments, and a residual encoder.
 
 With the default options the generator goes from 512x16x16 over 256x32x32 and 128x64x64 to
 64x128x128, and the other two go from 64x64x64 to 512x8x8; smaller numbers give smaller networks.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Protocol
 
 import torch
@@ -36,6 +37,17 @@ class NetworkOptions(Protocol):
     def batch_norm_eps(self) -> float: ...
     @property
     def leaky_slope(self) -> float: ...
+    @property
+    def precision(self) -> str: ...
+
+
+class ResidualOptions(Protocol):
+    """What a `ResidualEncoder` reads of a model's options."""
+
+    @property
+    def image_size(self) -> int: ...
+    @property
+    def width(self) -> int: ...
     @property
     def precision(self) -> str: ...
 
@@ -98,7 +110,7 @@ class UpsampledConv2d(nn.Conv2d):
 class Network(nn.Sequential):
     """Layers that compute in bfloat16 while training, if asked to; input and output are float32."""
 
-    def __init__(self, options: NetworkOptions, layers: list[nn.Module]) -> None:
+    def __init__(self, options: NetworkOptions | ResidualOptions, layers: list[nn.Module]) -> None:
         super().__init__(*layers)
         self.lower = options.precision == "bfloat16"
 
@@ -154,6 +166,52 @@ class Encoder(Network):
             layers += [normalise(options, 2 * channels)] if batch_norm else []
         side = options.image_size // 16
         layers += [nn.Flatten(), nn.Linear(8 * width * side * side, latent_size)]
+        super().__init__(options, layers)
+
+
+class Block(nn.Module):
+    """A residual block (He et al. 2016, arXiv:1512.03385): two 3x3 convolutions beside the input.
+
+    Where it has more channels at its end, it halves the side, and the input is averaged and mapped.
+    """
+
+    def __init__(self, channels: int, out: int) -> None:
+        super().__init__()
+        stride = 1 if channels == out else 2
+        self.body = nn.Sequential(
+            nn.Conv2d(channels, out, 3, stride, 1, bias=False),
+            BatchNorm(out),
+            nn.ReLU(),
+            nn.Conv2d(out, out, 3, 1, 1, bias=False),
+            BatchNorm(out),
+        )
+        self.skip: nn.Module = nn.Identity()
+        if stride == 2:
+            self.skip = nn.Sequential(nn.AvgPool2d(2), nn.Conv2d(channels, out, 1, bias=False))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.relu(self.skip(x) + self.body(x))
+
+
+class ResidualEncoder(Network):
+    """Images [N, 3, S, S] in [-1, 1] -> codes [N, latent_size].
+
+    Convolutions of stride 2 down to 16 x 16 (8 x 8 for size 16), three residual blocks of width, 2
+    and 4 times width channels, the last two at half the side, and two linear layers. Few channels
+    where pixels are many: it is made for processors.
+    """
+
+    def __init__(self, options: ResidualOptions, latent_size: int) -> None:
+        width, size = options.width, options.image_size
+        halvings = max(size.bit_length() - 6, 0)
+        stem = [3, *(width >> k for k in reversed(range(halvings))), width]
+        layers: list[nn.Module] = []
+        for channels, out in pairwise(stem):
+            layers += [nn.Conv2d(channels, out, 4, 2, 1, bias=False), BatchNorm(out), nn.ReLU()]
+        layers += [Block(width, width), Block(width, 2 * width), Block(2 * width, 4 * width)]
+        features = 4 * width * (min(size, 32) // 8) ** 2
+        layers += [nn.Flatten(), nn.Linear(features, 8 * width), nn.ReLU()]
+        layers += [nn.Linear(8 * width, latent_size)]
         super().__init__(options, layers)
 
 

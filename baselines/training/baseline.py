@@ -20,6 +20,8 @@ class Baseline(nn.Module):
     """
 
     name: ClassVar[str]
+    generates: ClassVar[bool] = True
+    """Whether it has a generator. Without one it has `encode` and `loss`."""
     config_type: ClassVar[type[RunConfig]]
     optimizers: dict[str, Optimizer]
     shown: dict[str, list[Tensor]] | None = None
@@ -33,6 +35,10 @@ class Baseline(nn.Module):
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         """One update on a batch, noise from `rng`; the losses by name."""
+        raise NotImplementedError
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What a model without a generator is trained on and judged by, of a batch; a scalar."""
         raise NotImplementedError
 
     def generate(self, codes: Tensor) -> Tensor:

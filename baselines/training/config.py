@@ -53,6 +53,8 @@ NotNegative = Annotated[
     float, Rule("a finite number of 0 or more", lambda v: _finite(v) and v >= 0)
 ]
 Fraction = Annotated[float, Rule("a number from 0 to below 1", lambda v: _finite(v) and 0 <= v < 1)]
+Open = Annotated[float, Rule("a number above 0 and below 1", lambda v: _finite(v) and 0 < v < 1)]
+Step = Annotated[float, Rule("a number above 0 and at most 6", lambda v: _finite(v) and 0 < v <= 6)]
 Share = Annotated[float, Rule("a number from 0 to 1", lambda v: _finite(v) and 0 <= v <= 1)]
 STORED: dict[str, str | None] = {"fdd": None, "kaggle": "kaggle"}
 """Values of `data` that mean the stored images of a release: the `source` of `fdd.load`."""
@@ -154,3 +156,41 @@ class RunConfig:
             raise FddError(f"train_images={self.train_images} must be 0 with data='stream'")
         release(self.version)
         pick_device(self.device)
+
+
+@dataclass(frozen=True)
+class PairConfig(RunConfig):
+    """The options of a run that learns from pairs of images, which `fdd.pairs` draws."""
+
+    data: Data = "stream"
+    """Pairs are new ones in every batch: stream."""
+    batch_size: BatchSize = 256
+    """Pairs in a batch."""
+    pairs: Literal["start", "near", "ou", "one", "some"] = "near"
+    """How the second image of a pair follows from the first: see docs/pairs.md."""
+    near_law: Literal["laplace", "normal"] = "laplace"
+    """With near, the law of the steps."""
+    near_width: Step = 0.25
+    """With near, the scale or standard deviation of the steps."""
+    ou_rho: Open = 0.9
+    """With ou, the correlation of the scores."""
+    some_change: Open = 0.5
+    """With some, the probability that a parameter is drawn anew."""
+
+    def pair_options(self) -> dict[str, Any]:
+        """The options of `fdd.pairs` that go with the kind."""
+        options: dict[str, dict[str, Any]] = {
+            "near": {"law": self.near_law, "width": self.near_width},
+            "ou": {"rho": self.ou_rho},
+            "some": {"change": self.some_change},
+        }
+        return options.get(self.pairs, {})
+
+    def check(self) -> None:
+        super().check()
+        if self.data != "stream":
+            raise FddError(f"data={self.data!r} must be 'stream': pairs are drawn as they are used")
+        moved = {name: getattr(self, name) for name in ("flip", "rotate", "translate", "zoom")}
+        for name, value in moved.items():
+            if value:
+                raise FddError(f"{name}={value!r} must be off: it changes how pairs are related")

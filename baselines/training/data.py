@@ -15,7 +15,7 @@ from torch import Tensor
 
 import fdd
 from baselines.training import augment
-from baselines.training.config import STORED, RunConfig
+from baselines.training.config import STORED, PairConfig, RunConfig
 from baselines.training.parallel import processes
 from baselines.training.pictures import Pictures, read_pictures
 from fdd.errors import FddError
@@ -27,13 +27,26 @@ Params = NDArray[np.float64]
 
 HELD_OUT = 64
 """Images that a run is judged on while it trains; as many samples are drawn."""
+HELD_OUT_PAIRS = 256
+"""Pairs that a run on pairs is judged on: about as many as a batch has."""
 
 
 class Batch(NamedTuple):
-    """Images float32 [N, 3, S, S] in [-1, 1] and their raw parameters float64 [N, 6], if known."""
+    """Images float32 [N, 3, S, S] in [-1, 1] and their raw parameters float64 [N, 6], if known.
+
+    Of pairs: images [N, 2, 3, S, S] and parameters [N, 2, 6], and where one parameter differs its
+    number, int64 [N].
+    """
 
     images: Tensor
     params: Tensor | None
+    numbers: Tensor | None = None
+
+    def first(self) -> Batch:
+        """The first images of pairs; images that are no pairs as they are."""
+        if self.images.ndim == 4:
+            return self
+        return Batch(self.images[:, 0], None if self.params is None else self.params[:, 0])
 
 
 class ImageData(Protocol):
@@ -59,8 +72,13 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tensor:
     """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in [-1, 1], channels last in memory.
 
+    Images of pairs keep their axis: [N, 2, S, S, 3] -> [N, 2, 3, S, S].
     With colors "hsv": hue, saturation and value, each from -1 to 1, by scikit-image on the CPU.
     """
+    if images.ndim == 5:
+        return to_tensor(images.reshape(-1, *images.shape[2:]), device, colors).unflatten(
+            0, (-1, 2)
+        )
     if colors == "hsv":
         from skimage.color import rgb2hsv
 
@@ -87,8 +105,11 @@ def params_of(data: ImageData) -> Params | None:
     return None if table is None else table.to_numpy(np.float64)
 
 
-def held_out_batch(data: ImageData, config: RunConfig, device: torch.device) -> Batch:
-    """The first HELD_OUT images of a data set, as a batch."""
+def held_out_batch(data: ImageData | None, config: RunConfig, device: torch.device) -> Batch:
+    """The first HELD_OUT images of a data set, as a batch; for a run on pairs those of val."""
+    if isinstance(config, PairConfig):
+        return to_batch(next(iter(open_pairs(config, "val", HELD_OUT_PAIRS))), config, device)
+    assert data is not None
     rows = range(min(HELD_OUT, len(data)))
     pixels = to_tensor(resize(data.read(rows), config.image_size), device, config.colors)
     params = params_of(data)
@@ -137,8 +158,25 @@ class Batches:
         return augmented(images, params, self._config, step)
 
 
+def open_pairs(config: PairConfig, split: str, batch_size: int, **options: Any) -> Any:
+    """The pairs of a split that the options ask for, resized, as an endless stream."""
+
+    def smaller(images: Images) -> Images:
+        return np.stack([resize(side, config.image_size) for side in images.swapaxes(0, 1)], axis=1)
+
+    return fdd.pairs(
+        config.pairs,
+        split,
+        batch_size,
+        version=config.version,
+        transform=smaller,
+        **config.pair_options(),
+        **options,
+    )
+
+
 class StreamBatches:
-    """Batch number `step` of the endless stream, image step * batch_size and following.
+    """Batch number `step` of the endless stream, image or pair step * batch_size and following.
 
     It begins beyond the stored images, seed s at (s + 1) * 2**40: no two seeds below 2**20 meet.
     """
@@ -147,37 +185,40 @@ class StreamBatches:
         rank, world = processes()
         self._config, self._next = config, -1
         self.version = release(config.version).name
-        self._stream = fdd.stream(
-            "train",
-            config.batch_size // world,
-            version=config.version,
-            start=(config.seed % 2**20 + 1) * 2**40,
-            rank=rank,
-            world_size=world,
-        )
+        size = config.batch_size // world
+        start = (config.seed % 2**20 + 1) * 2**40
+        where: dict[str, Any] = {"start": start, "rank": rank, "world_size": world}
+        if isinstance(config, PairConfig):
+            self._stream = open_pairs(config, "train", size, **where)
+        else:
+            self._stream = fdd.stream("train", size, version=config.version, **where)
 
     def epoch(self, step: int) -> int:
         """0: no image comes twice."""
         return 0
 
-    def __getitem__(self, step: int) -> tuple[Images, Params | None]:
-        """As `Batches` gives it; cheap if steps are asked for in order."""
+    def __getitem__(self, step: int) -> tuple[Any, ...]:
+        """As `Batches` gives it, or a batch of `fdd.pairs`; cheap if steps come in order."""
         if step != self._next:
             self._stream.seek(step * processes()[1])
             self._batches = iter(self._stream)
         self._next = step + 1
+        if isinstance(self._config, PairConfig):
+            return next(self._batches)
         images, params = next(self._batches)
         return augmented(resize(images, self._config.image_size), params, self._config, step)
 
 
 def open_data(
     config: RunConfig, data: ImageData | None = None, held_out: ImageData | None = None
-) -> tuple[Batches | StreamBatches, ImageData]:
+) -> tuple[Batches | StreamBatches, ImageData | None]:
     """Batches to train on and the images held out of them, as the option `data` says.
 
-    These are the release's val split, or pictures of the folder that are evenly spaced. `data` and
-    `held_out`, where they are given, take the place of either.
+    These are the release's val split, or pictures of the folder that are evenly spaced; None for
+    pairs, which are drawn. `data` and `held_out`, where they are given, take the place of either.
     """
+    if isinstance(config, PairConfig):
+        return StreamBatches(config), None
     if config.data.startswith("images:") and (data is None or held_out is None):
         rest, chosen = open_pictures(config)
         data = rest if data is None else data
@@ -220,6 +261,13 @@ def augmented(
     return images, params
 
 
+def to_batch(parts: tuple[Any, ...], config: RunConfig, device: torch.device) -> Batch:
+    """What `Batches` and `StreamBatches` give, (images, params) or (images, params, numbers)."""
+    images, *rest = parts
+    sent = [None if part is None else send(torch.from_numpy(part), device) for part in rest]
+    return Batch(to_tensor(images, device, config.colors), *sent)
+
+
 @contextmanager
 def read_ahead(
     batches: Batches | StreamBatches, config: RunConfig, start: int, device: torch.device
@@ -227,9 +275,7 @@ def read_ahead(
     """The batches from `start` on, each made in another thread while the one before is used."""
 
     def make(step: int) -> Batch:
-        images, params = batches[step]
-        vectors = None if params is None else send(torch.from_numpy(params), device)
-        return Batch(to_tensor(images, device, config.colors), vectors)
+        return to_batch(batches[step], config, device)
 
     def forever(coming: Future[Batch], step: int) -> Iterator[Batch]:
         while True:

@@ -223,7 +223,15 @@ def open_recorder(run: Run, held_out: Batch) -> Recorder:
     """The recorder of a run, with the noise that all its samples are drawn from."""
     rng = torch.Generator().manual_seed(run.config.seed)
     codes = torch.randn(HELD_OUT, run.config.latent_size, generator=rng).to(run.device)
-    return Recorder(run.folder, run.step, held_out, codes, run.config.colors, run.writes)
+    return Recorder(
+        run.folder,
+        run.step,
+        held_out,
+        codes,
+        run.config.colors,
+        run.writes,
+        run.model.generates,
+    )
 
 
 def progress_bar(run: Run) -> tqdm[Any]:

@@ -29,6 +29,7 @@ class Model:
         self.image_size: int = config["image_size"]
         self.latent_size: int = config["latent_size"]
         self.can_encode = hasattr(network, "encode")
+        self.can_generate: bool = getattr(network, "generates", True)
         self._device = device
         self._network: Any = network.eval().to(device)
 
@@ -70,8 +71,11 @@ class Model:
     def generate(self, codes: ArrayLike) -> Images:
         """Codes [N, latent_size] -> images uint8 [N, image_size, image_size, 3].
 
-        FddError unless the codes are finite numbers of that shape.
+        FddError unless the codes are finite numbers of that shape, and for a baseline without a
+        generator.
         """
+        if not self.can_generate:
+            raise FddError(f"baseline={self.config['baseline']!r} has no generator")
         try:
             codes = np.asarray(codes, dtype=np.float32)
         except (TypeError, ValueError):

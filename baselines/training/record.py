@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from baselines.training.baseline import Baseline
-from baselines.training.data import Batch, to_images, to_tensor
+from baselines.training.data import Batch, Images, to_images, to_tensor
 from baselines.training.stopping import judge
 from fdd.files import atomic_write
 from fdd.pictures import grid, save_png
@@ -30,8 +30,9 @@ class Recorder:
     """Writes into the folder of a run that resumes after step `start`; later steps are dropped.
 
     `held_out` are images [n, 3, S, S] that the model does not train on, and their parameters;
-    `codes` [m, L] is the fixed noise whose images are drawn. Where `writes` is false, as in all
-    processes but one, nothing is written.
+    `codes` [m, L] is the fixed noise whose images are drawn. Of a model without a generator
+    (`generates` is false) its loss on held-out pairs is judged, and neighbours are drawn. Where
+    `writes` is false, as in all processes but one, nothing is written.
     """
 
     def __init__(
@@ -42,10 +43,12 @@ class Recorder:
         codes: Tensor,
         colors: str = "rgb",
         writes: bool = True,
+        generates: bool = True,
     ) -> None:
-        self.folder, self.held_out, self.codes = folder, held_out, codes
+        self.folder, self.codes = folder, codes
         self.colors, self.writes = colors, writes
-        self.real = self.rgb(held_out.images)
+        self.held_out = held_out.first() if generates else held_out
+        self.real = self.rgb(held_out.first().images)
         self.table = folder / "metrics.csv"
         if writes:
             if self.table.exists():
@@ -93,7 +96,11 @@ class Recorder:
         return to_tensor(to_images(pixels, self.colors), pixels.device)
 
     def judge(self, model: Baseline) -> dict[str, float]:
-        """`stopping.judge` of the model as it is now, on held-out images and fixed noise."""
+        """`stopping.judge` of the model as it is now, on held-out images and fixed noise; for a
+        model without a generator its loss on held-out pairs, and as score minus that."""
+        if not model.generates:
+            loss = evaluate(model, model.loss, self.held_out).item()
+            return {"held_out_loss": loss, "score": -loss}
         made = reproduce(model, self.held_out)
         return judge(
             self.rgb(evaluate(model, model.generate, self.codes)),
@@ -103,8 +110,14 @@ class Recorder:
 
     def pictures(self, step: int, model: Baseline) -> None:
         """samples/step-N.png of the fixed noise; reconstructions/step-N.png, held-out images above
-        what the model makes of each."""
+        what the model makes of each. Without a generator neighbours/step-N.png, held-out images
+        above those with the nearest codes."""
         if not self.writes:
+            return
+        if not model.generates:
+            encode: Any = model.encode
+            codes = evaluate(model, encode, self.held_out.first().images)
+            self.sheet("neighbours", to_images(neighbours(codes, self.real)), step, COLUMNS)
             return
         samples = evaluate(model, model.generate, self.codes)
         sheets = {"samples": to_images(samples, self.colors)}
@@ -116,12 +129,26 @@ class Recorder:
             pairs = pairs.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 2)
             sheets["reconstructions"] = to_images(pairs, self.colors)
         for name, images in sheets.items():
-            zoom = max(1, READABLE // images.shape[1])
-            wide = columns if name == "reconstructions" else COLUMNS
-            sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), wide, gap=GAP)
-            (self.folder / name).mkdir(exist_ok=True)
-            save_png(sheet, self.folder / name / f"step-{step:06d}.png")
-            self.events.add_image(name, sheet, step, dataformats="HWC")
+            self.sheet(name, images, step, columns if name == "reconstructions" else COLUMNS)
+
+    def sheet(self, name: str, images: Images, step: int, columns: int) -> None:
+        """NAME/step-N.png and a TensorBoard image of images uint8 [n, S, S, 3]."""
+        zoom = max(1, READABLE // images.shape[1])
+        sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), columns, gap=GAP)
+        (self.folder / name).mkdir(exist_ok=True)
+        save_png(sheet, self.folder / name / f"step-{step:06d}.png")
+        self.events.add_image(name, sheet, step, dataformats="HWC")
+
+
+def neighbours(codes: Tensor, images: Tensor) -> Tensor:
+    """The first images of [N, 3, S, S], a row of COLUMNS above those with the nearest codes
+    [N, L], two rows of each."""
+    distances = torch.cdist(codes, codes, p=1).fill_diagonal_(math.inf)
+    nearest = images[distances.argmin(dim=1)]
+    columns = min(COLUMNS, len(images))
+    shown = min(2, len(images) // columns) * columns
+    pairs = torch.stack([images[:shown], nearest[:shown]])
+    return pairs.unflatten(1, (-1, columns)).transpose(0, 1).flatten(0, 2)
 
 
 def drop_rows(table: Path, step: int) -> None:

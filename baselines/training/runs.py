@@ -2,7 +2,7 @@
 
     config.json            resolved options, name of the baseline, versions
     metrics.csv, tb/       losses, as a table and as TensorBoard events
-    samples/, reconstructions/      PNG pictures by step
+    samples/, reconstructions/      PNG pictures by step; neighbours/ without a generator
     checkpoints/last/      model.safetensors (weights), state.pt (optimisers, random state, step)
     checkpoints/best/      the same for the checkpoint with the best score
 
@@ -65,7 +65,7 @@ def saved_options(config_type: type[C], saved: dict[str, Any], folder: Path) -> 
 
 def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
     """FddError unless a run with `config` can begin or resume in `folder`. Writes nothing."""
-    for name in ("checkpoints", "metrics.csv", "reconstructions", "samples", "tb"):
+    for name in ("checkpoints", "metrics.csv", "neighbours", "reconstructions", "samples", "tb"):
         not_linked(folder / name)
     if (folder / "config.json").exists():
         here, wanted = read_config(folder), {"baseline": baseline, **asdict(config)}

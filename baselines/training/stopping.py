@@ -86,7 +86,7 @@ class EarlyStopping:
     def update(self, step: int, found: dict[str, float]) -> bool:
         """Take in what `judge` found at a checkpoint; whether its score is the best so far."""
         kept = []
-        for name in ("diversity", "sharpness"):
+        for name in found.keys() & {"diversity", "sharpness"}:
             most = min(max(getattr(self, name), found[name]), 1.0)
             setattr(self, name, most)
             kept.append(found[name] >= LOST * most)

@@ -142,7 +142,7 @@ def _adapt(path: AnyPath, model: Any, name: str) -> Adapted | StoredCodes:
     vectors = getattr(model, "vectors", None)
     if vectors is not None and vectors(np.zeros((1, 6))) is None:  # it finds codes of its own
         vectors = None
-    generate = getattr(model, "generate", None)
+    generate = getattr(model, "generate", None) if getattr(model, "can_generate", True) else None
     found = from_functions(
         encode, generate, latent_size=model.latent_size, vectors=vectors, name=name
     )

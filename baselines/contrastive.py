@@ -1,0 +1,178 @@
+"""Contrastive learning on pairs of images: an encoder without a decoder.
+
+The encoder learns to find, for each image, its partner among the partners of all images of a batch:
+InfoNCE (van den Oord et al. 2018, arXiv:1807.03748), both ways. How alike two codes are is told by
+a conditional, the law by which the code of the second image follows from that of the first. Where
+it fits the law of the pairs, the codes that are best at this are the parameters themselves, up to
+their order, signs and scales (Zimmermann et al. 2021, arXiv:2102.08850).
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW
+
+from baselines.parts.networks import ResidualEncoder, initialise
+from baselines.training.baseline import Baseline
+from baselines.training.cli import main
+from baselines.training.config import Count, NotNegative, PairConfig, Positive, Share
+from baselines.training.data import Batch
+from baselines.training.parallel import average_gradients, gather
+from fdd.errors import FddError
+
+FITS: dict[str, tuple[str, ...]] = {
+    "start": ("cosine",),
+    "near": ("laplace", "normal", "sparse"),
+    "ou": ("normal",),
+    "one": ("one",),
+    "some": ("sparse",),
+}
+"""The conditionals that fit each kind of pairs."""
+PARAMETERS = 4
+"""a, b, c, d: with conditional "one" each has as many codes."""
+START = 2
+"""Parameters that come before them: x0 and y0, which an image hardly shows."""
+
+
+@dataclass(frozen=True)
+class Config(PairConfig):
+    """Train an encoder by contrastive learning on pairs of Fractal Dream images.
+
+    Without a GPU use --preset mini.
+    """
+
+    steps: Count = 30_000
+    """Training steps; each sees one batch."""
+    latent_size: Count = 8
+    """Numbers in a code. More than the parameters leave room for what helps to find them."""
+    decay: Share = 0.8
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    conditional: Literal["laplace", "normal", "cosine", "sparse", "one"] = "laplace"
+    """How the code of the second image is spread around that of the first, each code with a width
+    of its own that is learned: laplace (L1 distance), normal (squared distance); cosine, of the
+    angle between the codes; sparse, near or anywhere, each code for itself; one, laplace without
+    the codes of the parameter that was drawn anew."""
+    width: Count = 32
+    """Channels of the encoder at its widest resolution."""
+    lr: Positive = 2e-3
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay of AdamW, of the network's weights."""
+
+    def check(self) -> None:
+        super().check()
+        if self.conditional not in FITS[self.pairs]:
+            raise FddError(
+                f"conditional={self.conditional!r} does not fit pairs={self.pairs!r}; choose from "
+                f"{', '.join(FITS[self.pairs])}"
+            )
+        if self.latent_size >= self.batch_size:
+            raise FddError(
+                f"latent_size={self.latent_size} must be below batch_size={self.batch_size}: codes "
+                "wider than the batch tell its pairs apart by chance"
+            )
+        if self.conditional == "one" and self.latent_size % PARAMETERS:
+            raise FddError(
+                f"latent_size={self.latent_size} must be a multiple of {PARAMETERS} with "
+                "conditional='one': each of a, b, c, d has as many codes"
+            )
+
+
+SMALL = Config(
+    image_size=32,
+    width=16,
+    steps=500,
+    log_every=20,
+    sample_every=250,
+    checkpoint_every=250,
+)
+PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
+"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
+quarter of an hour."""
+
+
+def log_ratios(
+    conditional: str,
+    codes: Tensor,
+    others: Tensor,
+    scales: Tensor,
+    heights: Tensor,
+    numbers: Tensor | None = None,
+) -> Tensor:
+    """How much likelier code j of `others` follows code i of `codes` than any other: [N, M].
+
+    codes [N, L], others [M, L], scales and heights [L], numbers int64 [N] with "one": the logarithm
+    of the ratio, up to a term that does not depend on j.
+    """
+    if conditional == "cosine":
+        angles = functional.normalize(codes, dim=1) @ functional.normalize(others, dim=1).T
+        return scales.mean() * angles
+    distances = (codes[:, None] - others[None]).abs() * scales
+    if conditional == "normal":
+        return -distances.square().sum(dim=2)
+    if conditional == "sparse":  # log(1 + h exp(-d)): near with some probability, or anywhere
+        return functional.softplus(heights - distances).sum(dim=2)
+    if conditional == "one":
+        assert numbers is not None
+        owners = torch.arange(codes.shape[1], device=codes.device) % PARAMETERS + START
+        distances = distances * (numbers[:, None] != owners)[:, None]
+    return -distances.sum(dim=2)
+
+
+class Contrastive(Baseline):
+    """An encoder, the widths of its codes, and their step."""
+
+    name: ClassVar[str] = "contrastive"
+    config_type: ClassVar[type[Config]] = Config
+    generates: ClassVar[bool] = False
+    config: Config
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.config = config
+        self.encoder = ResidualEncoder(config, config.latent_size)
+        initialise(self.encoder, rng)
+        self.log_scales = nn.Parameter(torch.zeros(config.latent_size))
+        self.heights = nn.Parameter(torch.full((config.latent_size,), 2.0))
+        free: dict[str, Any] = {"params": [self.log_scales, self.heights], "weight_decay": 0.0}
+        weights = {"params": list(self.encoder.parameters()), "weight_decay": config.weight_decay}
+        self.optimizers = {"encoder": AdamW([weights, free], lr=config.lr, fused=True)}
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.encoder(images)
+
+    def loss(self, batch: Batch) -> Tensor:
+        """InfoNCE of a batch of pairs, the mean of both ways; a scalar, log N for codes that tell
+        nothing. All partners of all processes are candidates."""
+        codes = self.encode(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
+        self.show("codes", codes)
+        first, second = gather(codes).unbind(dim=1)
+        numbers = None if batch.numbers is None else gather(batch.numbers)
+        own = torch.arange(len(first), device=first.device)
+        law = self.config.conditional
+        shape = self.log_scales.exp(), self.heights, numbers
+        forth = functional.cross_entropy(log_ratios(law, first, second, *shape), own)
+        back = functional.cross_entropy(log_ratios(law, second, first, *shape), own)
+        return (forth + back) / 2
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        loss = self.loss(batch)
+        optimizer = self.optimizers["encoder"]
+        optimizer.zero_grad()
+        loss.backward()
+        average_gradients(self.parameters())
+        self.show("gradient of encoder", [p.grad for p in self.parameters() if p.grad is not None])
+        optimizer.step()
+        return {"contrastive": loss.detach()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(Contrastive, PRESETS))
