@@ -14,6 +14,18 @@ GAP = 4
 """Pixels of white around the images of a grid."""
 
 
+PROGRAMS = frozenset(
+    {"__macosx", "@eadir", "@tmp", "#recycle", "$recycle.bin", "lost+found", "thumbs.db"}
+    | {"desktop.ini", "system volume information"}
+)
+"""What macOS, Windows, storage boxes and file systems put into a user's folders, in lower case."""
+
+
+def is_set_aside(name: str) -> bool:
+    """Whether a file or folder of that name is hidden or a program's own, so nobody's picture."""
+    return name.startswith(".") or name.lower() in PROGRAMS
+
+
 def grid(images: np.ndarray, columns: int, gap: int = GAP) -> np.ndarray:
     """Images uint8 [n, H, W, 3] as one picture, in rows of `columns`, on white."""
     columns = min(whole_number("columns", columns, 1), len(images))

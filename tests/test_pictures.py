@@ -1,5 +1,6 @@
 """Real pictures in a folder are a data set; a file that cannot be used is named in one sentence."""
 
+import os
 import re
 from importlib import import_module
 
@@ -15,7 +16,7 @@ from baselines.training.data import open_data
 from baselines.training.pictures import Pictures, read_pictures
 from fdd import FddError
 
-ENDINGS = ".bmp, .gif, .jpeg, .jpg, .png, .ppm, .tif, .tiff, .webp"
+ENDINGS = ".bmp, .gif, .jfif, .jpe, .jpeg, .jpg, .pbm, .pgm, .png, .pnm, .ppm, .tif, .tiff, .webp"
 NAMES = [
     "a/chelsea.JPG",
     "a/rocket.jpg",
@@ -161,6 +162,125 @@ def test_pictures_can_be_left_out_by_name(photographs, tmp_path):
     assert left.names == [name for name in NAMES if name not in ("a/rocket.jpg", "coins.tif")]
 
 
+@pytest.fixture
+def album(tmp_path):
+    """album(name, ...) makes a folder of small pictures with these names."""
+
+    def make(*names):
+        for name in names:
+            path = tmp_path / "album" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (16, 16)).save(path, "PNG")
+        return tmp_path / "album"
+
+    return make
+
+
+def test_what_programs_leave_in_a_folder_is_no_picture(album):
+    kept = ["a b.png", "b/c.PNG", "b/d.Jpeg", "e.jfif"]
+    left = [".ipynb_checkpoints/a.png", ".thumbnails/a.png", "@eaDir/a.png/b.png", "b/.c.png"]
+    folder = album(*kept, *left, "__MACOSX/b/c.png", "#recycle/old.png", "Lost+Found/x.png")
+    (folder / "b" / "._c.PNG").write_bytes(b"\0\5\x16\7 what macOS keeps about a file")
+    for name in ("Thumbs.db", ".DS_Store"):
+        (folder / name).write_bytes(b"")
+    for name in ("one.heic", "two.HEIC", "LICENSE"):
+        (folder / "b" / name).write_bytes(b"")
+    pictures = read_pictures(folder, 16)
+    assert pictures.names == sorted(kept, key=lambda name: name.split("/"))
+    assert pictures.left_out == (
+        "10 that are hidden or a program's own ('#recycle', '.DS_Store', '.ipynb_checkpoints', "
+        "...); 3 that are no pictures by their endings ('LICENSE', '.heic', '.HEIC')"
+    )
+    assert pictures.split(2)[0].left_out == pictures.left_out
+
+
+def test_links_lead_to_pictures_and_each_folder_is_read_once(album, tmp_path):
+    folder = album("a/1.png", "z/2.png")
+    (tmp_path / "far").mkdir()
+    (folder / "a" / "1.png").rename(tmp_path / "far" / "1.png")
+    (folder / "a" / "1.png").symlink_to(tmp_path / "far" / "1.png")
+    for name, target in {
+        "far": tmp_path / "far",
+        "again": tmp_path / "far",
+        "b": "z",
+        "z/up": "..",
+        "all": tmp_path,
+        "no.png": "nothing",
+        "loop.png": "loop.png",
+    }.items():
+        (folder / name).symlink_to(target)
+    pictures = read_pictures(folder, 16)
+    assert pictures.names == ["a/1.png", "again/1.png", "z/2.png"]
+    assert pictures.left_out == (
+        "4 links to folders that are read anyway ('all', 'z/up', 'b', ...); "
+        "2 that cannot be reached or are no files ('loop.png', 'no.png')"
+    )
+
+
+def test_a_folder_that_cannot_be_read_is_said(album):
+    """A path of more than 4,096 bytes, which nobody can open; root can read all others."""
+    folder = album("a.png")
+    deep = os.open(folder, os.O_DIRECTORY)
+    for _ in range(18):
+        os.mkdir("d" * 250, dir_fd=deep)
+        outer, deep = deep, os.open("d" * 250, os.O_DIRECTORY, dir_fd=deep)
+        os.close(outer)
+    os.close(deep)
+    pictures = read_pictures(folder, 16)
+    assert pictures.names == ["a.png"]
+    assert re.match(r"1 folders that cannot be read \('d{250}/d", pictures.left_out)
+
+
+def test_a_list_of_what_to_leave_out_is_read_as_it_was_meant(album, tmp_path, monkeypatch):
+    latin = os.fsdecode(b"caf\xe9.png")
+    paragraph = "a\u2028b.png"  # where str.splitlines would cut
+    names = ["#1.png", " blank.png", "a/1.png", "a/2.png", "b/c/3.png", "b/d.png", latin, paragraph]
+    names += ["e\u0301.png", "f.png", "last.png"]
+    folder = album(*names, "__MACOSX/f.png", ".f.png")
+    ordered = sorted(names, key=lambda name: name.split("/"))
+    assert read_pictures(folder, 16).names == ordered
+    monkeypatch.chdir(tmp_path)
+    listed = tmp_path / "out.txt"
+
+    def left(data):
+        listed.write_bytes(data)
+        pictures = read_pictures(folder, 16, listed)
+        assert pictures.left_out.split("; ")[-1].startswith(
+            f"{len(names) - len(pictures)} that exclude names"
+        )
+        return [name for name in ordered if name not in pictures.names]
+
+    for data, expected in {
+        b"\xef\xbb\xbff.png": ["f.png"],
+        "f.png\r\na/1.png\r\n".encode("utf-16"): ["a/1.png", "f.png"],
+        b"f.png\r\n\r\n  \r\nlast.png\r": ["f.png", "last.png"],
+        b"./f.png\n./a/../f.png\nf.png": ["f.png"],
+        os.fsencode(folder / "b" / "d.png"): ["b/d.png"],
+        b"album/a/2.png\nalbum/b/d.png": ["a/2.png", "b/d.png"],
+        b"b\\c\\3.png": ["b/c/3.png"],
+        b" blank.png": [" blank.png"],
+        b"  f.png  ": ["f.png"],
+        b"# f.png\n#2.png\n#1.png": ["#1.png"],
+        b"a": ["a/1.png", "a/2.png"],
+        b"b/\nf.png": ["b/c/3.png", "b/d.png", "f.png"],
+        os.fsencode(latin): [latin],
+        paragraph.encode(): [paragraph],
+        "\u00e9.png".encode(): ["e\u0301.png"],
+        b".f.png\n__MACOSX/f.png\n__MACOSX\nf.png": ["f.png"],
+    }.items():
+        assert left(data) == expected, data
+    for data in (b"a/3.png", b"../f.png", b".", b"album", b"\0", b"/f.png"):
+        with pytest.raises(FddError, match="which is not a picture in the folder; write names"):
+            left(data)
+
+
+def test_of_two_names_that_look_alike_the_one_that_is_written_is_left_out(album, tmp_path):
+    composed, split = "\u00e9.png", "e\u0301.png"
+    folder = album(composed, split)
+    (tmp_path / "out.txt").write_text(split, encoding="utf-8")
+    assert read_pictures(folder, 16, tmp_path / "out.txt").names == [composed]
+
+
 def test_an_entry_that_is_no_picture_in_the_folder(photographs, tmp_path, refused):
     names = tmp_path / "out.txt"
     names.write_text("camera.png\nrocket.jpg\n")
@@ -188,7 +308,9 @@ def test_folders_without_pictures(photographs, tmp_path, refused):
     for name in NAMES:
         (tmp_path / "all.txt").open("a").write(f"{name}\n")
     refused(
-        f"data='images:{photographs}': it holds no pictures ({ENDINGS})",
+        f"data='images:{photographs}': it holds no pictures ({ENDINGS}); left out: 1 that are no "
+        "pictures by their endings ('.txt'); 10 that exclude names ('a/chelsea.JPG', "
+        "'a/rocket.jpg', 'astronaut.png', ...)",
         photographs,
         16,
         tmp_path / "all.txt",
@@ -209,6 +331,12 @@ def test_a_damaged_picture_is_named(tmp_path, refused):
     refused(
         f"picture '{tmp_path}/camera.png' cannot be read: cannot identify image file "
         f"'{tmp_path}/camera.png'; --exclude can name it",
+        tmp_path,
+        16,
+    )
+    (tmp_path / "camera.png").write_bytes(b"")
+    refused(
+        f"picture '{tmp_path}/camera.png' cannot be read: it is empty; --exclude can name it",
         tmp_path,
         16,
     )
@@ -275,10 +403,14 @@ def command(photographs, tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize("name", ["dcgan", "aae"])
 @pytest.mark.parametrize("colors", ["rgb", "hsv"])
-def test_a_baseline_trains_on_a_folder_of_pictures(command, tmp_path, name, colors):
+def test_a_baseline_trains_on_a_folder_of_pictures(command, photographs, tmp_path, name, colors):
     (tmp_path / "out.txt").write_text("page.bmp\ntext.png\n")
-    status, output, _ = command(name, colors=colors, exclude="out.txt", flip=True, rotate=15.0)
+    status, output, errors = command(name, colors=colors, exclude="out.txt", flip=True, rotate=15.0)
     assert (status, output.splitlines()[-1]) == (0, "trained to step 8: run")
+    assert errors.startswith(
+        f"data='images:{photographs}': 8 pictures; left out: 1 that are no pictures by their "
+        "endings ('.txt'); 2 that exclude names ('page.bmp', 'text.png')\n"
+    )
     rows = table(tmp_path / "run")
     assert [int(row["epoch"]) for row in rows] == list(range(8))  # six pictures, four in a batch
     model = baselines.load_run("run")
@@ -288,6 +420,17 @@ def test_a_baseline_trains_on_a_folder_of_pictures(command, tmp_path, name, colo
     assert images.shape == (2, 16, 16, 3)
     if name == "aae":
         assert model.encode(images).shape == (2, 6)
+
+
+def test_a_run_among_the_pictures_does_not_learn_its_own_samples(command, album):
+    folder = album(*(f"{number}.png" for number in range(8)))
+    options = {"data": f"images:{folder}", "out": str(folder / "run"), "sample_every": 4}
+    assert command("dcgan", steps=4, **options)[0] == 0
+    assert (folder / "run" / "samples" / "step-000004.png").is_file()
+    assert command("dcgan", steps=8, **options)[0] == 0
+    pictures = read_pictures(folder, 16)
+    assert len(pictures) == 8
+    assert pictures.left_out == "1 folders of runs ('run')"
 
 
 def test_a_folder_that_cannot_be_used_is_one_line_and_no_run(command, tmp_path):

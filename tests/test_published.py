@@ -131,6 +131,9 @@ def test_other_files_and_folders_in_the_way_are_no_pictures(root):
     (root / "kbc" / "params.csv").write_text("x")
     (root / "kbc" / ".hidden.png").write_text("x")
     (root / "kbc" / "._1_2_3_4_5_6.png").write_text("x")
+    for program in (".backup", "__MACOSX", "@eaDir"):
+        (root / program / "kbc").mkdir(parents=True)
+        (root / program / "kbc" / "1_2_3_4_5_6.png").write_text("x")
     assert len(load(root)) == 5
 
 

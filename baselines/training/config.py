@@ -82,7 +82,8 @@ class RunConfig:
     on Kaggle (kaggle), new ones in every batch (stream), or all pictures in a folder and the
     folders in it (images:FOLDER)."""
     exclude: str | None = None
-    """With images:FOLDER, a text file that names pictures to leave out, one per line."""
+    """With images:FOLDER, a text file that names pictures or folders to leave out, one per
+    line."""
     version: str = "fdd-1"
     """Release to train on: fdd-1, of 128x128 pixels, or mini-1, of 32x32."""
     image_size: ImageSize = 128

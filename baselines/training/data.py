@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -232,10 +233,16 @@ def open_data(
 
 
 def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
-    """The pictures to train on and those held out. FddError if they are too few for a batch."""
+    """The pictures to train on and those held out. FddError if they are too few for a batch.
+
+    One process says on stderr what was left out of the folder.
+    """
     exclude = None if config.exclude is None else Path(config.exclude)
     folder = Path(config.data.removeprefix("images:")).expanduser()
     pictures = read_pictures(folder, config.image_size, exclude)
+    if pictures.left_out and processes()[0] == 0:
+        said = f"data={config.data!r}: {len(pictures)} pictures; left out: {pictures.left_out}"
+        print(said, file=sys.stderr)
     if len(pictures) < config.batch_size + 2:
         raise FddError(
             f"data={config.data!r}: {len(pictures)} pictures are too few; it must hold at least "

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import io
+import os
 import warnings
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
+from collections import defaultdict, deque
+from collections.abc import Iterator
 from pathlib import Path
+from unicodedata import normalize
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,22 +17,34 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from fdd.errors import FddError
+from fdd.files import LOCK
+from fdd.pictures import is_set_aside
 
 EIGHT_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 """Modes of Pillow that become RGB without loss of range; 16-bit and float pictures do not."""
 FORMATS = ("BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP")
 """What a file may be, whatever its name: for some of the others Pillow runs programs."""
-ENDINGS = frozenset({".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"})
+ENDINGS = frozenset(
+    {".bmp", ".gif", ".jfif", ".jpe", ".jpeg", ".jpg", ".pbm", ".pgm", ".png", ".pnm", ".ppm"}
+    | {".tif", ".tiff", ".webp"}
+)
+RUN = frozenset({"config.json", "checkpoints"})
+"""What a folder holds that is a run's: its samples are no pictures to train on."""
+SHOWN = 3
+"""Examples that a message gives of what was left out."""
 
 
 class Pictures:
-    """Pictures uint8 [N, size, size, 3] in the order of their names; `read` gives rows of them."""
+    """Pictures uint8 [N, size, size, 3] in the order of their names; `read` gives rows of them.
+
+    `left_out` says in words what else the folder holds and was not read; "" if there is nothing.
+    """
 
     version = None
     params = None
 
-    def __init__(self, images: NDArray[np.uint8], names: list[str]) -> None:
-        self.images, self.names = images, names
+    def __init__(self, images: NDArray[np.uint8], names: list[str], left_out: str = "") -> None:
+        self.images, self.names, self.left_out = images, names, left_out
 
     def __len__(self) -> int:
         return len(self.images)
@@ -43,53 +61,160 @@ class Pictures:
 
     def _take(self, chosen: NDArray[np.bool_]) -> Pictures:
         names = [name for name, taken in zip(self.names, chosen, strict=True) if taken]
-        return Pictures(self.images[chosen], names)
+        return Pictures(self.images[chosen], names, self.left_out)
 
 
 def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictures:
     """All pictures in `folder` and the folders in it, as RGB of size x size pixels.
 
     The largest square in the middle of each, scaled by Pillow's Lanczos filter; transparent parts
-    on white; of an animation the first frame. `exclude` names pictures to leave out, one per
-    line, relative to the folder; empty lines and those that begin with # are skipped.
+    on white; of an animation the first frame. Links are followed, but each folder is read once.
+    What programs leave (hidden files and folders, __MACOSX, @eaDir) is no picture, and neither are
+    the samples of runs.
 
-    FddError for a folder without pictures, a file that is not a picture (by name: exclude it), an
-    entry of `exclude` that is not there.
+    `exclude` is a text file that names pictures and folders to leave out, one per line, relative
+    to the folder or to the working folder, or absolute. Empty lines are skipped, and so are those
+    that begin with # unless a picture has that name.
+
+    FddError for a folder without pictures or that cannot be read, a file that is not a picture (by
+    name: exclude it), an entry of `exclude` that is not there.
     """
     if not folder.is_dir():
         raise FddError(f"data='images:{folder}': there is no such folder")
-    found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in ENDINGS)
-    names = [path.relative_to(folder).as_posix() for path in found if path.is_file()]
-    left_out = _excluded(exclude, names) if exclude is not None else set()
-    names = [name for name in names if name not in left_out]
+    names, left_out = _walk(folder)
+    if exclude is not None:
+        excluded = _excluded(exclude, folder, names)
+        names = [name for name in names if name not in excluded]
+        left_out["that exclude names"] = sorted(excluded)
+    words = _in_words(left_out)
     if not names:
         raise FddError(
             f"data='images:{folder}': it holds no pictures ({', '.join(sorted(ENDINGS))})"
+            + (f"; left out: {words}" if words else "")
         )
     images = np.empty((len(names), size, size, 3), np.uint8)
     bar = tqdm(names, "reading pictures", unit="picture", delay=2)
     for place, name in enumerate(bar):
         images[place] = _read(folder / name, size)
-    return Pictures(images, names)
+    return Pictures(images, names, words)
 
 
-def _excluded(exclude: Path, names: list[str]) -> set[str]:
+def _walk(top: Path) -> tuple[list[str], dict[str, list[str]]]:
+    """The names of all pictures below a folder, in order, and what is left out, by reason."""
+    names: list[str] = []
+    left_out: dict[str, list[str]] = defaultdict(list)
+    coming, read = deque([""]), set()
+    while coming:
+        place = coming.popleft()
+        try:
+            status = os.stat(top / place)
+            with os.scandir(top / place) as entries:
+                found = sorted(entries, key=lambda entry: entry.name)
+        except OSError as error:
+            if not place:
+                raise FddError(
+                    f"data='images:{top}': it cannot be read ({error.strerror}); choose a folder "
+                    "that you may read"
+                ) from None
+            left_out["folders that cannot be read"].append(place)
+            continue
+        if (status.st_dev, status.st_ino) in read:
+            left_out["links to folders that are read anyway"].append(place)
+            continue
+        read.add((status.st_dev, status.st_ino))
+        if place and RUN <= {entry.name for entry in found}:
+            left_out["folders of runs"].append(place)
+            continue
+        inner: list[str] = []
+        for entry in found:
+            name = f"{place}/{entry.name}" if place else entry.name
+            ending = Path(entry.name).suffix
+            if entry.name == LOCK:  # of a run that begins there
+                continue
+            if is_set_aside(entry.name):
+                left_out["that are hidden or a program's own"].append(name)
+            elif entry.is_dir(follow_symlinks=False):
+                inner.append(name)
+            elif os.path.isdir(entry) and not top.resolve().is_relative_to(Path(entry).resolve()):
+                coming.append(name)  # after all that are no links
+            elif os.path.isdir(entry):
+                left_out["links to folders that are read anyway"].append(name)
+            elif ending.lower() not in ENDINGS:
+                left_out["that are no pictures by their endings"].append(ending or entry.name)
+            elif os.path.isfile(entry):
+                names.append(name)
+            else:
+                left_out["that cannot be reached or are no files"].append(name)
+        coming.extendleft(reversed(inner))
+    return sorted(names, key=lambda name: name.split("/")), left_out
+
+
+def _in_words(left_out: dict[str, list[str]]) -> str:
+    """How many things were left out for each reason, with examples."""
+    parts = []
+    for reason, names in left_out.items():
+        examples = list(dict.fromkeys(map(repr, names)))
+        shown = ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
+        if names:
+            parts.append(f"{len(names)} {reason} ({shown})")
+    return "; ".join(parts)
+
+
+def _excluded(exclude: Path, folder: Path, names: list[str]) -> set[str]:
+    """Those of the names that a list leaves out. FddError for an entry that is nothing there."""
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        for spelled in (name, normalize("NFC", name)):  # macOS writes accents as letters
+            parts = spelled.split("/")
+            for depth in range(1, len(parts) + 1):
+                by_name["/".join(parts[:depth])].add(name)
+    excluded: set[str] = set()
+    tops = [folder.absolute(), folder.resolve()]
+    for line in _lines(exclude):
+        meant = _meanings(line, tops)
+        known = next((by_name[name] for name in meant if name in by_name), None)
+        if known is not None:
+            excluded |= known
+        elif not line.startswith("#") and not any(os.path.lexists(folder / m) for m in meant):
+            raise FddError(
+                f"exclude='{exclude}' names {line.strip()!r}, which is not a picture in the "
+                "folder; write names relative to it, one per line"
+            )
+    return excluded
+
+
+def _lines(exclude: Path) -> Iterator[str]:
+    """The lines of a list that are not empty; the names in it may be of any bytes."""
     try:
-        lines = exclude.read_text(encoding="utf-8").splitlines()
+        data = exclude.read_bytes()
+        if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):  # PowerShell's lists
+            text = data.decode("utf-16")
+        else:
+            text = data.decode("utf-8-sig", "surrogateescape")
     except (OSError, ValueError) as error:
         raise FddError(f"exclude='{exclude}' cannot be read: {error}") from None
-    wanted = {line.strip() for line in lines if line.strip() and not line.startswith("#")}
-    unknown = sorted(wanted - set(names))
-    if unknown:
-        raise FddError(
-            f"exclude='{exclude}' names {unknown[0]!r}, which is not a picture in the folder; "
-            "write names relative to it, one per line"
-        )
-    return wanted
+    for line in io.StringIO(text, newline=None):
+        if line.strip():
+            yield line.removesuffix("\n")
+
+
+def _meanings(line: str, tops: list[Path]) -> list[str]:
+    """What a line of a list may name, relative to the folder; the most literal comes first."""
+    found = []
+    for text in (line, line.strip(), line.strip().replace("\\", "/")):
+        for top in tops:
+            for start in (top, Path()):
+                path = os.path.relpath(start / text, top)
+                name = path.replace(os.sep, "/")
+                if name.partition("/")[0] not in (".", ".."):
+                    found += [name, normalize("NFC", name)]
+    return found
 
 
 def _read(path: Path, size: int) -> NDArray[np.uint8]:
     try:
+        if not path.stat().st_size:
+            raise ValueError("it is empty")
         with warnings.catch_warnings():
             warnings.simplefilter("error", Image.DecompressionBombWarning)
             with Image.open(path, formats=FORMATS) as opened:

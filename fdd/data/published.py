@@ -15,6 +15,7 @@ from PIL import Image
 
 from fdd.attractors.params import NAMES
 from fdd.errors import FddError
+from fdd.pictures import is_set_aside
 from fdd.rendering.palettes import PALETTES
 
 
@@ -53,7 +54,8 @@ def palette_folders(root: Path) -> dict[str, list[Path]]:
     What comes from Kaggle or out of an archive often lies one folder deeper than before.
     """
     with os.scandir(root) as entries:
-        parents = [root, *sorted(Path(entry) for entry in entries if entry.is_dir())]
+        inner = [entry for entry in entries if entry.is_dir() and not is_set_aside(entry.name)]
+        parents = [root, *sorted(map(Path, inner))]
     places = {name: [parent / name for parent in parents] for name in PALETTES}
     return {
         name: [place for place in folders if _holds_images(place)]
