@@ -1,0 +1,191 @@
+"""Junk calls: whatever a public function is given, it returns or raises FddError.
+
+hypothesis makes the calls, and shows the smallest one that fails.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import resource
+import signal
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from hypothesis import HealthCheck, given, settings
+from hypothesis import seed as seeded
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
+
+import fdd
+from fdd.releases.kinds import OPTIONS
+from tests.soak.tries import Try, alone, last_line
+from tests.soak.works import SOAK
+
+CALLS = 25
+"""Calls of a try."""
+MEMORY, SECONDS = 6 << 30, 60
+"""What a try may take: a call that asks for more is refused by its own check, not by the system."""
+
+NUMBERS = st.one_of(
+    st.integers(-3, 40),
+    st.integers(),
+    st.floats(),
+    st.booleans(),
+    st.sampled_from([2**63, 10**400]),
+)
+WORDS = st.one_of(st.text(max_size=8), st.sampled_from(["", "\0", "\ud800", "train", "kbc", "raw"]))
+SHAPES = arrays.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=4)
+KINDS = st.one_of(
+    arrays.floating_dtypes(),
+    arrays.integer_dtypes(),
+    arrays.boolean_dtypes(),
+    arrays.complex_number_dtypes(),
+    arrays.unicode_string_dtypes(max_len=3),
+    st.just(np.dtype(object)),
+)
+ARRAYS = KINDS.flatmap(lambda kind: arrays.arrays(kind, SHAPES))
+VECTORS = arrays.arrays(np.float64, st.tuples(st.integers(0, 3), st.just(6)))
+TABLES = VECTORS.map(lambda rows: pd.DataFrame(rows, columns=["x0", "y0", "a", "b", "c", "d"]))
+VALUES = st.one_of(
+    st.none(), NUMBERS, WORDS, st.binary(max_size=4), ARRAYS, VECTORS, TABLES,
+    st.lists(st.one_of(NUMBERS, st.none(), st.lists(NUMBERS, max_size=6)), max_size=7),
+    st.dictionaries(WORDS, NUMBERS, max_size=3), st.builds(object),
+)  # fmt: skip
+
+
+VERSION = st.just(SOAK.name)
+
+
+def some(good: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Good values for an argument, and junk about as often."""
+    return st.one_of(good, VALUES)
+
+
+Arguments = dict[str, st.SearchStrategy[Any]]
+
+SPLITS = some(st.sampled_from(["train", "val", "test"]))
+COUNTS = some(st.integers(1, 5))
+PARAMS = some(st.one_of(VECTORS, TABLES))
+
+
+def _first(make: Callable[..., Any], **options: Any) -> Any:
+    return next(iter(make(**options)))
+
+
+def _load(**options: Any) -> Any:
+    return fdd.load(**options).read([0])
+
+
+FUNCTIONS: dict[str, tuple[Callable[..., Any], Arguments, Arguments]] = {
+    "fdd.render": (
+        fdd.render,
+        {"params": PARAMS},
+        {
+            "size": COUNTS,
+            "points": COUNTS,
+            "palette": some(st.sampled_from(["kbc", "inferno"])),
+            "output": some(st.sampled_from(["rgb", "gray", "counts"])),
+            "family": some(st.just("bedhead")),
+            "threads": COUNTS,
+        },
+    ),
+    "fdd.canonical_params": (fdd.canonical_params, {"params": PARAMS}, {}),
+    "fdd.scale_params": (fdd.scale_params, {"params": PARAMS}, {}),
+    "fdd.uniform_params": (
+        fdd.uniform_params,
+        {"n": COUNTS},
+        {"seed": COUNTS, "family": some(st.just("bedhead"))},
+    ),
+    "fdd.sample_params": (
+        fdd.sample_params,
+        {"n": COUNTS, "version": VERSION},
+        {"split": SPLITS, "start": COUNTS},
+    ),
+    "fdd.path": (
+        fdd.path,
+        {"v": PARAMS, "w": PARAMS, "n": COUNTS, "version": VERSION},
+        {"form": some(st.sampled_from(["canonical", "raw"])), "output": some(st.just("counts"))},
+    ),
+    "fdd.load": (
+        _load,
+        {"split": SPLITS, "version": VERSION},
+        {"params": some(st.sampled_from(["raw", "canonical"])), "palette": some(st.just("kbc"))},
+    ),
+    "fdd.stream": (
+        partial(_first, fdd.stream),
+        {"split": SPLITS, "batch_size": COUNTS, "version": VERSION},
+        {"start": COUNTS, "rank": some(st.just(0)), "world_size": COUNTS},
+    ),
+    "fdd.pairs": (
+        partial(_first, fdd.pairs),
+        {"split": SPLITS, "kind": some(st.sampled_from(sorted(OPTIONS))), "version": VERSION},
+        {"batch_size": COUNTS, "start": COUNTS},
+    ),
+}
+
+
+def _scores() -> dict[str, tuple[Callable[..., Any], Arguments, Arguments]]:
+    from benchmarks import scores
+
+    rows = st.builds(_rows, st.integers(1, 4), st.integers(0, 2**32 - 1))
+    names = ("cka", "cca", "svcca", "pwcca", "rsa", "procrustes", "linear_r2", "mcc", "knn_overlap")
+    names += ("trustworthiness", "continuity", "distance_correlation", "sap", "modularity", "mig")
+    return {
+        f"benchmarks.scores.{name}": (
+            partial(_score, getattr(scores, name)),
+            {"codes": some(rows), "params": some(rows)},
+            {},
+        )
+        for name in names
+    }
+
+
+def _rows(columns: int, seed: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=(40, columns))
+
+
+def _score(score: Callable[..., Any], codes: Any, params: Any) -> Any:
+    return score(codes, params)
+
+
+def tries(rng: Random, place: Path) -> Iterator[Try]:
+    """One public function after another, each with calls of good and junk arguments."""
+    functions = [*(FUNCTIONS | _scores()).items()]
+    while True:
+        rng.shuffle(functions)
+        for name, (function, needed, options) in functions:
+            seed = rng.getrandbits(32)
+            yield Try(
+                f"{CALLS} junk calls of {'benchmarks.scores' if 'scores' in name else name}",
+                f"{name}, seed {seed}",
+                partial(_junk, function, needed, options, seed),
+            )
+
+
+def _junk(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> str:
+    end = alone(partial(_called, function, needed, options, seed))
+    if end.how == "done":
+        return ""
+    call = [line.strip() for line in end.text.splitlines() if line.strip().startswith("junk=")]
+    return f"{last_line(end.text)} {' '.join(call)}"[:600]
+
+
+def _called(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> None:
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+    signal.alarm(SECONDS)
+
+    @seeded(seed)
+    @settings(
+        max_examples=CALLS, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(junk=st.fixed_dictionaries(needed, optional=options))
+    def call(junk: dict[str, Any]) -> None:
+        with contextlib.suppress(fdd.FddError):
+            function(**junk)
+
+    call()
