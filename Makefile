@@ -1,5 +1,6 @@
 # make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
 # make test   all tests, WORKERS=2 processes at once        make lint   format, lint and types
+# make soak   kills, damage, shortage, junk: what differs from an undisturbed run, MINUTES=5 (docs/reliability.md)
 # make bench  speed beside the peers, as ratios     make gpu   the tests and the speeds that want a GPU
 # make package   the folder for Kaggle, with wheels       make notebooks   kernels/ run on it again
 # make publish   what would be sent to Kaggle; make publish GO=--go sends it (CONTRIBUTING.md)
@@ -8,9 +9,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 WORKERS ?= 2
+MINUTES ?= 5
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo test lint format bench gpu wheels package notebooks publish
+.PHONY: setup demo test soak lint format bench gpu wheels package notebooks publish
 
 setup: $(VENV)/.installed
 
@@ -29,6 +31,9 @@ demo: setup
 # a file's tests share what they render and train, so they stay in one process
 test: setup
 	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
+
+soak: setup
+	$(RUN) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))
 
 lint: setup
 	$(VENV)/bin/ruff format --check .

@@ -28,6 +28,8 @@ CAMPAIGNS = {
     "junk": junk.tries,
     "memory": memory.tries,
 }
+LONG = {"memory": 4}
+"""Tries that take as long as several of others, of which there are fewer."""
 
 QUIET = 0.1 if sys.stderr.isatty() else 10.0
 """Seconds between two sights of the bar."""
@@ -44,7 +46,9 @@ class Found:
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.soak", description=__doc__)
     parser.add_argument("--minutes", type=float, default=5.0, help="how long it goes on (5)")
-    parser.add_argument("--tries", type=int, help="tries of each campaign, in place of minutes")
+    parser.add_argument(
+        "--tries", type=int, help="tries of each campaign (of long ones fewer), in place of minutes"
+    )
     parser.add_argument("--seed", type=int, help="of what is tried; a new one if not given")
     parser.add_argument("--only", nargs="+", choices=CAMPAIGNS, default=list(CAMPAIGNS))
     parser.add_argument("--work", type=Path, help="folder to work in, which stays")
@@ -78,9 +82,10 @@ def main() -> int:
 
 def by_number(campaigns: dict[str, Iterator[Try]], tries: int, found: Found) -> None:
     """Makes as many tries of each campaign."""
-    with tqdm(total=tries * len(campaigns), unit="try", mininterval=QUIET) as bar:
-        for coming in campaigns.values():
-            for _ in range(tries):
+    numbers = {name: -(-tries // LONG.get(name, 1)) for name in campaigns}
+    with tqdm(total=sum(numbers.values()), unit="try", mininterval=QUIET) as bar:
+        for name, coming in campaigns.items():
+            for _ in range(numbers[name]):
                 make(next(coming), bar, found)
                 bar.update()
 

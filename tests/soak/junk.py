@@ -5,7 +5,6 @@ hypothesis makes the calls, and shows the smallest one that fails.
 
 from __future__ import annotations
 
-import contextlib
 import resource
 import signal
 from collections.abc import Callable, Iterator
@@ -163,29 +162,39 @@ def tries(rng: Random, place: Path) -> Iterator[Try]:
             yield Try(
                 f"{CALLS} junk calls of {'benchmarks.scores' if 'scores' in name else name}",
                 f"{name}, seed {seed}",
-                partial(_junk, function, needed, options, seed),
+                partial(called, function, needed, options, seed),
             )
 
 
-def _junk(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> str:
+def called(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> str:
+    """What the smallest call that ends in another error ends with, or ""."""
     end = alone(partial(_called, function, needed, options, seed))
-    if end.how == "done":
-        return ""
-    call = [line.strip() for line in end.text.splitlines() if line.strip().startswith("junk=")]
-    return f"{last_line(end.text)} {' '.join(call)}"[:600]
+    return str(end.value) if end.how == "done" else f"it ended with {last_line(end.text)}"
 
 
-def _called(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> None:
+def _called(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> str:
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     signal.alarm(SECONDS)
 
     @seeded(seed)
     @settings(
-        max_examples=CALLS, database=None, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=CALLS,
+        database=None,
+        deadline=None,
+        report_multiple_bugs=False,
+        suppress_health_check=list(HealthCheck),
     )
     @given(junk=st.fixed_dictionaries(needed, optional=options))
     def call(junk: dict[str, Any]) -> None:
-        with contextlib.suppress(fdd.FddError):
+        try:
             function(**junk)
+        except fdd.FddError:
+            pass
+        except Exception as error:
+            raise AssertionError(f"{type(error).__name__}: {error}, given {junk}") from error
 
-    call()
+    try:
+        call()
+    except AssertionError as error:
+        return last_line(" ".join(str(error).split()))
+    return ""

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import fdd
 from tests.soak.tries import Try, alone, last_line
@@ -27,31 +28,38 @@ def tries(rng: Random, place: Path) -> Iterator[Try]:
                 f"memory over a stream of {images:,} images"
                 + (f", in {workers} workers of a DataLoader" if workers else ""),
                 f"from image {start}",
-                partial(_streamed, images, workers, start),
+                partial(grown, partial(_batches, workers, start), images // BATCH),
             )
         images = 200_000
 
 
-def _streamed(images: int, workers: int, start: int) -> str:
-    end = alone(partial(_growth, images, workers, start))
+def _batches(workers: int, start: int) -> Iterator[Any]:
+    from torch.utils.data import DataLoader
+
+    stream = fdd.stream("train", BATCH, version=SOAK.name, start=start)
+    return iter(DataLoader(stream, batch_size=None, num_workers=workers) if workers else stream)
+
+
+def grown(make: Callable[[], Iterator[Any]], number: int) -> str:
+    """Whether a process grows while it takes that many batches, in words, or ""."""
+    end = alone(partial(_growth, make, number))
     if end.how != "done":
         return f"it ended with {last_line(end.text)}"
     return "" if end.value <= MOST else f"it grew by {end.value / 2**20:.0f} MiB"
 
 
-def _growth(images: int, workers: int, start: int) -> int:
-    """By how many bytes this process and its children grow after the first fifth of a stream."""
+def _growth(make: Callable[[], Iterator[Any]], number: int) -> int:
+    """By how many bytes this process and its children grow after the first fifth of the batches."""
     import psutil
-    from torch.utils.data import DataLoader
 
-    stream = fdd.stream("train", BATCH, version=SOAK.name, start=start)
-    batches = iter(DataLoader(stream, batch_size=None, num_workers=workers) if workers else stream)
-    me, begun, most = psutil.Process(os.getpid()), 0, 0
-    for number in range(images // BATCH):
+    me, batches = psutil.Process(os.getpid()), make()
+    begun, later = 0, 0
+    for taken in range(number):
         next(batches)
-        if number * BATCH % 1000 == 0:
-            held = sum(p.memory_full_info().uss for p in (me, *me.children(recursive=True)))
-            begun, most = (
-                (max(begun, held), 0) if number * BATCH * 5 < images else (begun, max(most, held))
-            )
-    return most - begun
+        if taken % 10 == 0:
+            held = sum(one.memory_full_info().uss for one in (me, *me.children(recursive=True)))
+            if 5 * taken < number:
+                begun = max(begun, held)
+            else:
+                later = max(later, held)
+    return later - begun

@@ -27,8 +27,10 @@ NOBODY = 65534
 
 def tries(rng: Random, place: Path) -> Iterator[Try]:
     """One work after another, each with one thing that is short, at a random level."""
+    shorts = [_file_size, _descriptors, _memory, _permission]
+    if alone(int, before=partial(_mount_small, place, 4096)).how == "done":
+        shorts.append(_disk)
     while True:
-        shorts = (_disk, _file_size, _descriptors, _memory, _permission)
         coming = [(short, case) for short in shorts for case in cases(place)]
         rng.shuffle(coming)
         for number, (short, case) in enumerate(coming):
