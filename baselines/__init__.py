@@ -13,7 +13,7 @@ from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fdd.errors import FddError, missing_extra
+from fdd.errors import FddError, missing_extra, shown
 
 if TYPE_CHECKING:
     from baselines.training.model import Model
@@ -60,12 +60,12 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
 
     folder, place = Path(path), pick_device(device)
     if checkpoint not in ("last", "best"):
-        raise FddError(f"checkpoint={checkpoint!r} must be last or best")
+        raise FddError(f"checkpoint={shown(checkpoint)} must be last or best")
     saved = read_config(folder)
     if saved["baseline"] not in BASELINES:
         known = ", ".join(BASELINES)
         raise FddError(
-            f"run folder '{folder}': baseline={saved['baseline']!r} is not one of {known}"
+            f"run folder {shown(folder)}: baseline={shown(saved['baseline'])} is not one of {known}"
         )
     module, name = BASELINES[saved["baseline"]]
     baseline = getattr(import_module(module), name)
@@ -78,7 +78,7 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     except (RuntimeError, TypeError, OverflowError):  # a size that no machine has
         fits = False
     if not fits:
-        raise FddError(f"run folder '{folder}': the weights do not fit config.json")
+        raise FddError(f"run folder {shown(folder)}: the weights do not fit config.json")
     network = baseline(options, torch.Generator())
     network.load_state_dict(weights)
     return Model(network, saved, place)

@@ -29,7 +29,7 @@ from baselines.training.cli import main
 from baselines.training.config import Positive
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Config(dcgan.Config):
         super().check()
         if self.generator_from is not None and self.autoencoder_loss != "E":
             raise FddError(
-                f"generator_from={self.generator_from!r} needs autoencoder_loss='E', "
-                f"not {self.autoencoder_loss!r}"
+                f"generator_from={shown(self.generator_from)} needs autoencoder_loss='E', "
+                f"not {shown(self.autoencoder_loss)}"
             )
 
 

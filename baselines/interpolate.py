@@ -29,7 +29,7 @@ from baselines.training.record import READABLE
 from baselines.training.stopping import similarity
 from fdd.commands import command
 from fdd.data.path import linear
-from fdd.errors import FddError, whole_number
+from fdd.errors import FddError, shown, whole_number
 from fdd.files import atomic_write, not_linked, writing_to
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
@@ -95,7 +95,7 @@ class Options:
         whole_number("frames", self.frames, 1)
         whole_number("seed", self.seed, 0, 2**63 - 1)
         if self.rows and self.between != "images":
-            raise FddError(f"rows={self.rows} needs between='images', not {self.between!r}")
+            raise FddError(f"rows={self.rows} needs between='images', not {shown(self.between)}")
         if len(self.rows) == 1:
             raise FddError(f"rows={self.rows} must name at least 2 images")
 
@@ -173,8 +173,8 @@ def between_images(model: Model, options: Options) -> Frames:
     follows = model.vectors(np.empty((0, 6))) is not None
     if follows and options.path != "linear":
         raise FddError(
-            f"path={options.path!r} must be linear with between='images' for the baseline "
-            f"{model.config['baseline']!r}, whose codes follow the line of parameters"
+            f"path={shown(options.path)} must be linear with between='images' for the baseline "
+            f"{shown(model.config['baseline'])}, whose codes follow the line of parameters"
         )
     size = model.image_size
     if not follows:

@@ -21,7 +21,7 @@ from baselines.parts.networks import frozen, without_averages
 from baselines.training.cli import main
 from baselines.training.config import NotNegative
 from baselines.training.data import Batch
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 SCALE = (1.0, 1.0, 3.0, 3.0, 3.0, 3.0)
 """Largest x0, y0, a, b, c, d."""
@@ -51,7 +51,9 @@ class Config(dcgan.Config):
         if self.latent_size != 6:
             raise FddError(f"latent_size={self.latent_size} must be 6, as many as parameters")
         if self.data.startswith("images:"):
-            raise FddError(f"data={self.data!r} must be fdd or stream: pictures have no parameters")
+            raise FddError(
+                f"data={shown(self.data)} must be fdd or stream: pictures have no parameters"
+            )
         if self.rotate or self.translate or self.zoom:
             raise FddError(
                 f"rotate={self.rotate}, translate={self.translate}, zoom={self.zoom} must be 0: "

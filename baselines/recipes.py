@@ -24,7 +24,7 @@ from baselines import BASELINES
 from baselines.training.cli import run
 from baselines.training.config import RunConfig
 from fdd.commands import command
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 Options = Mapping[str, Any]
 
@@ -181,7 +181,7 @@ class Run:
 def named(name: str) -> Recipe:
     """The recipe of that name. FddError for an unknown one."""
     if name not in RECIPES:
-        raise FddError(f"recipe={name!r} must be one of {', '.join(RECIPES)}")
+        raise FddError(f"recipe={shown(name)} must be one of {', '.join(RECIPES)}")
     return RECIPES[name]
 
 
@@ -205,12 +205,13 @@ def run_recipe(options: Run, changes: Options | None = None) -> int:
     unknown = set(options.only) - set(recipe.runs)
     if unknown:
         raise FddError(
-            f"only={min(unknown)!r} must be a run of {options.recipe}: {', '.join(recipe.runs)}"
+            f"only={shown(min(unknown))} must be a run of {options.recipe}: "
+            f"{', '.join(recipe.runs)}"
         )
     faces = any(name.startswith("aae-faces") for name in recipe.runs)
     if faces and not str(options.data).startswith("images:"):
         raise FddError(
-            f"recipe={options.recipe!r} trains on a folder of pictures: name it with "
+            f"recipe={shown(options.recipe)} trains on a folder of pictures: name it with "
             "--data images:FOLDER"
         )
     given = {"device": options.device, "data": options.data, "steps": options.steps}

@@ -43,7 +43,7 @@ from baselines.training.data import held_out_batch, open_data
 from baselines.training.loop import train
 from baselines.training.runs import load_state
 from fdd.commands import command
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import LOCK, alone_in, atomic_write, not_linked
 
 Search = Literal["grid", "random", "tpe"]
@@ -251,7 +251,7 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
     there = set(os.listdir(folder)) - {LOCK} if folder.is_dir() else set()
     if there and "optuna.log" not in there:
         raise FddError(
-            f"sweep folder '{folder}': it holds files but no sweep; choose another with --out"
+            f"sweep folder {shown(folder)}: it holds files but no sweep; choose another with --out"
         )
     with alone_in(folder):
         study = open_study(plan, folder)
@@ -278,7 +278,7 @@ def open_study(plan: Plan, folder: Path) -> optuna.Study:
     try:
         storage = JournalStorage(backend)
     except Exception as error:  # what Optuna raises for a damaged file has no common type
-        raise FddError(f"sweep folder '{folder}': optuna.log is damaged: {error}") from None
+        raise FddError(f"sweep folder {shown(folder)}: optuna.log is damaged: {error}") from None
     if optuna.get_all_study_names(storage):
         study = optuna.load_study(study_name=None, storage=storage)
     else:
@@ -291,8 +291,9 @@ def open_study(plan: Plan, folder: Path) -> optuna.Study:
     for name, value in wanted.items():
         if here.get(name) != value:
             raise FddError(
-                f"sweep folder '{folder}': it holds a sweep with {name}={here.get(name)!r}, "
-                f"not {value!r}; choose another folder with --out"
+                f"sweep folder {shown(folder)}: it holds a sweep with "
+                f"{name}={shown(here.get(name))}, not {shown(value)}; choose another folder with "
+                "--out"
             )
     return study
 

@@ -28,7 +28,7 @@ from benchmarks.reporting.text import as_text
 from benchmarks.statistics.arrays import require
 from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import command
-from fdd.errors import FddError, whole_number
+from fdd.errors import FddError, shown, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, release
 
 
@@ -124,7 +124,7 @@ class Bench:
         config = model.config or {}
         trained = config.get("data_version", DEFAULT_VERSION)
         if trained is None:
-            raise FddError(f"run folder '{path}': it knows pictures, which have no parameters")
+            raise FddError(f"run folder {shown(path)}: it knows pictures, which have no parameters")
         version = release(self.options.data or trained).name
         checkpoint, size = self.options.checkpoint, self.options.size or model.image_size
         return head(

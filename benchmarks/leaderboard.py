@@ -26,7 +26,7 @@ from benchmarks.reporting.runs import Result, Row, Run, cell_of, runs_of, seed_n
 from benchmarks.reporting.text import aligned
 from benchmarks.statistics.arrays import require
 from fdd.commands import command
-from fdd.errors import FddError, known
+from fdd.errors import FddError, known, shown
 
 COLUMNS = (
     "linear_r2/canonical",
@@ -109,7 +109,7 @@ def _columns(results: Sequence[Result], chosen: Sequence[str]) -> tuple[str, ...
     for column in chosen:
         if column not in there:
             near = ", ".join(get_close_matches(column, there, 5, cutoff=0))
-            raise FddError(f"scores={column!r} is in no file; the nearest are {near}")
+            raise FddError(f"scores={shown(column)} is in no file; the nearest are {near}")
     columns = tuple(dict.fromkeys(chosen) or [c for c in COLUMNS if c in there])
     if not columns:
         raise FddError(
@@ -124,9 +124,9 @@ def _check_seeds(run: Run, paths: Mapping[int, str]) -> None:
         for other in run.results[:number]:
             if seed_of(other) == seed_of(result):
                 raise FddError(
-                    f"'{paths[id(result)]}' and '{paths[id(other)]}' have the same "
-                    f"name={result['name']!r}, config and seed={seed_of(result)!r:.20}, but other "
-                    "weights: name them apart"
+                    f"{shown(paths[id(result)])} and {shown(paths[id(other)])} have the same "
+                    f"name={shown(result['name'])}, config and seed={shown(seed_of(result), 20)}, "
+                    "but other weights: name them apart"
                 )
 
 

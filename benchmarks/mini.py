@@ -26,7 +26,7 @@ from benchmarks.reader import RESULT
 from benchmarks.reporting.plots import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import command
-from fdd.errors import FddError, whole_number
+from fdd.errors import FddError, shown, whole_number
 from fdd.files import atomic_write, writing_to
 from fdd.pictures import checked_png
 from fdd.releases.cards import release
@@ -146,7 +146,7 @@ def read_result(run: Path) -> dict[str, Any]:
         result = json.loads((run / RESULT).read_text())
         result["config"], result["curve"][0]
     except (OSError, ValueError, LookupError, TypeError) as error:
-        raise FddError(f"run folder '{run}': {RESULT} cannot be read: {error}") from None
+        raise FddError(f"run folder {shown(run)}: {RESULT} cannot be read: {error}") from None
     return result
 
 

@@ -37,7 +37,7 @@ from benchmarks.oracle.network import (
 from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import torch_threads
 from fdd.commands import command
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import alone_in, atomic_write, writing_to
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
@@ -120,7 +120,9 @@ class Options:
         if self.threads is not None:
             whole_number("threads", self.threads, 1)
         if not 0 < self.learning_rate < 1:
-            raise FddError(f"learning_rate={self.learning_rate!r} must be a number between 0 and 1")
+            raise FddError(
+                f"learning_rate={shown(self.learning_rate)} must be a number between 0 and 1"
+            )
 
 
 def draw_images(card: Release, split: str, start: int, rows: int) -> tuple[Images, Floats]:
@@ -316,12 +318,12 @@ def saved_state(options: Options) -> dict[str, Any]:
         here = state["config"]
     except Exception as error:  # what torch.load raises for a damaged file has no common type
         reason = str(error).partition("\n")[0]
-        raise FddError(f"folder '{options.out}': {STATE} cannot be read: {reason}") from None
+        raise FddError(f"folder {shown(options.out)}: {STATE} cannot be read: {reason}") from None
     for name, value in described(options).items():
         if here.get(name) != value:
             raise FddError(
-                f"folder '{options.out}': it holds a run with {name}={here.get(name)!r}, not "
-                f"{value!r}; choose another folder with --out"
+                f"folder {shown(options.out)}: it holds a run with {name}={shown(here.get(name))}, "
+                f"not {shown(value)}; choose another folder with --out"
             )
     return state
 

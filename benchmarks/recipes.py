@@ -27,7 +27,7 @@ from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
 from fdd.commands import command
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.files import atomic_write, writing_to
 from fdd.pictures import resize
 from fdd.releases.cards import release
@@ -193,12 +193,12 @@ def run_folders(options: Options) -> list[Path]:
     found = sorted(path.parent for path in options.folder.glob("*/config.json"))
     if not found:
         raise FddError(
-            f"folder='{options.folder}' holds no runs; train some with baselines.recipes"
+            f"folder={shown(options.folder)} holds no runs; train some with baselines.recipes"
         )
     names = {run_name(folder) for folder in found}
     for name in options.runs:
         if name not in names:
-            raise FddError(f"runs={name!r} must be one of {', '.join(sorted(names))}")
+            raise FddError(f"runs={shown(name)} must be one of {', '.join(sorted(names))}")
     order = options.runs or sorted(names)
     found = [folder for folder in found if run_name(folder) in order]
     return sorted(found, key=lambda folder: (order.index(run_name(folder)), folder.name))

@@ -28,7 +28,7 @@ from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
 from benchmarks.reporting.text import headline
 from benchmarks.statistics.arrays import require
 from fdd.commands import command
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ def score_models(
     folders = [folder_of(model).resolve() for model in models]
     for number, model in enumerate(models):
         if folders[number] in folders[:number]:
-            raise FddError(f"'{model}' is given twice")
+            raise FddError(f"{shown(model)} is given twice")
         check_out(folder_of(model))
     abouts = [bench.about(model) for model in models]
     versions = dict.fromkeys(about["data_version"] for about in abouts)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from fdd.attractors.families import FAMILIES
 from fdd.commands import command
+from fdd.errors import shown
 from fdd.folders.shards import FORMATS
 from fdd.releases.cards import DEFAULT_VERSION
 from fdd.rendering.palettes import PALETTES
@@ -198,8 +199,8 @@ def _say_beyond(arguments: argparse.Namespace) -> None:
     first = max(rows, arguments.start)
     if first < stop:
         print(
-            f"fdd: split {arguments.split!r} of {card.name} has {rows} images; images {first} to "
-            f"{stop - 1} are not among them, and continue it",
+            f"fdd: split {shown(arguments.split)} of {card.name} has {rows} images; images "
+            f"{first} to {stop - 1} are not among them, and continue it",
             file=sys.stderr,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from fdd.errors import FddError, missing_extra
+from fdd.errors import FddError, missing_extra, shown
 
 if TYPE_CHECKING:
     import torch
@@ -26,8 +26,8 @@ def pick_device(name: str) -> torch.device:
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     kind, _, index = str(name).partition(":")
     if name != "cpu" and (kind != "cuda" or not (index.isdecimal() or name == "cuda")):
-        raise FddError(f"device={name!r} must be auto, cpu, cuda or cuda:N")
+        raise FddError(f"device={shown(name)} must be auto, cpu, cuda or cuda:N")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
-        raise FddError(f"device={name!r}, but torch sees {count} CUDA devices here; use cpu")
+        raise FddError(f"device={shown(name)}, but torch sees {count} CUDA devices here; use cpu")
     return torch.device(name)

@@ -2,14 +2,55 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
+SHOWN, MESSAGE = 240, 2000
+"""Characters that a value has room for in a message, and those of a whole message."""
+
+
+def printable(text: str) -> str:
+    """A text that any terminal and any encoding takes: control characters and so on are escaped.
+
+    >>> printable("a name with \\x1b[2J in it")
+    'a name with \\\\x1b[2J in it'
+    """
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape").decode("ascii") for one in text
+    )
+
+
+def one_line(text: str) -> str:
+    """`printable`, the lines of the text joined by blanks."""
+    return printable(" ".join(filter(None, map(str.strip, text.splitlines()))))
+
+
+def shortened(text: str, most: int) -> str:
+    """The text without its middle where it has more characters than that."""
+    half = most // 2
+    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
+
+
+def shown(value: Any, most: int = SHOWN) -> str:
+    """A value as a message has it: its repr, a path in quotes, on one line, its middle left out."""
+    try:
+        text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
+    except Exception:  # somebody else's class, or a number of more digits than Python writes
+        text = f"<{type(value).__name__}>"
+    return shortened(one_line(text), most)
+
 
 class FddError(ValueError):
-    """A mistake in what was asked for: names the argument, the value and what would be right."""
+    """A mistake in what was asked for: names the argument, the value and what would be right.
+
+    Its message is one printable line of bounded length, whatever was asked for.
+    """
+
+    def __init__(self, message: str) -> None:
+        super().__init__(shortened(one_line(message), MESSAGE))
 
 
 def missing_extra(extra: str, error: ImportError) -> FddError:
@@ -21,14 +62,14 @@ def known(argument: str, value: Any, choices: Iterable[str]) -> None:
     """Refuses a value that is not one of the known names, and says which these are."""
     names = list(choices)
     if not isinstance(value, str) or value not in names:
-        raise FddError(f"{argument}={value!r} is not known; choose from {', '.join(names)}")
+        raise FddError(f"{argument}={shown(value)} is not known; choose from {', '.join(names)}")
 
 
 def whole_number(argument: str, value: Any, lowest: int, highest: int | None = None) -> int:
     """The value as an int, refused when it is not a whole number in the closed range."""
     limits = f"of at least {lowest}" if highest is None else f"from {lowest} to {highest}"
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
-        raise FddError(f"{argument}={value!r} must be a whole number {limits}")
+        raise FddError(f"{argument}={shown(value)} must be a whole number {limits}")
     if value < lowest or (highest is not None and value > highest):
-        raise FddError(f"{argument}={value} must be a whole number {limits}")
+        raise FddError(f"{argument}={shown(value)} must be a whole number {limits}")
     return int(value)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, folders that cannot lead elsewhere and are in use, digests."""
+"""Paths that users give, files that are whole or absent, folders in use, digests."""
 
 from __future__ import annotations
 
@@ -9,15 +9,59 @@ import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePath
+from typing import Any
 
 from filelock import FileLock, Timeout
 
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 LOCK = ".lock"
 """What lies in a folder while a process works in it, and may stay there if that one is killed."""
 PATIENCE = 10.0
 """Seconds that one who takes a part of a folder waits for others who take theirs."""
+
+
+def as_path(argument: str, value: Any, instead: str = "write another path") -> Path:
+    """The path that a user gave, the home folder in place of ~; what it names need not be there.
+
+    Raises FddError, which ends with `instead`, for what is no path, an empty one, one that the
+    system refuses to look up (too long, a loop of links, a folder that may not be searched), and a
+    ~ without a home folder.
+    """
+    try:
+        text = os.fspath(value)
+        if not isinstance(text, str):
+            raise TypeError
+    except TypeError:
+        raise FddError(f"{argument}={shown(value)} is not a path; {instead}") from None
+    if not text:
+        raise FddError(f"{argument}='' is empty; {instead}")
+    try:
+        path = Path(text).expanduser()
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except RuntimeError:  # of expanduser
+        raise FddError(
+            f"{argument}={shown(value)}: there is no such home folder; {instead}"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise FddError(f"{argument}={shown(value)} cannot be used ({reason}); {instead}") from error
+    return path
+
+
+def as_file(argument: str, value: Any) -> Path:
+    """`as_path` of a file to write, which is new or replaces a file.
+
+    Raises FddError also for a folder, and for a device or a pipe, which a file would replace.
+    """
+    path = as_path(argument, value)
+    if not path.name or path.is_dir():
+        raise FddError(f"{argument}={shown(value)} is a folder; write the name of a file")
+    if path.exists() and not path.is_file():
+        raise FddError(f"{argument}={shown(value)} is a device or a pipe; write the name of a file")
+    return path
 
 
 @contextlib.contextmanager
@@ -30,7 +74,7 @@ def writing_to(folder: Path) -> Iterator[None]:
             reason = "the disk is full"
         else:
             reason = f"it cannot be written ({error.strerror or error})"
-        raise FddError(f"folder {str(folder)!r}: {reason}; choose another one") from error
+        raise FddError(f"folder {shown(folder)}: {reason}; choose another one") from error
 
 
 @contextlib.contextmanager
@@ -83,7 +127,7 @@ def _locked(folder: Path, name: str, patience: float = 0.0) -> Iterator[None]:
             lock.acquire(timeout=patience)
         except Timeout as error:
             raise FddError(
-                f"folder {str(folder)!r} is in use: another process works in it; wait until it "
+                f"folder {shown(folder)} is in use: another process works in it; wait until it "
                 "has ended or choose another folder"
             ) from error
     try:
@@ -114,8 +158,8 @@ def within(folder: Path, name: str) -> Path:
     parts = PurePath(name)
     if not name.isprintable() or parts.anchor or ".." in parts.parts:
         raise FddError(
-            f"folder {str(folder)!r} lists {name!r:.80}, which is not the name of a file in it; "
-            "choose another folder"
+            f"folder {shown(folder)} lists {shown(name, 80)}, which is not the name of a file in "
+            "it; choose another folder"
         )
     return folder / name
 
@@ -127,7 +171,7 @@ def not_linked(path: Path) -> Path:
     """
     if path.is_symlink():
         raise FddError(
-            f"{str(path)!r} is a link, and what is written there would lie elsewhere; put a folder "
+            f"{shown(path)} is a link, and what is written there would lie elsewhere; put a folder "
             "in its place or choose another one"
         )
     return path

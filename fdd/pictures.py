@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from fdd.errors import FddError, whole_number
-from fdd.files import atomic_write
+from fdd.errors import FddError, shown, whole_number
+from fdd.files import as_file, atomic_write
 
 GAP = 4
 """Pixels of white around the images of a grid."""
@@ -45,11 +46,12 @@ def save_png(image: np.ndarray, path: Path) -> None:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
-def checked_png(argument: str, path: Path) -> Path:
-    """The path with the user's folder in place of ~; FddError unless its name ends in .png."""
+def checked_png(argument: str, value: Any) -> Path:
+    """`fdd.files.as_file`; FddError also unless its name ends in .png."""
+    path = as_file(argument, value)
     if path.suffix.lower() != ".png":
-        raise FddError(f"{argument}={str(path)!r} must end in .png, as a PNG is what is written")
-    return path.expanduser()
+        raise FddError(f"{argument}={shown(value)} must end in .png, as a PNG is what is written")
+    return path
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:

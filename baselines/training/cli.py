@@ -14,7 +14,7 @@ from baselines.training.config import RunConfig
 from baselines.training.loop import train_checked
 from baselines.training.runs import read_config, saved_options
 from fdd.commands import command
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 
 @command()
@@ -112,6 +112,7 @@ def saved_config(make: Any, folder: Path) -> RunConfig:
     saved = read_config(folder)
     if saved["baseline"] != make.name:
         raise FddError(
-            f"run folder '{folder}': its baseline is {saved['baseline']!r}, not {make.name!r}"
+            f"run folder {shown(folder)}: its baseline is {shown(saved['baseline'])}, not "
+            f"{shown(make.name)}"
         )
     return saved_options(make.config_type, saved, folder)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from fdd.devices import pick_device
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.releases.cards import release
 
 
@@ -145,14 +145,16 @@ class RunConfig:
             value, hint = getattr(self, field.name), hints[field.name]
             if get_origin(hint) is Literal and value not in get_args(hint):
                 known = " or ".join(map(repr, get_args(hint)))
-                raise FddError(f"{field.name}={value!r} must be {known}")
+                raise FddError(f"{field.name}={shown(value)} must be {known}")
             if hint is bool and not isinstance(value, bool):
-                raise FddError(f"{field.name}={value!r} must be True or False")
+                raise FddError(f"{field.name}={shown(value)} must be True or False")
             for rule in getattr(hint, "__metadata__", ()):
                 if isinstance(rule, Rule) and not rule.accepts(value):
-                    raise FddError(f"{field.name}={value!r} must be {rule.words}")
+                    raise FddError(f"{field.name}={shown(value)} must be {rule.words}")
         if self.exclude is not None and not self.data.startswith("images:"):
-            raise FddError(f"exclude={self.exclude!r} needs data=images:FOLDER, not {self.data!r}")
+            raise FddError(
+                f"exclude={shown(self.exclude)} needs data=images:FOLDER, not {shown(self.data)}"
+            )
         if self.data == "stream" and self.train_images:
             raise FddError(f"train_images={self.train_images} must be 0 with data='stream'")
         release(self.version)

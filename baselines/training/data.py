@@ -19,7 +19,7 @@ from baselines.training import augment
 from baselines.training.config import STORED, PairConfig, RunConfig
 from baselines.training.parallel import processes
 from baselines.training.pictures import Pictures, read_pictures
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.pictures import resize
 from fdd.releases.cards import release
 
@@ -245,8 +245,8 @@ def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
         print(said, file=sys.stderr)
     if len(pictures) < config.batch_size + 2:
         raise FddError(
-            f"data={config.data!r}: {len(pictures)} pictures are too few; it must hold at least "
-            f"{config.batch_size + 2} for batch_size={config.batch_size}"
+            f"data={shown(config.data)}: {len(pictures)} pictures are too few; it must hold at "
+            f"least {config.batch_size + 2} for batch_size={config.batch_size}"
         )
     return pictures.split(
         min(HELD_OUT, max(2, len(pictures) // 10), len(pictures) - config.batch_size)

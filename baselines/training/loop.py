@@ -31,7 +31,7 @@ from baselines.training.data import (
 from baselines.training.record import Recorder
 from baselines.training.stopping import EarlyStopping, stop_on_signal
 from fdd.devices import pick_device
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.files import alone_in
 
 if TYPE_CHECKING:
@@ -199,7 +199,7 @@ def restore(run: Run) -> None:
     run.step = run.saved = state["step"]
     if run.step > run.config.steps:
         raise FddError(
-            f"steps={run.config.steps} must be {run.step} or more: '{run.folder}' is that far"
+            f"steps={run.config.steps} must be {run.step} or more: {shown(run.folder)} is that far"
         )
 
 
@@ -314,7 +314,8 @@ def checkpoint(run: Run, best: bool = False) -> None:
 def not_finite(what: str, step: int, run: Run) -> FddError:
     return FddError(
         f"{what} at step {step}, so training stopped; the last good checkpoint, of step "
-        f"{run.saved}, is in '{runs.find_checkpoint(run.folder)}'; a smaller learning rate may help"
+        f"{run.saved}, is in {shown(runs.find_checkpoint(run.folder))}; a smaller learning rate "
+        "may help"
     )
 
 

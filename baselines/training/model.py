@@ -11,7 +11,7 @@ from torch import nn
 
 from baselines.training.data import Batch, Images, to_images, to_tensor
 from fdd.attractors.params import Params, checked_params
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 BATCH = 256
 """Rows that go through a network at a time."""
@@ -43,7 +43,7 @@ class Model:
         FddError for another shape or type, and for a baseline without an encoder.
         """
         if not self.can_encode:
-            raise FddError(f"baseline={self.config['baseline']!r} has no encoder")
+            raise FddError(f"baseline={shown(self.config['baseline'])} has no encoder")
         images, side = np.asarray(images), self.image_size
         if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
             raise FddError(
@@ -79,7 +79,7 @@ class Model:
         try:
             codes = np.asarray(codes, dtype=np.float32)
         except (TypeError, ValueError):
-            raise FddError(f"codes={codes!r:.80} must be numbers") from None
+            raise FddError(f"codes={shown(codes, 80)} must be numbers") from None
         if codes.ndim != 2 or codes.shape[1] != self.latent_size:
             raise FddError(f"codes {list(codes.shape)} must be [N, {self.latent_size}]")
         if not np.isfinite(codes).all():

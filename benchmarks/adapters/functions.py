@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, matrix, real_array
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, known, shown, whole_number
 
 Images = NDArray[np.uint8]
 Function = Callable[[Any], Any]
@@ -170,18 +170,20 @@ def from_codes(folder: str | PathLike[str], name: str = "") -> StoredCodes:
     train, test = (stored[split].shape[1] for split in SPLITS)
     if train != test:
         raise FddError(
-            f"'{folder}': train.npy has {train} columns and test.npy {test}: they must agree"
+            f"{shown(folder)}: train.npy has {train} columns and test.npy {test}: they must agree"
         )
     return StoredCodes(train, stored, name)
 
 
 def _stored(path: Path) -> Floats:
     if not path.is_file():
-        raise FddError(f"'{path}' is missing: it must hold codes, float [N, K], from numpy.save")
+        raise FddError(
+            f"{shown(path)} is missing: it must hold codes, float [N, K], from numpy.save"
+        )
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # which has no way to unpickle
     except (OSError, ValueError) as error:
         raise FddError(
-            f"'{path}' must be a .npy file of numbers, without pickle: {error}"
+            f"{shown(path)} must be a .npy file of numbers, without pickle: {error}"
         ) from error
-    return matrix(f"'{path}'", array, 1)
+    return matrix(f"{shown(path)}", array, 1)

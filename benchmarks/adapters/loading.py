@@ -14,7 +14,7 @@ import numpy as np
 
 from benchmarks.adapters.functions import SPLITS, Adapted, StoredCodes, from_codes, from_functions
 from benchmarks.adapters.networks import PIXELS, AnyPath, from_onnx, takes_images
-from fdd.errors import FddError, known
+from fdd.errors import FddError, known, shown
 
 CHECKPOINTS = ("last", "best")
 ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -81,7 +81,7 @@ def _sha256(file: Path) -> str:
             for block in iter(partial(source.read, BLOCK), b""):
                 digest.update(block)
     except OSError as error:
-        raise FddError(f"'{file}' cannot be read: {error.strerror or error}") from error
+        raise FddError(f"{shown(file)} cannot be read: {error.strerror or error}") from error
     return digest.hexdigest()
 
 
@@ -105,7 +105,7 @@ def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
     if ATTRIBUTE.fullmatch(str(path)) and not place.exists():
         return "attribute", []
     raise FddError(
-        f"'{path}' is not a model: it must be a run folder (with config.json), a folder with "
+        f"{shown(path)} is not a model: it must be a run folder (with config.json), a folder with "
         "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
         "package.module:attribute"
     )
@@ -116,13 +116,13 @@ def _imported(path: str) -> Any:
     try:
         found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise FddError(f"'{path}' cannot be imported: {error}") from error
+        raise FddError(f"{shown(path)} cannot be imported: {error}") from error
     if _is_model(found) or not callable(found):
         return found
     try:
         return found()
     except TypeError as error:
-        raise FddError(f"'{path}' fails when called without arguments: {error}") from error
+        raise FddError(f"{shown(path)} fails when called without arguments: {error}") from error
 
 
 def _is_model(value: Any) -> bool:
@@ -135,8 +135,8 @@ def _adapt(path: AnyPath, model: Any, name: str) -> Adapted | StoredCodes:
         return replace(model, name=model.name or name)
     if not _is_model(model):
         raise FddError(
-            f"'{path}' gives {type(model).__name__}: it must be a model, with latent_size and with "
-            "encode or generate"
+            f"{shown(path)} gives {type(model).__name__}: it must be a model, with latent_size and "
+            "with encode or generate"
         )
     encode = getattr(model, "encode", None) if getattr(model, "can_encode", True) else None
     vectors = getattr(model, "vectors", None)

@@ -23,7 +23,7 @@ from benchmarks.adapters.functions import (
     from_functions,
 )
 from benchmarks.statistics.arrays import real_array, require
-from fdd.errors import FddError, missing_extra, whole_number
+from fdd.errors import FddError, missing_extra, shown, whole_number
 
 Float32 = NDArray[np.float32]
 AnyPath = str | PathLike[str]
@@ -127,7 +127,7 @@ def from_onnx(
     sizes = sorted({size for _, size, _ in graphs.values() if isinstance(size, int)})
     if graphs and len(sizes) != 1:
         said = " and ".join(map(str, sizes)) or "left open"
-        files = " and ".join(f"'{paths[role]}'" for role in graphs)
+        files = " and ".join(f"{shown(paths[role])}" for role in graphs)
         raise FddError(f"the latent size is {said} in {files}: it must be one number")
     encode, generate = (graphs[role][0] if role in graphs else None for role in paths)
     options = {"latent_size": sizes[0] if sizes else 1, "vectors": vectors, "name": name}
@@ -154,7 +154,9 @@ def _of_networks(
     except (TypeError, ValueError):
         low, high = 0.0, 0.0
     if not -1e6 <= low < high <= 1e6:
-        raise FddError(f"pixels={pixels!r} must be two numbers, that of black and that of white")
+        raise FddError(
+            f"pixels={shown(pixels)} must be two numbers, that of black and that of white"
+        )
     whole_number("batch_size", batch_size, 1)
     levels = np.linspace(low, high, 256, dtype=np.float32)
 
@@ -213,8 +215,8 @@ def _graph(role: str, path: AnyPath) -> tuple[Function, Any, Any]:
         forms = {4: "[n, 3, S, S]", 2: "[n, latent_size]"}
         found = ", ".join(f"{end.name} {end.type} {end.shape}" for end in ends)
         raise FddError(
-            f"'{path}' has {found}: the {role} must take one input {forms[ranks[0]]} and give one "
-            f"output {forms[ranks[1]]}, both float32"
+            f"{shown(path)} has {found}: the {role} must take one input {forms[ranks[0]]} and give "
+            f"one output {forms[ranks[1]]}, both float32"
         )
     taken = ends[0]
     codes, images = sorted(ends, key=lambda end: len(end.shape))
@@ -223,7 +225,7 @@ def _graph(role: str, path: AnyPath) -> tuple[Function, Any, Any]:
         size = taken.shape[0] if isinstance(taken.shape[0], int) else len(batch)
         filled = np.concatenate([batch, np.repeat(batch[-1:], -len(batch) % size, axis=0)])
         parts = np.split(filled, range(size, len(filled), size))
-        with _failing(f"'{path}' fails on float32 {list(parts[0].shape)}"):
+        with _failing(f"{shown(path)} fails on float32 {list(parts[0].shape)}"):
             made = [session.run(None, {taken.name: part})[0] for part in parts]
         return np.concatenate(made)[: len(batch)]
 
@@ -236,8 +238,8 @@ def _session(path: AnyPath) -> Any:
     except ImportError as error:
         raise missing_extra("onnx", error) from error
     if not Path(path).is_file():
-        raise FddError(f"'{path}': there is no such file")
+        raise FddError(f"{shown(path)}: there is no such file")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is said once, by the FddError
-    with _failing(f"'{path}' cannot be run by onnxruntime"):
+    with _failing(f"{shown(path)} cannot be run by onnxruntime"):
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])

@@ -24,7 +24,7 @@ from benchmarks.statistics.arrays import (
     standardise,
     varying,
 )
-from fdd.errors import FddError, whole_number
+from fdd.errors import FddError, shown, whole_number
 
 Groups = NDArray[np.intp]
 """Row numbers [G, L]: L rows a group."""
@@ -75,7 +75,7 @@ def irs(codes: ArrayLike, params: ArrayLike, *, bins: int = 10, quantile: float 
     """
     pairs, bins = check_pairs(codes, params, None), whole_number("bins", bins, 2)
     if isinstance(quantile, bool) or not 0 < quantile <= 1:
-        raise FddError(f"quantile is {quantile!r}: it must be a number above 0 and at most 1")
+        raise FddError(f"quantile is {shown(quantile)}: it must be a number above 0 and at most 1")
     enough_rows("codes", len(pairs.codes), 2 * bins, f"bins={bins}")
     x = varying(pairs.codes)
     if x.shape[1] == 0:

@@ -17,7 +17,7 @@ from benchmarks.statistics.arrays import (
     same,
     standardise,
 )
-from fdd.errors import FddError, known
+from fdd.errors import FddError, known, shown
 
 CORRELATIONS = ("pearson", "spearman")
 ALIGNMENTS = ("strong", "affine", "weak")
@@ -81,7 +81,7 @@ def mcc(
     test_x, test_y = pairs.test or (x, y)
     if alignment != "strong" and pairs.test is None:
         raise FddError(
-            f"alignment is {alignment!r}, which fits a map: give test=(codes, params) too"
+            f"alignment is {shown(alignment)}, which fits a map: give test=(codes, params) too"
         )
     if alignment == "weak":
         (x, y), (test_x, test_y) = canonical_variables((x, y), (test_x, test_y))

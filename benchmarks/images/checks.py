@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import LARGEST, real_array
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 if TYPE_CHECKING:
     import torch
@@ -71,4 +71,4 @@ def comparable(a: NDArray[Any], b: NDArray[Any], data_range: float) -> None:
     if a.shape != b.shape:
         raise FddError(f"images_a has shape {a.shape} and images_b {b.shape}: they must agree")
     if not (np.isfinite(data_range) and data_range > 0):
-        raise FddError(f"data_range is {data_range!r}: it must be a positive number")
+        raise FddError(f"data_range is {shown(data_range)}: it must be a positive number")

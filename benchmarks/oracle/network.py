@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 import fdd
 from benchmarks.statistics.arrays import Floats
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -174,7 +174,7 @@ def load_reader(path: str | PathLike[str], device: str = "cpu") -> Reader:
     place = pick_device(device)
     file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
     if not file.is_file():
-        raise FddError(f"reader '{file}': there is no such file")
+        raise FddError(f"reader {shown(file)}: there is no such file")
     try:
         with safetensors.safe_open(file, "pt") as saved:
             config = json.loads(saved.metadata()["config"])
@@ -183,7 +183,7 @@ def load_reader(path: str | PathLike[str], device: str = "cpu") -> Reader:
         net.load_state_dict(weights)
     except Exception as error:  # what a damaged file raises has no common type
         reason = str(error).partition("\n")[0]
-        raise FddError(f"reader '{file}': it cannot be read: {reason}") from None
+        raise FddError(f"reader {shown(file)}: it cannot be read: {reason}") from None
     return Reader(place_network(net, place), config)
 
 

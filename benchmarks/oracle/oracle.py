@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.oracle.network import READ_IMAGES, WEIGHTS, Images, Reader, load_reader, to_tensor
 from benchmarks.statistics.arrays import Floats
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.releases.cards import release
 
 SHIPPED = {
@@ -95,7 +95,7 @@ def load_oracle(
     reader = load_reader(file, device)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if origin == "shipped" and digest != SHIPPED[name]:
-        raise FddError(f"oracle '{file}': its SHA-256 is {digest}, not {SHIPPED[name]}")
+        raise FddError(f"oracle {shown(file)}: its SHA-256 is {digest}, not {SHIPPED[name]}")
     card, config = release(name), reader.config
     for option, value in (
         ("version", name),
@@ -105,8 +105,8 @@ def load_oracle(
     ):
         if config[option] != value:
             raise FddError(
-                f"oracle '{origin}': it was trained with {option}={config[option]!r}, "
-                f"and {name} has {value!r}"
+                f"oracle {shown(origin)}: it was trained with {option}={shown(config[option])}, "
+                f"and {name} has {shown(value)}"
             )
     return Oracle(reader, origin, digest)
 

@@ -15,7 +15,7 @@ import numpy as np
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
 from benchmarks.reporting.runs import Result, cells_of, runs_of, seed_of
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.files import atomic_write, writing_to
 
 PAGE = "index.html"
@@ -29,7 +29,7 @@ def check_out(out: Path) -> None:
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise FddError(f"out is {str(out)!r}, which cannot be written: see {parent}")
+        raise FddError(f"out is {shown(out)}, which cannot be written: see {parent}")
 
 
 def write_report(

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from fdd.errors import FddError, missing_extra, whole_number
+from fdd.errors import FddError, missing_extra, shown, whole_number
 
 Floats = NDArray[np.float64]
 Test = tuple[ArrayLike, ArrayLike] | None
@@ -135,7 +135,7 @@ def real_number(name: str, value: Any, lowest: float, highest: float) -> float:
         value, bool
     )
     if not number or not lowest <= value <= highest:
-        raise FddError(f"{name}={value!r} must be a number from {lowest} to {highest}")
+        raise FddError(f"{name}={shown(value)} must be a number from {lowest} to {highest}")
     return float(value)
 
 

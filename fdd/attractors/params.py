@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES, Family
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, known, shown, whole_number
 
 Params: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
 """What functions take as parameters: an array, or named columns (a DataFrame, a dict)."""
@@ -64,7 +64,9 @@ def as_params(params: Params, columns: tuple[str, ...] = NAMES) -> np.ndarray:
     except FddError:
         raise
     except (TypeError, ValueError, OverflowError, RuntimeError):
-        raise FddError(f"params must be numbers, rows of ({names}), not {params!r:.80}") from None
+        raise FddError(
+            f"params must be numbers, rows of ({names}), not {shown(params, 80)}"
+        ) from None
     if array.shape[-1:] != (len(columns),):
         raise FddError(
             f"params has shape {list(array.shape)}; it must be [N, {len(columns)}] or "
@@ -88,8 +90,8 @@ def checked_params(params: Params, family: Family = FAMILIES["fractal_dream"]) -
     for row, column in np.argwhere(~good)[:1]:
         kind = "whole" if whole[column] else "finite"
         raise FddError(
-            f"params: {family.parameters[column]}={float(rows[row, column])!r} in row {row} must "
-            f"be a {kind} number from {low[column]:g} to {high[column]:g}"
+            f"params: {family.parameters[column]}={shown(float(rows[row, column]))} in row {row} "
+            f"must be a {kind} number from {low[column]:g} to {high[column]:g}"
         )
     return array
 

@@ -22,7 +22,7 @@ import platformdirs
 from filelock import FileLock
 from tqdm import tqdm
 
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.files import atomic_write, writing_to
 from fdd.releases.cards import RELEASES, Release, published_checksums
 from fdd.releases.sampling import draw
@@ -235,7 +235,7 @@ def _render_missing(folder: Path, card: Release, split: str) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise FddError(
-            f"folder {str(folder)!r} has {free / 1e9:.2f} GB free and {card.name}/{split} "
+            f"folder {shown(folder)} has {free / 1e9:.2f} GB free and {card.name}/{split} "
             f"needs {needed / 1e9:.2f} GB; choose another one with cache= or ${ENVIRONMENT}"
         )
     description = f"rendering {card.name}/{split}"

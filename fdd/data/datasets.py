@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from fdd.attractors.params import FORMS, NAMES
 from fdd.data import cache, published
-from fdd.errors import FddError, known
+from fdd.errors import FddError, known, shown
 from fdd.releases.cards import Release
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
@@ -57,7 +57,7 @@ def checked_item(
         known("params", form, FORMS)
     for name, function in (("transform", transform), ("target_transform", target_transform)):
         if function is not None and not callable(function):
-            raise FddError(f"{name}={function!r} must be a function of one argument")
+            raise FddError(f"{name}={shown(function)} must be a function of one argument")
     return Item(form, transform, target_transform)
 
 
@@ -121,7 +121,9 @@ class Dataset:
     def _rows(self, indices: ArrayLike) -> np.ndarray:
         rows = np.atleast_1d(np.asarray(indices))
         if rows.ndim != 1 or (rows.size and not np.issubdtype(rows.dtype, np.integer)):
-            raise FddError(f"indices must be whole numbers in one dimension, not {indices!r:.80}")
+            raise FddError(
+                f"indices must be whole numbers in one dimension, not {shown(indices, 80)}"
+            )
         if rows.size and not (0 <= rows.min() and rows.max() < len(self)):
             raise IndexError(f"indices must be from 0 to {len(self) - 1}")
         return rows.astype(np.int64)

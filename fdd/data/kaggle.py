@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from fdd.errors import FddError, missing_extra
+from fdd.errors import FddError, missing_extra, shown
 from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_2019, kaggle_handle, release
 
 EXPANSION, SMALL = 10, 2**20
@@ -74,7 +74,7 @@ def _handle(source: str, version: str) -> str:
     match = re.fullmatch(r"kaggle:([\w-]+/[\w-]+)", str(source), re.ASCII)
     if match is None:
         raise FddError(
-            f"source={source!r} is not known; choose kaggle, kaggle-2019 or kaggle:OWNER/SLUG"
+            f"source={shown(source)} is not known; choose kaggle, kaggle-2019 or kaggle:OWNER/SLUG"
         )
     return match[1]
 
@@ -175,7 +175,7 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
     if problem is not None:
         shutil.rmtree(target, ignore_errors=True)
         path.unlink()  # or it would be taken for a finished download
-        raise FddError(f"archive {str(path)!r}: {problem}; nothing of it was kept")
+        raise FddError(f"archive {shown(path)}: {problem}; nothing of it was kept")
 
 
 def _unpacked(members: list[zipfile.ZipInfo]) -> int:
@@ -190,11 +190,11 @@ def _problem(members: list[zipfile.ZipInfo], archive_bytes: int) -> str | None:
         name = member.orig_filename
         parts = name.replace("\\", "/").split("/")
         if not parts[0] or ".." in parts or "\0" in name or ntpath.splitdrive(name)[0]:
-            return f"its member {name!r} would lie outside of the folder"
+            return f"its member {shown(name)} would lie outside of the folder"
         if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG, stat.S_IFDIR):
-            return f"its member {name!r} is neither file nor folder"
+            return f"its member {shown(name)} is neither file nor folder"
         if name.casefold() in names:
-            return f"its member {name!r} is there twice"
+            return f"its member {shown(name)} is there twice"
         names.add(name.casefold())
     unpacked = _unpacked(members)
     if unpacked > max(EXPANSION * archive_bytes, SMALL):
@@ -212,37 +212,38 @@ def _complaint(handle: str, error: Exception) -> str:
     status = None if response is None else response.status_code
     system = error.errno if isinstance(error, OSError) else None
     if status == 404:
-        return f"data set {handle!r} does not exist on Kaggle"
+        return f"data set {shown(handle)} does not exist on Kaggle"
     if status in (401, 403) and get_kaggle_credentials() is None:
         return (
-            f"data set {handle!r} is private or does not exist on Kaggle, and there are no "
+            f"data set {shown(handle)} is private or does not exist on Kaggle, and there are no "
             "credentials; put an API token that may read it into $KAGGLE_API_TOKEN"
         )
     if status in (401, 403):
         return (
-            f"data set {handle!r} is private or does not exist on Kaggle; the credentials of this "
-            "machine may not read it"
+            f"data set {shown(handle)} is private or does not exist on Kaggle; the credentials of "
+            "this machine may not read it"
         )
     if system is not None:
         reason = (
             "the disk is full" if system in FULL else f"it cannot be used ({os.strerror(system)})"
         )
-        return f"folder {str(_cache(handle))!r}: {reason}; choose another with $KAGGLEHUB_CACHE"
+        return f"folder {shown(_cache(handle))}: {reason}; choose another with $KAGGLEHUB_CACHE"
     if "KAGGLE_KERNEL_RUN_TYPE" in os.environ:
         return (
-            f"data set {handle!r} is not attached to this notebook and cannot be downloaded from "
+            f"data set {shown(handle)} is not attached to this notebook and cannot be downloaded "
+            "from "
             'here; add it under "Add Input"'
         )
     if status is not None:
-        return f"data set {handle!r}: Kaggle answers with error {status}; try again later"
+        return f"data set {shown(handle)}: Kaggle answers with error {status}; try again later"
     if isinstance(error, requests.exceptions.ChunkedEncodingError):
-        return f"data set {handle!r}: the download broke off; run it again to go on"
+        return f"data set {shown(handle)}: the download broke off; run it again to go on"
     if isinstance(error, (requests.ConnectionError, requests.Timeout)):
         return (
-            f"data set {handle!r} is not on this machine and Kaggle cannot be reached; connect to "
-            "the internet, or give a folder that holds it with root="
+            f"data set {shown(handle)} is not on this machine and Kaggle cannot be reached; "
+            "connect to the internet, or give a folder that holds it with root="
         )
     if isinstance(error, DataCorruptionError):
-        return f"data set {handle!r} arrived damaged; run it again"
+        return f"data set {shown(handle)} arrived damaged; run it again"
     reason = str(error).partition("\n")[0]
-    return f"data set {handle!r} cannot be downloaded: {reason} ({type(error).__name__})"
+    return f"data set {shown(handle)} cannot be downloaded: {reason} ({type(error).__name__})"

@@ -7,7 +7,7 @@ import os
 from fdd.data import kaggle, packaged
 from fdd.data.cache import cache_folder, ensure_split
 from fdd.data.datasets import Dataset, PublishedDataset, RenderedDataset, Transform, checked_item
-from fdd.errors import FddError, known
+from fdd.errors import FddError, known, shown
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.drawing import OUTPUTS
 from fdd.rendering.palettes import PALETTES
@@ -73,17 +73,19 @@ def load(
     card.rows(split)
     if source is not None:
         if root is not None:
-            raise FddError(f"root={str(root)!r} and source={source!r}: give one of them")
+            raise FddError(f"root={shown(root)} and source={shown(source)}: give one of them")
         root = kaggle.find(source, card.name)
     if root is None:
         paths = ensure_split(card, split, cache_folder(cache))
         return RenderedDataset(card, split, paths, card.drawing(output, palette), item)
     if packaged.is_package(root):
         if output != "rgb":
-            raise FddError(f"output={output!r}: a package holds pictures; use output='rgb'")
+            raise FddError(f"output={shown(output)}: a package holds pictures; use output='rgb'")
         return packaged.PackagedDataset(root, card, split, palette, cache, item)
     if split != "train":
-        raise FddError(f"split={split!r}: a published folder has no splits; leave split out")
+        raise FddError(f"split={shown(split)}: a published folder has no splits; leave split out")
     if output != "rgb":
-        raise FddError(f"output={output!r}: a published folder holds pictures; use output='rgb'")
+        raise FddError(
+            f"output={shown(output)}: a published folder holds pictures; use output='rgb'"
+        )
     return PublishedDataset(root, palette, card.size, item)

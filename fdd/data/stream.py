@@ -19,7 +19,7 @@ import numpy as np
 from fdd.attractors.params import FORMS
 from fdd.data.datasets import Item, Transform, checked_item
 from fdd.devices import available_threads
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, known, shown, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import Propose, first_accepted, on_cpu, proposed
 from fdd.rendering.drawing import OUTPUTS, Drawing
@@ -126,14 +126,15 @@ class Stream:
         expected = self.state_dict()
         if not isinstance(state, dict) or state.keys() != expected.keys():
             raise FddError(
-                f"state={state!r:.80} must be what state_dict() of a stream gave: a dict with the "
-                f"keys {', '.join(expected)}"
+                f"state={shown(state, 80)} must be what state_dict() of a stream gave: a dict with "
+                f"the keys {', '.join(expected)}"
             )
         for name in expected:
             if name != "batch" and state[name] != expected[name]:
                 raise FddError(
-                    f"state is from a stream with {name}={state[name]!r}, and this one has "
-                    f"{name}={expected[name]!r}; make it with the same arguments, or use seek()"
+                    f"state is from a stream with {name}={shown(state[name])}, and this one has "
+                    f"{name}={shown(expected[name])}; make it with the same arguments, or use "
+                    "seek()"
                 )
         self.seek(state["batch"])
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from fdd.arithmetic.normal import log, normal_cdf, normal_quantile
 from fdd.attractors.families import FAMILIES, Family, Symmetry
-from fdd.errors import FddError, known
+from fdd.errors import FddError, known, shown
 from fdd.releases.candidates import draws
 from fdd.releases.cards import Release
 from fdd.releases.sampling import Propose
@@ -78,11 +78,13 @@ def checked_kind(
     for option, value in given.items():
         owner = next(kind for kind, options in OPTIONS.items() if option in options)
         if value is not None and name != owner:
-            raise FddError(f"{option}={value!r} is an option of kind={owner!r}, not of {name!r}")
+            raise FddError(
+                f"{option}={shown(value)} is an option of kind={shown(owner)}, not of {shown(name)}"
+            )
     if name in ("near", "ou", "one", "some") and family.whole:
         raise FddError(
-            f"kind={name!r} needs parameters from intervals, and {family.name} has whole numbers "
-            f"for {', '.join(family.whole)}; choose from start, views"
+            f"kind={shown(name)} needs parameters from intervals, and {family.name} has whole "
+            f"numbers for {', '.join(family.whole)}; choose from start, views"
         )
     if name == "near":
         law = "laplace" if law is None else law
@@ -109,8 +111,8 @@ def _checked_width(width: Any, family: Family) -> tuple[float, ...]:
     if not good:
         most = ", ".join(dict.fromkeys(f"{length:g}" for length in longest))
         raise FddError(
-            f"width={width!r:.80} must be a number above 0 and at most {most}, or {len(names)} of "
-            f"them, for {', '.join(names)}"
+            f"width={shown(width, 80)} must be a number above 0 and at most {most}, or "
+            f"{len(names)} of them, for {', '.join(names)}"
         )
     return tuple(np.broadcast_to(widths, len(names)).astype(float).tolist())
 
@@ -118,7 +120,7 @@ def _checked_width(width: Any, family: Family) -> tuple[float, ...]:
 def _checked_share(option: str, value: Any) -> float:
     if isinstance(value, (int, float, np.integer, np.floating)) and 0 < value < 1:
         return float(value)
-    raise FddError(f"{option}={value!r} must be a number above 0 and below 1")
+    raise FddError(f"{option}={shown(value)} must be a number above 0 and below 1")
 
 
 def _checked_views(views: Any, family: Family) -> tuple[str, ...]:
@@ -134,7 +136,7 @@ def _checked_views(views: Any, family: Family) -> tuple[str, ...]:
         or not chosen
         or len({*map(str, chosen)}) < len(chosen)
     ):
-        raise FddError(f"views={views!r} must be different names out of {', '.join(choices)}")
+        raise FddError(f"views={shown(views)} must be different names out of {', '.join(choices)}")
     for name in chosen:
         known("views", name, choices)
     return tuple(chosen)

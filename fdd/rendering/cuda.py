@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdd.attractors.families import FAMILIES
-from fdd.errors import FddError, missing_extra, whole_number
+from fdd.errors import FddError, missing_extra, shown, whole_number
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.shading import BINS, shaded
@@ -108,11 +108,13 @@ def torch_for(device: str) -> ModuleType:
     except ImportError as error:
         raise missing_extra("cuda", error) from None
     if not torch.cuda.is_available():
-        raise FddError(f"device={device!r} needs a GPU that torch can use; choose device='cpu'")
+        raise FddError(
+            f"device={shown(device)} needs a GPU that torch can use; choose device='cpu'"
+        )
     found = torch.cuda.device_count()
     if not re.fullmatch(r"cuda(:\d{1,4})?", device) or int(device[5:] or 0) >= found:
         names = ", ".join(["cpu", "cuda", *(f"cuda:{index}" for index in range(found))])
-        raise FddError(f"device={device!r} is not known; choose from {names}")
+        raise FddError(f"device={shown(device)} is not known; choose from {names}")
     try:
         import numba_cuda  # noqa: F401  numba.cuda without it is another, older compiler
     except ImportError as error:
