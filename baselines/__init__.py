@@ -10,7 +10,6 @@ import sys
 from importlib import import_module
 from importlib.util import find_spec
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fdd.errors import FddError, missing_extra, shown
@@ -57,8 +56,9 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     from baselines.training.model import Model
     from baselines.training.runs import load_weights, read_config, saved_options
     from fdd.devices import pick_device
+    from fdd.files import as_path
 
-    folder, place = Path(path), pick_device(device)
+    folder, place = as_path("path", path), pick_device(device)
     if checkpoint not in ("last", "best"):
         raise FddError(f"checkpoint={shown(checkpoint)} must be last or best")
     saved = read_config(folder)

@@ -15,7 +15,6 @@ from __future__ import annotations
 import sys
 from contextlib import nullcontext
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar, Literal
 
 import torch
@@ -30,6 +29,7 @@ from baselines.training.config import Positive
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
 from fdd.errors import FddError, shown
+from fdd.files import as_path
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,9 @@ class AAE(DCGAN):
 
     def begin(self) -> None:
         if self.config.generator_from is not None:
-            load_network(self.generator, "generator", Path(self.config.generator_from))
+            load_network(
+                self.generator, "generator", as_path("generator_from", self.config.generator_from)
+            )
             if self.config.ema:
                 self.average.module.load_state_dict(self.generator.state_dict())
 

@@ -27,10 +27,10 @@ from baselines.training.model import Model
 from baselines.training.pictures import read_pictures
 from baselines.training.record import READABLE
 from baselines.training.stopping import similarity
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.data.path import linear
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import atomic_write, not_linked, writing_to
+from fdd.files import as_path, atomic_write, not_linked, writing_to
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
 from fdd.rendering.cpu import render_cpu
@@ -207,8 +207,8 @@ def between_params(
 def between_pictures(model: Model, options: Options) -> Frames:
     """The path through the codes of pictures in the folder that the run was trained on."""
     config = model.config
-    folder = Path(config["data"].removeprefix("images:")).expanduser()
-    exclude = None if config["exclude"] is None else Path(config["exclude"])
+    folder = as_path("data", config["data"].removeprefix("images:"))
+    exclude = None if config["exclude"] is None else as_path("exclude", config["exclude"])
     pictures = read_pictures(folder, model.image_size, exclude)
     rows = options.images(len(pictures))
     codes = model.encode(pictures.read(list(rows)))
@@ -288,7 +288,10 @@ def write(frames: Frames, options: Options) -> list[str]:
 
     FddError for a folder that cannot be written, or that is a link in the run's folder.
     """
-    folder = options.out or not_linked(options.run / "interpolation")
+    if options.out is None:
+        folder = not_linked(as_path("run", options.run) / "interpolation")
+    else:
+        folder = as_path("out", options.out)
     name = f"{options.between}-{options.path}"
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -315,8 +318,8 @@ def compared(frames: Frames) -> list[str]:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    options = tyro.cli(Options, args=argv, prog="python -m baselines.interpolate")
-    print(*interpolate(options), sep="\n")
+    options = tyro.cli(Options, args=arguments_of(argv), prog="python -m baselines.interpolate")
+    say(*interpolate(options))
     return 0
 
 

@@ -23,8 +23,9 @@ import tyro
 from baselines import BASELINES
 from baselines.training.cli import run
 from baselines.training.config import RunConfig
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown
+from fdd.files import as_path
 
 Options = Mapping[str, Any]
 
@@ -221,9 +222,10 @@ def run_recipe(options: Run, changes: Options | None = None) -> int:
     runs = [configured(name, options.mini, **every, seed=seed) for name, seed in names]
     for _, config in runs:
         config.check()
+    folder = as_path("out", options.out)
     for (name, seed), (make, config) in zip(names, runs, strict=True):
-        out = options.out / f"{'mini-' if options.mini else ''}{name}-seed{seed}"
-        print(f"== {options.recipe}: {name}, seed {seed}", flush=True)
+        out = folder / f"{'mini-' if options.mini else ''}{name}-seed{seed}"
+        say(f"== {options.recipe}: {name}, seed {seed}")
         status = run(make, config, out)
         if status:
             return status
@@ -260,10 +262,10 @@ def main(argv: Sequence[str] | None = None, changes: Options | None = None) -> i
     `changes` are as in `run_recipe`.
     """
     choice: Any = tyro.cli(
-        List | Run, args=argv, prog="python -m baselines.recipes", description=__doc__
+        List | Run, args=arguments_of(argv), prog="python -m baselines.recipes", description=__doc__
     )
     if isinstance(choice, List):
-        print(describe())
+        say(describe())
         return 0
     return run_recipe(choice, changes)
 

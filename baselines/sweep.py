@@ -42,9 +42,9 @@ from baselines.training.config import RunConfig
 from baselines.training.data import held_out_batch, open_data
 from baselines.training.loop import train
 from baselines.training.runs import load_state
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown, whole_number
-from fdd.files import LOCK, alone_in, atomic_write, not_linked
+from fdd.files import LOCK, alone_in, as_path, atomic_write, not_linked
 
 Search = Literal["grid", "random", "tpe"]
 Values = CategoricalDistribution | FloatDistribution | IntDistribution
@@ -245,7 +245,7 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
 
     FddError for a folder that cannot be used or is in use, a full disk, and if every trial failed.
     """
-    folder, processes = Path(out), os.environ.get("WORLD_SIZE", "1")
+    folder, processes = as_path("out", out), os.environ.get("WORLD_SIZE", "1")
     if processes != "1":
         raise FddError(f"WORLD_SIZE={processes} must be 1: start a sweep without torchrun")
     there = set(os.listdir(folder)) - {LOCK} if folder.is_dir() else set()
@@ -307,7 +307,7 @@ def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
     number = len(study.trials)
     options = draw(plan, study.trials)
     shown = ", ".join(f"{name}={value}" for name, value in options.items())
-    print(f"trial {number} ({number + 1} of {plan.trials}): {shown}", flush=True)
+    say(f"trial {number} ({number + 1} of {plan.trials}): {shown}")
     config, folder = replace(plan.config, **options), out / trial_folder(number)
     timer = f"seconds of trial {number}"
     began = time.monotonic() - study.user_attrs.get(timer, 0.0)
@@ -336,7 +336,7 @@ def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
             user_attrs=result,
         )
     )
-    print(f"failed: {reason}" if failed else f"score {best['best_score']:.4g}", flush=True)
+    say(f"failed: {reason}" if failed else f"score {best['best_score']:.4g}")
     return not stopped
 
 
@@ -478,7 +478,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: all trials have ended; 2: also where no trial ended without failure.
     """
-    asked = tyro.cli(Arguments, prog="python -m baselines.sweep", args=argv)
+    asked = tyro.cli(Arguments, prog="python -m baselines.sweep", args=arguments_of(argv))
     out = asked.out or Path("runs", f"sweep-{asked.baseline}-{asked.preset}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = make_plan(
@@ -487,14 +487,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     table = sweep(plan, out)
     if len(table):
         shown = table.drop(columns="reason").astype(object).fillna("-")
-        print(shown.to_string(index=False, float_format="{:.4g}".format))
+        say(shown.to_string(index=False, float_format="{:.4g}".format))
     for number, reason in table[["number", "reason"]].dropna().itertuples(index=False):
-        print(f"trial {number}: {reason}")
+        say(f"trial {number}: {reason}")
     if len(table) < plan.trials:
         ended = f"{len(table)} of {plan.trials} trials"
         print(f"stopped after {ended}; run the same command again to go on", file=sys.stderr)
         return 130
-    print(f"best: {out / table['folder'][0]}; see also {out / 'trials.csv'}, {out / 'scores.png'}")
+    say(f"best: {out / table['folder'][0]}; see also {out / 'trials.csv'}, {out / 'scores.png'}")
     return 0
 
 

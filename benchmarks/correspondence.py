@@ -27,8 +27,9 @@ from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text
 from benchmarks.statistics.arrays import require
 from benchmarks.statistics.threads import one_thread_for_all
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown, whole_number
+from fdd.files import as_path
 from fdd.releases.cards import DEFAULT_VERSION, release
 
 
@@ -156,7 +157,7 @@ def score_run(
     Settings that are no options are those of the protocol, or `others`. FddError, and nothing
     written, for a bad option, model or folder.
     """
-    out = options.out or folder_of(options.model)
+    out = folder_of(options.model) if options.out is None else as_path("out", options.out)
     check_out(out)
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
@@ -174,14 +175,14 @@ def main(argv: Sequence[str] | None = None, others: Settings | None = None) -> i
     tyro = require("tyro")
     options = tyro.cli(
         Options,
-        args=argv,
+        args=arguments_of(argv),
         config=(tyro.conf.PositionalRequiredArgs,),
         prog="python -m benchmarks.correspondence",
     )
     with progress() as tell:
         found, out = score_run(options, tell, others)
-    print(as_text(found.result))
-    print(f"index.html, scores.json and figures: {out}")
+    say(as_text(found.result))
+    say(f"index.html, scores.json and figures: {out}")
     return 0
 
 

@@ -25,8 +25,9 @@ from benchmarks.reporting.results import SAME, column_names, read_results
 from benchmarks.reporting.runs import Result, Row, Run, cell_of, runs_of, seed_notes, seed_of
 from benchmarks.reporting.text import aligned
 from benchmarks.statistics.arrays import require
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown
+from fdd.files import as_path
 
 COLUMNS = (
     "linear_r2/canonical",
@@ -84,7 +85,7 @@ def leaderboard(
     """
     if not files:
         raise FddError("files is empty: give at least one result file")
-    by_path = read_results(files)
+    by_path = read_results([as_path("files", file) for file in files])
     results = list(by_path.values())
     paths = {id(result): str(path) for path, result in by_path.items()}
     columns = _columns(results, scores)
@@ -248,14 +249,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     tyro = require("tyro")
     options = tyro.cli(
         Options,
-        args=argv,
+        args=arguments_of(argv),
         config=(tyro.conf.PositionalRequiredArgs,),
         prog="python -m benchmarks.leaderboard",
     )
+    out = None if options.out is None else as_path("out", options.out)
     board = leaderboard(options.files, options.scores, options.sort)
-    if options.out is not None:
-        write_board(options.out, board)
-    print(as_text(board))
+    if out is not None:
+        write_board(out, board)
+    say(as_text(board))
     return 0
 
 

@@ -25,9 +25,9 @@ from benchmarks.oracle.network import CANONICAL
 from benchmarks.reader import RESULT
 from benchmarks.reporting.plots import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import atomic_write, writing_to
+from fdd.files import as_file, as_path, atomic_write, writing_to
 from fdd.pictures import checked_png
 from fdd.releases.cards import release
 from fdd.rendering.cpu import count_groups
@@ -201,21 +201,22 @@ def figure(results: Sequence[dict[str, Any]]) -> Any:
 
 def write_acceptance(options: Acceptance) -> None:
     """Measure and write the file."""
+    out = as_file("out", options.out)
     found = json.dumps(acceptance(options), indent=1, default=float)
-    with writing_to(options.out.parent), atomic_write(options.out) as path:
+    with writing_to(out.parent), atomic_write(out) as path:
         path.write_text(found + "\n")
 
 
 def write_curves(options: Curves) -> None:
     """Write the table and the figure."""
-    png = checked_png("png", options.png)
-    results = [read_result(run) for run in options.runs]
+    png, csv_file = checked_png("png", options.png), as_file("csv", options.csv)
+    results = [read_result(as_path("runs", run)) for run in options.runs]
     rows = table(results)
     text = io.StringIO()
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with writing_to(options.csv.parent), atomic_write(options.csv) as path:
+    with writing_to(csv_file.parent), atomic_write(csv_file) as path:
         path.write_text(text.getvalue())
     with require("matplotlib").rc_context(STYLE):
         canvas = figure(results)
@@ -229,15 +230,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     tyro = require("tyro")
     options: Any = tyro.extras.subcommand_cli_from_dict(
         {"acceptance": Acceptance, "curves": Curves},
-        args=argv,
+        args=arguments_of(argv),
         prog="python -m benchmarks.mini",
     )
     if isinstance(options, Acceptance):
         write_acceptance(options)
-        print(options.out)
+        say(str(options.out))
     else:
         write_curves(options)
-        print(options.csv, options.png, sep="\n")
+        say(str(options.csv), str(options.png))
     return 0
 
 

@@ -21,7 +21,6 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 import fdd
 from benchmarks.oracle.network import (
@@ -36,9 +35,10 @@ from benchmarks.oracle.network import (
 )
 from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import torch_threads
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown, whole_number
-from fdd.files import alone_in, atomic_write, writing_to
+from fdd.files import alone_in, as_path, atomic_write, writing_to
+from fdd.progress import progress_bar
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
 from fdd.rendering.shading import shaded
@@ -217,6 +217,7 @@ def train(options: Options) -> dict[str, Any]:
     from fdd.devices import pick_device
 
     options.check()
+    options = replace(options, out=as_path("out", options.out))
     device = pick_device(options.device)
     with torch_threads(options.threads), alone_in(options.out):
         training = Training(options, device)
@@ -249,7 +250,7 @@ def run(training: Training, test: tuple[Images, Floats]) -> bool:
     from baselines.training.stopping import stop_on_signal
 
     options, batch = training.options, training.options.batch_size
-    bar = tqdm(total=training.steps * batch, initial=training.step * batch, unit="image")
+    bar = progress_bar(total=training.steps * batch, initial=training.step * batch, unit="image")
     began = time.perf_counter() - training.seconds
     every = max(options.every // batch, 1)
     with stop_on_signal() as stop, bar, contextlib.closing(batches(options, training.step)) as data:
@@ -333,10 +334,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
     for package in ("torch", "safetensors"):
         require(package)
-    options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.reader")
+    options = require("tyro").cli(
+        Options, args=arguments_of(argv), prog="python -m benchmarks.reader"
+    )
     result = train(options)
-    print(*(f"{name:12}{score:.3f}" for name, score in result["test"].items()), sep="\n")
-    print(f"{WEIGHTS}, {RESULT}: {options.out}")
+    say(*(f"{name:12}{score:.3f}" for name, score in result["test"].items()))
+    say(f"{WEIGHTS}, {RESULT}: {options.out}")
     return 0
 
 

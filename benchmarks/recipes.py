@@ -18,7 +18,6 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from tqdm import tqdm
 
 import fdd
 from benchmarks.image_scores import retrieval, ssim
@@ -26,10 +25,11 @@ from benchmarks.protocol.data import open_split, read_images, read_split
 from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown
-from fdd.files import atomic_write, writing_to
+from fdd.files import as_file, as_path, atomic_write, writing_to
 from fdd.pictures import resize
+from fdd.progress import progress_bar
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -190,7 +190,7 @@ def run_name(folder: Path) -> str:
 
 def run_folders(options: Options) -> list[Path]:
     """The run folders that the options ask for. FddError if there are none, or one is missing."""
-    found = sorted(path.parent for path in options.folder.glob("*/config.json"))
+    found = sorted(path.parent for path in as_path("folder", options.folder).glob("*/config.json"))
     if not found:
         raise FddError(
             f"folder={shown(options.folder)} holds no runs; train some with baselines.recipes"
@@ -225,7 +225,7 @@ def score_folder(options: Options) -> pd.DataFrame:
     from baselines.training.runs import load_state
 
     rows = []
-    for folder in tqdm(run_folders(options), "scoring", unit="run", leave=False):
+    for folder in progress_bar(run_folders(options), "scoring", unit="run", leave=False):
         model = load_run(folder, checkpoint=options.checkpoint)
         name = run_name(folder)
         test, fit = data_of(model.config, options.images)
@@ -266,22 +266,26 @@ def _cell(values: pd.Series) -> str:
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
     require("torch")
-    options: Options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.recipes")
+    options: Options = require("tyro").cli(
+        Options, args=arguments_of(argv), prog="python -m benchmarks.recipes"
+    )
+    out = None if options.out is None else as_file("out", options.out)
+    figure = None if options.figure is None else as_file("figure", options.figure)
     scores = score_folder(options)
-    if options.out is not None:
-        with writing_to(options.out.parent), atomic_write(options.out) as path:
+    if out is not None:
+        with writing_to(out.parent), atomic_write(out) as path:
             scores.round(5).to_csv(path, index=False)
     for version in sorted(set(scores["version"])):
         of = scores[scores["version"] == version]
         for size in sorted(set(of["size"])):
             pictures_only = version.startswith("images:")
             tested = "held-out pictures" if pictures_only else f"{options.images} test images"
-            print(f"\n{version}, {size} x {size} pixels, {tested}\n")
+            say(f"\n{version}, {size} x {size} pixels, {tested}\n")
             beside = {} if pictures_only else references(version, size, options.images)
-            print(table(of[of["size"] == size], beside))
-    if options.figure is not None:
+            say(table(of[of["size"] == size], beside))
+    if figure is not None:
         png = rows_png(pictures(options))
-        with writing_to(options.figure.parent), atomic_write(options.figure) as path:
+        with writing_to(figure.parent), atomic_write(figure) as path:
             path.write_bytes(png)
     return 0
 

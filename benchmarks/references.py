@@ -29,8 +29,9 @@ from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.files import check_out, strict_json, write_files
 from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import one_thread_for_all
-from fdd.commands import command
-from fdd.errors import whole_number
+from fdd.commands import arguments_of, command
+from fdd.errors import printable, whole_number
+from fdd.files import as_path
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -108,7 +109,7 @@ def score_references(
         train_images=whole_number("train_images", options.train_images, 40),
         test_images=whole_number("images", options.images, 40),
     )
-    out = options.out or Path(f"references-{card.name}")
+    out = as_path("out", f"references-{card.name}" if options.out is None else options.out)
     check_out(out)
     oracle = load_oracle(card.name, options.oracle)
     processes = processes_for(options.images, options.processes)
@@ -127,11 +128,13 @@ def score_references(
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    options = require("tyro").cli(Options, args=argv, prog="python -m benchmarks.references")
+    options = require("tyro").cli(
+        Options, args=arguments_of(argv), prog="python -m benchmarks.references"
+    )
     for package in ("scipy", "sklearn", "torch"):
         require(package)
     with progress() as tell:
-        score_references(options, lambda text: tqdm.write(text, file=sys.stderr), tell)
+        score_references(options, lambda text: tqdm.write(printable(text), file=sys.stderr), tell)
     return 0
 
 

@@ -16,8 +16,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from tqdm import tqdm
-
 from benchmarks import correspondence
 from benchmarks.correspondence import Bench
 from benchmarks.protocol.evaluation import Evaluation
@@ -27,8 +25,10 @@ from benchmarks.reporting.files import PAGE, check_out, strict_json, write_repor
 from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
 from benchmarks.reporting.text import headline
 from benchmarks.statistics.arrays import require
-from fdd.commands import command
-from fdd.errors import FddError, shown
+from fdd.commands import arguments_of, command, say
+from fdd.errors import FddError, printable, shown
+from fdd.files import as_path
+from fdd.progress import progress_bar
 
 
 @dataclass(frozen=True)
@@ -128,11 +128,12 @@ def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> s
 
     FddError as `score_models`, and where the folder cannot be written.
     """
-    check_out(options.out)
+    out = as_path("out", options.out)
+    check_out(out)
     evaluations = score_models(options.models, bench, done)
     results = [evaluation.result for evaluation in evaluations]
-    write_report(options.out, results, lambda: all_figures(evaluations))
-    return f"{headline(results)}\nindex.html, results.csv, results.json and figures: {options.out}"
+    write_report(out, results, lambda: all_figures(evaluations))
+    return f"{headline(results)}\nindex.html, results.csv, results.json and figures: {out}"
 
 
 @command(stopped="stopped; run the same command again to go on from the last model scored")
@@ -141,23 +142,23 @@ def main(argv: Sequence[str] | None = None) -> int:
     tyro = require("tyro")
     options = tyro.cli(
         Options,
-        args=argv,
+        args=arguments_of(argv),
         config=(tyro.conf.PositionalRequiredArgs,),
         prog="python -m benchmarks.report",
     )
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
-    with tqdm(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
+    with progress_bar(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
 
         def done(text: str) -> None:
             bar.update()
-            bar.write(text, file=sys.stderr)
+            bar.write(printable(text), file=sys.stderr)
 
         def tell(name: str, done: int, of: int) -> None:
             bar.set_postfix_str(f"{done} of {of} parts {name}".rstrip())
 
         printed = write_page(options, Bench(options.of_each(), tell), done)
-    print(printed)
+    say(printed)
     return 0
 
 

@@ -6,11 +6,11 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from fdd.attractors.families import FAMILIES
-from fdd.commands import command
+from fdd.commands import arguments_of, command, say
 from fdd.errors import shown
+from fdd.files import as_path
 from fdd.folders.shards import FORMATS
 from fdd.releases.cards import DEFAULT_VERSION
 from fdd.rendering.palettes import PALETTES
@@ -64,7 +64,7 @@ def parser() -> argparse.ArgumentParser:
         help="draw this vector (x0 y0 a b c d, or the family's) instead; give several",
     )
     preview.add_argument("--columns", type=int, default=8, help="images in a row (8)")
-    preview.add_argument("--out", type=Path, default=Path("preview.png"), help="PNG to write, .png")
+    preview.add_argument("--out", default="preview.png", help="PNG to write, .png")
     _image_options(preview)
 
     generate = commands.add_parser(
@@ -76,7 +76,7 @@ def parser() -> argparse.ArgumentParser:
         "one process for each processor, if Dask is installed (pip install 'fdd[dask]'); smaller "
         "ones in this process.",
     )
-    generate.add_argument("folder", type=Path, help="folder to write; run again to resume")
+    generate.add_argument("folder", help="folder to write; run again to resume")
     _rows_options(generate, count=1000)
     generate.add_argument(
         "--format",
@@ -118,10 +118,9 @@ def parser() -> argparse.ArgumentParser:
         "goes on where it was interrupted.",
     )
     place = package.add_mutually_exclusive_group(required=True)
-    place.add_argument("--out", type=Path, metavar="DIR", help="folder to write")
+    place.add_argument("--out", metavar="DIR", help="folder to write")
     place.add_argument(
         "--check",
-        type=Path,
         metavar="DIR",
         help="write nothing: hash all files of this package and render all of its images again; "
         "exit 1 if anything differs",
@@ -132,7 +131,6 @@ def parser() -> argparse.ArgumentParser:
     )
     package.add_argument(
         "--wheels",
-        type=Path,
         metavar="DIR",
         help="folder of wheels to carry, fdd's own among them, for notebooks without internet",
     )
@@ -142,9 +140,7 @@ def parser() -> argparse.ArgumentParser:
         "verify", help="render each picture of a published folder from its name and compare"
     )
     pictures = verify.add_mutually_exclusive_group(required=True)
-    pictures.add_argument(
-        "folder", type=Path, nargs="?", help="folder that holds kbc/, inferno/ or viridis/"
-    )
+    pictures.add_argument("folder", nargs="?", help="folder that holds kbc/, inferno/ or viridis/")
     pictures.add_argument(
         "--source", help="instead of a folder: kaggle-2019, or kaggle:OWNER/SLUG for a copy of it"
     )
@@ -161,7 +157,7 @@ def _info(arguments: argparse.Namespace) -> int:
     facts = describe(arguments.cache)
     if arguments.check:
         facts["check"] = verify_cache(cache_folder(arguments.cache))
-    print(json.dumps(facts, indent=2) if arguments.json else summary(facts))
+    say(json.dumps(facts, indent=2) if arguments.json else summary(facts))
     return 1 if any(report["different"] for report in facts.get("check", [])) else 0
 
 
@@ -177,7 +173,7 @@ def _preview(arguments: argparse.Namespace) -> int:
     points = card.points if arguments.points is None else arguments.points
     family = arguments.family or "fractal_dream"
     drawing = checked_drawing(family, size, points, palette=arguments.palette)
-    checked_png("out", arguments.out)
+    out = checked_png("out", arguments.out)
     params = arguments.params
     if params is None:
         check_count(arguments.count, size)
@@ -185,8 +181,8 @@ def _preview(arguments: argparse.Namespace) -> int:
         params = sample_params(arguments.count, arguments.split, arguments.start, arguments.version)
     elif params is None:
         params = imaged_params(arguments.count, family, arguments.seed, points)
-    contact_sheet(drawing, params, arguments.out, arguments.columns)
-    print(f"{len(params)} images in {arguments.out}")
+    contact_sheet(drawing, params, out, arguments.columns)
+    say(f"{len(params)} images in {out}")
     return 0
 
 
@@ -208,12 +204,12 @@ def _say_beyond(arguments: argparse.Namespace) -> None:
 def _generate(arguments: argparse.Namespace) -> int:
     from fdd.folders.generate import check, generate
 
-    folder = arguments.folder
+    folder = as_path("folder", arguments.folder)
     if arguments.check:
         report = check(folder)
-        print(f"{folder}: {report['equal']} of {report['shards']} shards are as in manifest.json")
+        say(f"{folder}: {report['equal']} of {report['shards']} shards are as in manifest.json")
         for difference in report["different"]:
-            print(f"  {difference['file']}: {difference['reason']}")
+            say(f"  {difference['file']}: {difference['reason']}")
         return 1 if report["different"] else 0
     rendered, images = generate(
         folder,
@@ -232,7 +228,7 @@ def _generate(arguments: argparse.Namespace) -> int:
     if arguments.format == "png":
         folder /= arguments.palette or "kbc"
     place = folder if arguments.shard is None else f"shard {arguments.shard} of {folder}"
-    print(f"{images} images in {place}, {rendered} of them new")
+    say(f"{images} images in {place}, {rendered} of them new")
     return 0
 
 
@@ -241,24 +237,23 @@ def _package(arguments: argparse.Namespace) -> int:
         from fdd.publishing.check import check
 
         report = check(arguments.check)
-        print(
+        say(
             f"{report['folder']}: {report['equal']} of {report['files']} files are right, "
             f"{report['images']} images of {report['version']} rendered again"
         )
         for difference in report["different"]:
-            print(f"  {difference['file']}: {difference['reason']}")
+            say(f"  {difference['file']}: {difference['reason']}")
         return 1 if report["different"] else 0
     from fdd.publishing.package import estimate, package
 
     choice = (arguments.version, arguments.images, arguments.wheels)
     plan = estimate(*choice)
-    print(
+    say(
         f"{plan['images']} images in {plan['files']} files: about {plan['bytes'] / 1e6:.0f} MB to "
-        "upload",
-        flush=True,
+        "upload"
     )
     made = package(arguments.out, *choice, owner=arguments.owner)
-    print(
+    say(
         f"{made['images']} images, {made['rendered']} of them new: {made['files']} files with "
         f"{made['bytes'] / 1e6:.1f} MB in {made['folder']}"
     )
@@ -276,16 +271,16 @@ def _verify(arguments: argparse.Namespace) -> int:
         points=arguments.points,
     )
     if arguments.json:
-        print(json.dumps(reports, indent=2))
+        say(json.dumps(reports, indent=2))
     else:
         for report in reports:
-            print(
+            say(
                 f"{report['folder']}: {report['equal']} of {report['images']} images equal byte "
                 f"for byte ({report['palette']})"
             )
             for difference in report["different"]:
                 name = difference["file"]  # somebody else's, with anything in it
-                print(f"  {name if name.isprintable() else repr(name)}: {difference['reason']}")
+                say(f"  {name if name.isprintable() else repr(name)}: {difference['reason']}")
     return 0 if all(not report["different"] for report in reports) else 1
 
 
@@ -304,8 +299,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Otherwise it is as `fdd.commands.command` says.
     """
-    words = sys.argv[1:] if argv is None else argv
-    arguments = parser().parse_args([f" {word}" if _is_negative(word) else word for word in words])
+    given = [f" {word}" if _is_negative(word) else word for word in arguments_of(argv)]
+    arguments = parser().parse_args(given)
     commands = {
         "info": _info,
         "preview": _preview,

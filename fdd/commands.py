@@ -1,16 +1,41 @@
-"""How a command ends: mistakes in one line, Ctrl-C and closed pipes without a traceback."""
+"""How a command speaks and ends: any name is shown, and a mistake is one line, no traceback."""
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import io
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from typing import ParamSpec
 
-from fdd.errors import FddError
+from fdd.errors import FddError, one_line, printable
 
 P = ParamSpec("P")
+
+
+def say(*lines: str) -> None:
+    """Prints lines, or texts of several lines; what a terminal would take for a command is escaped.
+
+    So names may stand in them that come from files of other people.
+    """
+    for line in lines:
+        print("\n".join(map(printable, line.split("\n"))), flush=True)
+
+
+def arguments_of(argv: Sequence[str] | None) -> list[str]:
+    """The arguments of a command, by default those of the process.
+
+    Raises FddError for an empty one, such as "$UNSET" of a script: as a path it would be the
+    working folder.
+    """
+    given = sys.argv[1:] if argv is None else list(argv)
+    if "" in given:
+        place = given.index("")
+        before = f" after {given[place - 1]}" if place else ""
+        raise FddError(f"the argument{before} is empty; write what it is to be, or leave it out")
+    return given
 
 
 def command(
@@ -26,6 +51,10 @@ def command(
     def wrap(work: Callable[P, int]) -> Callable[P, int]:
         @functools.wraps(work)
         def ended(*arguments: P.args, **options: P.kwargs) -> int:
+            with _streams():
+                return watched(*arguments, **options)
+
+        def watched(*arguments: P.args, **options: P.kwargs) -> int:
             try:
                 status = work(*arguments, **options)
                 print(end="", flush=True)  # while a reader that has gone can still be noticed
@@ -34,7 +63,7 @@ def command(
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 1
             except (FddError, OSError) as error:
-                print(f"{prefix}: {error}", file=sys.stderr)
+                print(f"{prefix}: {one_line(str(error))}", file=sys.stderr)
                 return 2
             except KeyboardInterrupt:
                 print(stopped, file=sys.stderr)
@@ -43,3 +72,38 @@ def command(
         return ended
 
     return wrap
+
+
+@contextlib.contextmanager
+def _streams() -> Iterator[None]:
+    """Inside, the standard streams take any text: closed ones lead nowhere, names are escaped.
+
+    A number that is free, as 2 after 2>&-, would go to the next file that is opened, and what a
+    library in C complains of would be written into that file.
+    """
+    for number, mode in enumerate((os.O_RDONLY, os.O_WRONLY, os.O_WRONLY)):
+        try:
+            os.fstat(number)
+        except OSError:
+            nowhere = os.open(os.devnull, mode)
+            if nowhere != number:
+                os.dup2(nowhere, number)
+                os.close(nowhere)
+            os.set_inheritable(number, True)
+    with contextlib.ExitStack() as stack:
+        for redirect, stream in (
+            (contextlib.redirect_stdout, sys.stdout),
+            (contextlib.redirect_stderr, sys.stderr),
+        ):
+            if stream is None or getattr(stream, "closed", False):
+                nothing = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                stack.enter_context(redirect(nothing))
+            elif isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+                stream.reconfigure(errors="backslashreplace")
+                stack.callback(_strict_again, stream)
+        yield
+
+
+def _strict_again(stream: io.TextIOWrapper) -> None:
+    with contextlib.suppress(OSError):  # it is flushed, and its reader may have gone
+        stream.reconfigure(errors="strict")

@@ -65,8 +65,11 @@ def as_file(argument: str, value: Any) -> Path:
 
 
 @contextlib.contextmanager
-def writing_to(folder: Path) -> Iterator[None]:
-    """Turns the system's complaints about a folder into one FddError that names it."""
+def writing_to(folder: Path, instead: str = "choose another one") -> Iterator[None]:
+    """Turns the system's complaints about a folder into one FddError that names it.
+
+    The message ends with `instead`.
+    """
     try:
         yield
     except OSError as error:
@@ -74,7 +77,7 @@ def writing_to(folder: Path) -> Iterator[None]:
             reason = "the disk is full"
         else:
             reason = f"it cannot be written ({error.strerror or error})"
-        raise FddError(f"folder {shown(folder)}: {reason}; choose another one") from error
+        raise FddError(f"folder {shown(folder)}: {reason}; {instead}") from error
 
 
 @contextlib.contextmanager

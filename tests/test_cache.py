@@ -344,7 +344,8 @@ def test_a_folder_that_cannot_be_written_is_named(code, place, ensure, folder, r
     monkeypatch.setattr(*failing_at(place, OSError(code, os.strerror(code))))
     with pytest.raises(FddError) as raised:
         ensure()
-    assert str(raised.value) == f"folder {str(folder)!r}: {FAILURES[code]}; choose another one"
+    says = f"folder {str(folder)!r}: {FAILURES[code]}; choose another one with cache= or $FDD_DATA"
+    assert str(raised.value) == says
     assert temporaries(folder) == []
     assert shards_in(folder).items() <= right.items()
 
@@ -355,7 +356,8 @@ def test_a_folder_that_cannot_be_written_is_named(code, place, ensure, folder, r
 def test_a_file_in_the_way_is_an_error(way, reason, ensure, folder, tmp_path):
     (tmp_path / way).parent.mkdir(parents=True, exist_ok=True)
     (tmp_path / way).write_text("mine")
-    sentence = f"folder {str(folder)!r}: it cannot be written ({reason}); choose another one"
+    sentence = f"folder {str(folder)!r}: it cannot be written ({reason}); choose another one "
+    sentence += "with cache= or $FDD_DATA"
     with pytest.raises(FddError, match=f"^{re.escape(sentence)}$"):
         ensure()
     assert (tmp_path / way).read_text() == "mine"

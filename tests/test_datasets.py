@@ -259,7 +259,9 @@ def test_a_cache_that_another_user_closed_is_an_error(mode, tiny, another_user):
     with pytest.raises(FddError) as error:
         fdd.load(version=tiny.name, cache=cache)
     folder = str(cache / "tiny-1" / "train")
-    sentence = "it cannot be written (Permission denied); choose another one"
+    sentence = (
+        "it cannot be written (Permission denied); choose another one with cache= or $FDD_DATA"
+    )
     assert str(error.value) == f"folder {folder!r}: {sentence}"
 
 

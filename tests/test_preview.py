@@ -96,7 +96,7 @@ def test_preview_where_it_cannot_write(refused, tmp_path):
     (tmp_path / "folder.png").mkdir()
     says = "it cannot be written ({}); choose another one"
     refused("folder 'file': " + says.format("File exists"), *options, "file/sheet.png")
-    refused("folder '.': " + says.format("Is a directory"), *options, "folder.png")
+    refused("out='folder.png' is a folder; write the name of a file", *options, "folder.png")
     assert tree(tmp_path) == {"file": b"mine", "folder.png": None}
 
 

@@ -13,8 +13,9 @@ import tyro
 from baselines.training.config import RunConfig
 from baselines.training.loop import train_checked
 from baselines.training.runs import read_config, saved_options
-from fdd.commands import command
-from fdd.errors import FddError, shown
+from fdd.commands import arguments_of, command, say
+from fdd.errors import FddError, printable, shown
+from fdd.files import as_path
 
 
 @command()
@@ -28,7 +29,7 @@ def main(
 
     0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`.
     """
-    config, out = parse(make, presets, sys.argv[1:] if argv is None else list(argv))
+    config, out = parse(make, presets, arguments_of(argv))
     config.check()
     return run(make, config, out, **data)
 
@@ -40,16 +41,16 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     `config` is one that its `check` has passed.
     """
     lines = {**asdict(config), "run folder": out}
-    print(*(f"{name:23}{value}" for name, value in lines.items()), sep="\n", flush=True)
+    say(*(f"{name:23}{value}" for name, value in lines.items()))
     outcome = train_checked(make, config, out, **data)
     if outcome.reason:
-        print(f"stopped at step {outcome.step}: {outcome.reason}")
+        say(f"stopped at step {outcome.step}: {outcome.reason}")
     elif outcome.step < config.steps:
         message = f"stopped and saved at step {outcome.step}; go on with --resume {out}"
-        print(message, file=sys.stderr)
+        print(printable(message), file=sys.stderr)
         return 130
     else:
-        print(f"trained to step {outcome.step}: {out}")
+        say(f"trained to step {outcome.step}: {out}")
     return 0
 
 
@@ -88,7 +89,7 @@ def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple
     )
     defaults = presets[first.preset]
     if first.resume is not None:
-        defaults = saved_config(make, first.resume)
+        defaults = saved_config(make, as_path("resume", first.resume))
 
     config = tyro.conf.OmitArgPrefixes[make.config_type]
     options: Any = tyro.cli(

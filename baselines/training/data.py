@@ -6,7 +6,6 @@ import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -20,6 +19,7 @@ from baselines.training.config import STORED, PairConfig, RunConfig
 from baselines.training.parallel import processes
 from baselines.training.pictures import Pictures, read_pictures
 from fdd.errors import FddError, shown
+from fdd.files import as_path
 from fdd.pictures import resize
 from fdd.releases.cards import release
 
@@ -237,11 +237,11 @@ def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
 
     One process says on stderr what was left out of the folder.
     """
-    exclude = None if config.exclude is None else Path(config.exclude)
-    folder = Path(config.data.removeprefix("images:")).expanduser()
+    exclude = None if config.exclude is None else as_path("exclude", config.exclude)
+    folder = as_path("data", config.data.removeprefix("images:"))
     pictures = read_pictures(folder, config.image_size, exclude)
     if pictures.left_out and processes()[0] == 0:
-        said = f"data={config.data!r}: {len(pictures)} pictures; left out: {pictures.left_out}"
+        said = f"data={shown(config.data)}: {len(pictures)} pictures; left out: {pictures.left_out}"
         print(said, file=sys.stderr)
     if len(pictures) < config.batch_size + 2:
         raise FddError(

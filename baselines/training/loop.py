@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -14,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from tqdm import tqdm
 
 import fdd
 from baselines.training import parallel, runs
@@ -32,7 +30,8 @@ from baselines.training.record import Recorder
 from baselines.training.stopping import EarlyStopping, stop_on_signal
 from fdd.devices import pick_device
 from fdd.errors import FddError, shown
-from fdd.files import alone_in
+from fdd.files import alone_in, as_path
+from fdd.progress import progress_bar
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
@@ -103,7 +102,14 @@ def train_checked(
     held_out: ImageData | None = None,
 ) -> Outcome:
     """`train` with options that `config.check()` has passed."""
-    folder, fabric = Path(out), parallel.start(pick_device(config.device))
+    folder = as_path("out", out)
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise FddError(
+            f"out={shown(out)} is not UTF-8, as TensorBoard needs it; choose another folder"
+        ) from None
+    fabric = parallel.start(pick_device(config.device))
     if config.batch_size % fabric.world_size:
         raise FddError(
             f"batch_size={config.batch_size} must be a multiple of {fabric.world_size}, the number "
@@ -158,7 +164,9 @@ def go_on(
 
     with (
         open_recorder(run, few) as recorder,
-        progress_bar(run) as bar,
+        progress_bar(
+            total=config.steps, initial=run.step, unit="step", disable=not run.writes
+        ) as bar,
         stop_on_signal() as stop,
         deterministic(config.deterministic),
         read_ahead(batches, config, run.step, run.device) as coming,
@@ -231,17 +239,6 @@ def open_recorder(run: Run, held_out: Batch) -> Recorder:
         run.config.colors,
         run.writes,
         run.model.generates,
-    )
-
-
-def progress_bar(run: Run) -> tqdm[Any]:
-    """A bar from the run's step to its last, refreshed rarely where it goes to a file."""
-    return tqdm(
-        total=run.config.steps,
-        initial=run.step,
-        unit="step",
-        mininterval=0.1 if sys.stderr.isatty() else 10.0,
-        disable=not run.writes,
     )
 
 

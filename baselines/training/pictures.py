@@ -14,11 +14,11 @@ from unicodedata import normalize
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
-from tqdm import tqdm
 
 from fdd.errors import FddError
 from fdd.files import LOCK
 from fdd.pictures import is_set_aside
+from fdd.progress import progress_bar
 
 EIGHT_BITS = frozenset({"1", "L", "LA", "P", "PA", "RGB", "RGBA", "CMYK", "YCbCr"})
 """Modes of Pillow that become RGB without loss of range; 16-bit and float pictures do not."""
@@ -93,7 +93,7 @@ def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictu
             + (f"; left out: {words}" if words else "")
         )
     images = np.empty((len(names), size, size, 3), np.uint8)
-    bar = tqdm(names, "reading pictures", unit="picture", delay=2)
+    bar = progress_bar(names, "reading pictures", unit="picture", delay=2)
     for place, name in enumerate(bar):
         images[place] = _read(folder / name, size)
     return Pictures(images, names, words)

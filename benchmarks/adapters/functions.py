@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, matrix, real_array
 from fdd.errors import FddError, known, shown, whole_number
+from fdd.files import as_path
 
 Images = NDArray[np.uint8]
 Function = Callable[[Any], Any]
@@ -166,7 +167,7 @@ def from_codes(folder: str | PathLike[str], name: str = "") -> StoredCodes:
     FddError : if a file is missing or holds no array of finite numbers [N, K], or the two differ
         in K.
     """
-    stored = {split: _stored(Path(folder) / f"{split}.npy") for split in SPLITS}
+    stored = {split: _stored(as_path("folder", folder) / f"{split}.npy") for split in SPLITS}
     train, test = (stored[split].shape[1] for split in SPLITS)
     if train != test:
         raise FddError(

@@ -15,6 +15,7 @@ import numpy as np
 from benchmarks.adapters.functions import SPLITS, Adapted, StoredCodes, from_codes, from_functions
 from benchmarks.adapters.networks import PIXELS, AnyPath, from_onnx, takes_images
 from fdd.errors import FddError, known, shown
+from fdd.files import as_path
 
 CHECKPOINTS = ("last", "best")
 ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
@@ -43,7 +44,8 @@ def load_model(
     FddError : for anything else, and for a file that is missing or damaged.
     """
     kind, files = _kind_and_files(path, checkpoint)
-    name = Path(path).absolute().stem
+    place = as_path("path", path)
+    name = place.absolute().stem
     if kind == "run":
         import baselines
 
@@ -51,7 +53,7 @@ def load_model(
         return _adapt(path, run, run.config["baseline"])
     if kind == "onnx":
         roles = {file.stem: file for file in files}
-        if files == [Path(path)]:
+        if files == [place]:
             roles = {"encoder" if takes_images(path) else "generator": files[0]}
         return from_onnx(roles.get("encoder"), roles.get("generator"), pixels=pixels, name=name)
     if kind == "codes":
@@ -88,7 +90,7 @@ def _sha256(file: Path) -> str:
 def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
     """What a path is (run, onnx, codes or attribute), and the files that hold its numbers."""
     known("checkpoint", checkpoint, CHECKPOINTS)
-    place = Path(path)
+    place = as_path("path", path)
     if (place / "config.json").is_file():
         from baselines.training.runs import find_checkpoint
 

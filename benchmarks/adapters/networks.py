@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,6 +23,7 @@ from benchmarks.adapters.functions import (
 )
 from benchmarks.statistics.arrays import real_array, require
 from fdd.errors import FddError, missing_extra, shown, whole_number
+from fdd.files import as_path
 
 Float32 = NDArray[np.float32]
 AnyPath = str | PathLike[str]
@@ -237,9 +237,10 @@ def _session(path: AnyPath) -> Any:
         import onnxruntime
     except ImportError as error:
         raise missing_extra("onnx", error) from error
-    if not Path(path).is_file():
+    file = as_path("path", path)
+    if not file.is_file():
         raise FddError(f"{shown(path)}: there is no such file")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # what fails is said once, by the FddError
     with _failing(f"{shown(path)} cannot be run by onnxruntime"):
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(str(file), options, providers=["CPUExecutionProvider"])

@@ -10,7 +10,6 @@ import json
 from collections.abc import Iterator
 from itertools import pairwise
 from os import PathLike
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +18,7 @@ from numpy.typing import NDArray
 import fdd
 from benchmarks.statistics.arrays import Floats
 from fdd.errors import FddError, shown
+from fdd.files import as_path
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -172,7 +172,8 @@ def load_reader(path: str | PathLike[str], device: str = "cpu") -> Reader:
     from fdd.devices import pick_device
 
     place = pick_device(device)
-    file = Path(path) / WEIGHTS if Path(path).is_dir() else Path(path)
+    file = as_path("path", path)
+    file = file / WEIGHTS if file.is_dir() else file
     if not file.is_file():
         raise FddError(f"reader {shown(file)}: there is no such file")
     try:

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from benchmarks.oracle.network import READ_IMAGES, WEIGHTS, Images, Reader, load_reader, to_tensor
 from benchmarks.statistics.arrays import Floats
 from fdd.errors import FddError, shown
+from fdd.files import as_path
 from fdd.releases.cards import release
 
 SHIPPED = {
@@ -86,7 +87,7 @@ def load_oracle(
     """
     name = release(version).name
     if path is not None:
-        file, origin = Path(path), str(path)
+        file, origin = as_path("oracle", path), str(path)
         file = file / WEIGHTS if file.is_dir() else file
     elif name in SHIPPED:
         file, origin = Path(str(files("benchmarks.oracle") / f"{name}.safetensors")), "shipped"

@@ -10,6 +10,7 @@ from warnings import catch_warnings, filterwarnings
 from benchmarks.statistics.arrays import require
 from fdd.devices import available_threads
 from fdd.errors import whole_number
+from fdd.progress import progress_bar
 
 Parts = dict[str, Callable[[], Any]]
 """What is to be computed, by a name that a person can read."""
@@ -43,14 +44,16 @@ def processes_for(images: int, wanted: int | None = None) -> int:
 @contextmanager
 def progress() -> Iterator[Tell]:
     """From the first part on a bar on stderr, with what is left; it is gone at the end."""
-    tqdm, bars = require("tqdm").tqdm, ExitStack()
+    bars = ExitStack()
     bar = None
 
     def tell(name: str, done: int, of: int) -> None:
         nonlocal bar
         if bar is None or done == 0:
             bars.close()
-            bar = bars.enter_context(tqdm(desc="scoring", unit="part", total=of, leave=False))
+            bar = bars.enter_context(
+                progress_bar(desc="scoring", unit="part", total=of, leave=False)
+            )
         bar.set_postfix_str(name, refresh=False)
         bar.update(done - bar.n)
 

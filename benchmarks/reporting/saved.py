@@ -19,7 +19,7 @@ import numpy as np
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.files import strict_json, write_files, write_report
-from fdd.files import not_linked
+from fdd.files import as_path, not_linked
 
 SCORES, SHOWN, SUMS = "scores.json", "shown.npz", "SHA256SUMS"
 PICTURES = "picture "
@@ -36,7 +36,7 @@ def folder_of(model: str) -> Path:
     >>> folder_of("package.module:name").as_posix(), folder_of("models/encoder.onnx").as_posix()
     ('package.module-name-correspondence', 'models/encoder-correspondence')
     """
-    path = Path(model)
+    path = as_path("model", model)
     if path.is_dir():
         return not_linked(path / "correspondence")
     if path.suffix == ".onnx":

@@ -1,4 +1,4 @@
 """Opening the data: the cache, folders and packages, Kaggle, and the endless stream and pairs.
 
-May import: errors, files, pictures, devices, attractors, arithmetic, rendering, releases.
+May import: errors, files, pictures, devices, progress, attractors, arithmetic, rendering, releases.
 """

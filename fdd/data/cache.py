@@ -20,24 +20,34 @@ from typing import Any
 import numpy as np
 import platformdirs
 from filelock import FileLock
-from tqdm import tqdm
 
 from fdd.errors import FddError, shown
-from fdd.files import atomic_write, writing_to
+from fdd.files import as_path, atomic_write, writing_to
+from fdd.progress import progress_bar
 from fdd.releases.cards import RELEASES, Release, published_checksums
 from fdd.releases.sampling import draw
 
 ENVIRONMENT = "FDD_DATA"
+CHOOSE = f"choose another one with cache= or ${ENVIRONMENT}"
+"""What to do about a cache folder that cannot be used."""
 
 BLOCK = 1000
 """Records in memory while a file of them is written."""
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
-    """Where shards are kept: `cache`, else $FDD_DATA, else the user's cache folder. Not made."""
-    chosen = cache or os.environ.get(ENVIRONMENT)
-    folder = Path(chosen).expanduser() if chosen else platformdirs.user_cache_path("fdd")
-    return folder.absolute()
+    """Where shards are kept: `cache`, else $FDD_DATA, else the user's cache folder. Not made.
+
+    Raises FddError as `fdd.files.as_path`, and where the user has no home folder.
+    """
+    if cache is not None:
+        return as_path("cache", cache, CHOOSE).absolute()
+    if os.environ.get(ENVIRONMENT):
+        return as_path(f"${ENVIRONMENT}", os.environ[ENVIRONMENT], "set it to a folder").absolute()
+    folder = platformdirs.user_cache_path("fdd")
+    if not folder.is_absolute():  # ~/.cache/fdd, with the ~ left in it
+        raise FddError(f"there is no home folder to keep images in; set ${ENVIRONMENT} to a folder")
+    return as_path("cache", folder, CHOOSE)
 
 
 def record_type(card: Release) -> np.dtype:
@@ -190,7 +200,9 @@ def verify_cache(cache: Path) -> list[dict[str, Any]]:
             folder = cache / card.name / split
             there = [part for part in shards(card, split) if (folder / part[0]).is_file()]
             different = []
-            for name, _, rows in tqdm(there, unit="shard", desc=f"verifying {split}", disable=None):
+            for name, _, rows in progress_bar(
+                there, unit="shard", desc=f"verifying {split}", disable=None
+            ):
                 reason = check_shard(
                     folder / name, card, rows, published.get(f"{split}/{name}"), trust_note=False
                 )
@@ -216,7 +228,7 @@ def ensure_split(card: Release, split: str, cache: Path) -> list[Path]:
     Safe to interrupt (complete shards stay) and to run twice at once (the second waits).
     """
     folder = cache / card.name / split
-    with writing_to(folder):
+    with writing_to(folder, CHOOSE):
         if _wrong_shards(folder, card, split)[0]:
             folder.mkdir(parents=True, exist_ok=True)
             with FileLock(folder / ".lock"):
@@ -236,10 +248,10 @@ def _render_missing(folder: Path, card: Release, split: str) -> None:
     if needed > free:
         raise FddError(
             f"folder {shown(folder)} has {free / 1e9:.2f} GB free and {card.name}/{split} "
-            f"needs {needed / 1e9:.2f} GB; choose another one with cache= or ${ENVIRONMENT}"
+            f"needs {needed / 1e9:.2f} GB; {CHOOSE}"
         )
     description = f"rendering {card.name}/{split}"
-    with tqdm(total=images, unit="image", desc=description, disable=None) as progress:
+    with progress_bar(total=images, unit="image", desc=description, disable=None) as progress:
         for name, start, rows in wrong:
             _write_shard(folder / name, card, split, start, rows)
             progress.update(rows)

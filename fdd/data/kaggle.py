@@ -19,6 +19,7 @@ from typing import Any
 from filelock import FileLock
 
 from fdd.errors import FddError, missing_extra, shown
+from fdd.files import as_path
 from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_2019, kaggle_handle, release
 
 EXPANSION, SMALL = 10, 2**20
@@ -87,8 +88,8 @@ def _attached(handle: str) -> Path | None:
 
 
 def _cache(handle: str) -> Path:
-    default = Path.home() / ".cache" / "kagglehub"
-    return Path(os.environ.get("KAGGLEHUB_CACHE", default)) / "datasets" / handle
+    place = os.environ.get("KAGGLEHUB_CACHE") or "~/.cache/kagglehub"
+    return as_path("$KAGGLEHUB_CACHE", place, "set it to a folder") / "datasets" / handle
 
 
 def _cached(handle: str) -> Path | None:

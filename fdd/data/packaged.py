@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
-from tqdm import tqdm
 
 from fdd.data import parquet
 from fdd.data.cache import cache_folder
@@ -21,7 +20,8 @@ from fdd.data.datasets import Dataset, Item
 from fdd.data.indexed_png import decode
 from fdd.devices import available_threads
 from fdd.errors import FddError
-from fdd.files import atomic_write, file_digest
+from fdd.files import as_path, atomic_write, file_digest
+from fdd.progress import progress_bar
 from fdd.releases.cards import Release
 
 MANIFEST = "sha256sums.txt"
@@ -30,7 +30,7 @@ MANIFEST = "sha256sums.txt"
 
 def is_package(root: str | os.PathLike[str]) -> bool:
     """Whether a folder is a complete package."""
-    return (Path(root).expanduser() / MANIFEST).is_file()
+    return (as_path("root", root) / MANIFEST).is_file()
 
 
 def read_manifest(root: Path) -> dict[str, str]:
@@ -62,9 +62,9 @@ def verify(root: Path, names: list[str], cache: str | os.PathLike[str] | None) -
     """
     digests = read_manifest(root)
     key = hashlib.sha256(os.fsencode(root.resolve())).hexdigest()[:16]
-    note = cache_folder(cache) / "verified" / f"{key}.json"
     known: dict[str, Any] = {}
     with contextlib.suppress(OSError, ValueError, TypeError, RecursionError):
+        note = cache_folder(cache) / "verified" / f"{key}.json"
         known = dict(json.loads(note.read_text(encoding="utf-8")))
     for name in names:
         if name not in digests:
@@ -72,7 +72,7 @@ def verify(root: Path, names: list[str], cache: str | os.PathLike[str] | None) -
         if not (root / name).is_file():
             raise FddError(f"folder {str(root)!r} lacks {name!r}, which {MANIFEST} lists")
     fresh = {name: _stamp(root / name, digests[name]) for name in names}
-    for name in tqdm(
+    for name in progress_bar(
         [name for name in names if known.get(name) != fresh[name]],
         unit="file",
         desc=f"verifying {root.name}",
@@ -85,7 +85,8 @@ def verify(root: Path, names: list[str], cache: str | os.PathLike[str] | None) -
                 f"says {digests[name]}; remove the folder and get it again"
             )
     if not fresh.items() <= known.items():
-        with contextlib.suppress(OSError):
+        with contextlib.suppress(OSError, FddError):
+            note = cache_folder(cache) / "verified" / f"{key}.json"
             note.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(note) as temporary:
                 temporary.write_text(json.dumps(known | fresh), encoding="utf-8")
@@ -117,7 +118,7 @@ class PackagedDataset(Dataset):
         cache: str | os.PathLike[str] | None,
         item: Item,
     ) -> None:
-        self.root = Path(root).expanduser().absolute()
+        self.root = as_path("root", root).absolute()
         self.version, self.split, self.palette = card.name, split, palette
         self.size = card.size
         self._paths = [self.root / name for name in shard_names(self.root, split)]

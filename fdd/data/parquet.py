@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -65,7 +66,8 @@ def write(
         "use_dictionary": False,
         "write_statistics": ["index", *NAMES],
     }
-    with parquet.ParquetWriter(path, columns, **options) as writer:
+    # a file, since pyarrow takes a path with a colon for an address
+    with path.open("wb") as file, parquet.ParquetWriter(file, columns, **options) as writer:
         for start, params, pictures in blocks:
             indices = np.arange(start, start + len(params))
             paths = [f"{note['split']}-{index:06d}.png" for index in indices]
@@ -86,8 +88,9 @@ class Shard:
     def __init__(self, path: Path) -> None:
         self.path = path
         with self._reading():
-            _, parquet = require()
-            self._file = parquet.ParquetFile(path, memory_map=True)
+            pa, parquet = require()
+            # as bytes, for a name that is not UTF-8
+            self._file = parquet.ParquetFile(pa.memory_map(os.fsencode(path)))
             found = self._file.schema_arrow
             self.note: dict[str, Any] = dict(json.loads(found.metadata[NOTE]))
             if not found.equals(schema(self.note)):

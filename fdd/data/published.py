@@ -15,6 +15,7 @@ from PIL import Image
 
 from fdd.attractors.params import NAMES
 from fdd.errors import FddError
+from fdd.files import as_path
 from fdd.pictures import is_set_aside
 from fdd.rendering.palettes import PALETTES
 
@@ -65,7 +66,7 @@ def palette_folders(root: Path) -> dict[str, list[Path]]:
 
 def image_folder(root: str | os.PathLike[str], palette: str) -> Path:
     """The folder of a palette's pictures: ROOT/palette, one level deeper, or ROOT itself."""
-    folder = Path(root).expanduser().absolute()
+    folder = as_path("root", root).absolute()
     if not folder.is_dir():
         raise FddError(f"root={str(root)!r} is not a folder; give the folder that holds {palette}/")
     found = palette_folders(folder)

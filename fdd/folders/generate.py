@@ -17,13 +17,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
 import fdd
 from fdd.errors import FddError, known, whole_number
 from fdd.files import (
     alone_in,
     alone_in_part,
+    as_path,
     atomic_write,
     file_digest,
     not_linked,
@@ -32,6 +31,7 @@ from fdd.files import (
 )
 from fdd.folders import cluster
 from fdd.folders.shards import COLUMNS, FORMATS, Job, Shard, listed, make_shard, npy_bytes, seal
+from fdd.progress import progress_bar
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
@@ -251,7 +251,7 @@ def make_all(
     tasks = ((shard, _before(shard, done)) for shard in cut(ranges, job.shard_rows))
     with cluster.client(job, stop - start, workers, scheduler) as client:
         _begin(job, ranges, done)
-        with tqdm(total=images, unit="image", desc="generating", disable=None) as progress:
+        with progress_bar(total=images, unit="image", desc="generating", disable=None) as progress:
             rendered = cluster.run(client, job, tasks, progress.update)
     _finish(job, ranges, done)
     return rendered, images
@@ -263,7 +263,7 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
     Returns `folder`, `shards` (how many there should be), `equal` (how many are what the manifest
     says), and `different`, a list of `file` and `reason`. Raises FddError without a manifest.
     """
-    root = Path(folder).expanduser()
+    root = as_path("folder", folder)
     if not (root / MANIFEST).is_file():
         raise FddError(
             f"folder {str(root)!r} holds no {MANIFEST}, which is written when all else is there; "
@@ -282,7 +282,7 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
 
     equal = 0
     with _reading(root / MANIFEST):
-        for entry in tqdm(manifest["shards"], unit="shard", desc="checking", disable=None):
+        for entry in progress_bar(manifest["shards"], unit="shard", desc="checking", disable=None):
             right = is_right(entry)
             if right and manifest["format"] == "png":
                 found = [is_right(row) for row in listed(root / entry["file"])]
@@ -366,7 +366,7 @@ def generate(
     if shard_rows is not None:
         shard_rows = whole_number("shard_rows", shard_rows, 1, 10**6)
     cluster.check_options(workers, scheduler, shard)
-    root = Path(folder).expanduser()
+    root = as_path("folder", folder)
     default_rows = PICTURES if format == "png" else card.shard_rows
     alone = alone_in(root) if shard is None else alone_in_part(root, f"{start}+{shard}")
     with writing_to(root), alone:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import numpy as np
 
@@ -49,7 +48,7 @@ def contact_sheet(
     FddError for parameters that have no image, a name that does not end in .png, or more images
     than a sheet may have: 2^16, and those that fit 2^29 pixels.
     """
-    path = checked_png("out", Path(out))
+    path = checked_png("out", out)
     whole_number("columns", columns, 1)
     rows = np.atleast_2d(checked_params(params, FAMILIES[drawing.family]))
     check_count(len(rows), drawing.size)

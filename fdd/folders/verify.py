@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fdd.attractors.params import NAMES, checked_params
 from fdd.data.packaged import is_package
 from fdd.data.published import image_folder, list_images, palette_folders, parse_name, read_image
 from fdd.errors import FddError
+from fdd.files import as_path
+from fdd.progress import progress_bar
 from fdd.rendering.cpu import count_groups
 from fdd.rendering.drawing import Drawing, checked_drawing
 from fdd.rendering.palettes import PALETTES
@@ -33,7 +34,7 @@ def _verify_palette(folder: Path, drawing: Drawing) -> dict[str, Any]:
     params = np.array([vector for _, vector in vectors]).reshape(-1, len(NAMES))
 
     title = f"verifying {drawing.palette}"
-    with tqdm(total=len(rows), unit="image", desc=title, disable=None) as progress:
+    with progress_bar(total=len(rows), unit="image", desc=title, disable=None) as progress:
 
         def finish(group: slice, counts: np.ndarray, degenerate: np.ndarray) -> None:
             images = shaded(drawing, counts)
@@ -74,7 +75,7 @@ def verify(
     """
     chosen = "kbc" if palette is None else palette
     drawing = checked_drawing(size=size, points=points, palette=chosen)
-    root = Path(folder).expanduser().resolve()
+    root = as_path("folder", folder).resolve()
     if is_package(root):
         raise FddError(f"folder {str(folder)!r} is a package; use: fdd package --check {folder}")
     if palette is None:

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fdd.data import parquet
 from fdd.data.indexed_png import decode
 from fdd.data.packaged import MANIFEST, is_package, read_manifest
 from fdd.errors import FddError
-from fdd.files import LOCK, file_digest
+from fdd.files import LOCK, as_path, file_digest
+from fdd.progress import progress_bar
 from fdd.publishing.package import (
     METADATA,
     PALETTE,
@@ -95,7 +95,7 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
     right) and `different`, a list of `file` and `reason`. Raises FddError for a folder that is no
     complete package.
     """
-    root = Path(folder).expanduser()
+    root = as_path("folder", folder)
     if not is_package(root):
         raise FddError(
             f"folder {str(root)!r} holds no {MANIFEST}, which is written when all else is there; "
@@ -113,7 +113,7 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
             reasons[path.name] = f"it is not listed in {MANIFEST}"
     card, parts = _card_of(root)
     rows = sum(part.rows for part in parts)
-    with tqdm(total=rows, unit="image", desc="checking", disable=None) as progress:
+    with progress_bar(total=rows, unit="image", desc="checking", disable=None) as progress:
         for part in parts:
             if part.name not in digests:
                 reasons[part.name] = "it is missing"

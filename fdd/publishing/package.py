@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from tqdm import tqdm
 
 import fdd
 from fdd.attractors.params import NAMES
@@ -28,8 +27,9 @@ from fdd.data.indexed_png import encode
 from fdd.data.packaged import MANIFEST, read_manifest
 from fdd.devices import available_threads
 from fdd.errors import FddError, whole_number
-from fdd.files import LOCK, alone_in, atomic_write, file_digest, writing_to
+from fdd.files import LOCK, alone_in, as_path, atomic_write, file_digest, writing_to
 from fdd.pictures import grid, save_png
+from fdd.progress import progress_bar
 from fdd.publishing.contents import Contents
 from fdd.publishing.croissant import croissant
 from fdd.publishing.texts import kaggle_metadata, licence, readme
@@ -174,7 +174,7 @@ def _wheels(folder: str | os.PathLike[str] | None) -> list[Path]:
     """The wheels of a folder, in the order of their names."""
     if folder is None:
         return []
-    root = Path(folder).expanduser()
+    root = as_path("wheels", folder)
     found = sorted(root.glob("*.whl")) if root.is_dir() else []
     if not any(path.name.startswith(f"fdd-{fdd.__version__}-") for path in found):
         raise FddError(
@@ -283,10 +283,11 @@ def package(
         An argument out of its range, a folder that holds something else, cannot be written or has
         another process at work in it, a package that Kaggle would refuse, pyarrow not installed.
     """
+    root = as_path("out", out)
     parquet.require()
     estimate(version, images, wheels)
     card = release(version)
-    return write(Path(out).expanduser(), card, plan(card, images), _wheels(wheels), owner)
+    return write(root, card, plan(card, images), _wheels(wheels), owner)
 
 
 def write(
@@ -301,7 +302,7 @@ def write(
     rendered = 0
     with writing_to(root), alone_in(root):
         done = _begin(root, file_names(parts, wheels))
-        with tqdm(total=rows, unit="image", desc="packaging", disable=None) as progress:
+        with progress_bar(total=rows, unit="image", desc="packaging", disable=None) as progress:
             for part in parts:
                 path = root / part.name
                 if _is_shard(path, card, part, done.get(part.name)):

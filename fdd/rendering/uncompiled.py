@@ -17,10 +17,10 @@ import time
 from typing import Any
 
 import numpy as np
-from tqdm import tqdm
 
 from fdd.attractors import reference
 from fdd.attractors.families import FAMILIES
+from fdd.progress import progress_bar
 from fdd.rendering import shading
 from fdd.rendering.drawing import Drawing
 
@@ -99,7 +99,7 @@ def wait() -> None:
 def announced() -> Any:
     """A line on a terminal that says why it takes so long, while it lasts."""
     text = "compiling the renderer, once on this machine"
-    return tqdm(desc=text, bar_format="{desc}: {elapsed}", disable=None, leave=False)
+    return progress_bar(desc=text, bar_format="{desc}: {elapsed}", disable=None, leave=False)
 
 
 def render_by_reference(drawing: Drawing, params: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
