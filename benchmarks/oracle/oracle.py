@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from importlib.resources import files
+from importlib.resources import as_file, files
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -87,12 +87,16 @@ def load_oracle(
     """
     name = release(version).name
     if path is not None:
-        file, origin = as_path("oracle", path), str(path)
-        file = file / WEIGHTS if file.is_dir() else file
-    elif name in SHIPPED:
-        file, origin = Path(str(files("benchmarks.oracle") / f"{name}.safetensors")), "shipped"
-    else:
+        file = as_path("oracle", path)
+        return _loaded(name, file / WEIGHTS if file.is_dir() else file, str(path), device)
+    if name not in SHIPPED:
         return None
+    with as_file(files("benchmarks.oracle") / f"{name}.safetensors") as file:  # out of a zip too
+        return _loaded(name, file, "shipped", device)
+
+
+def _loaded(name: str, file: Path, origin: str, device: str) -> Oracle:
+    """The oracle in a file, of the release of that name; see `load_oracle`."""
     reader = load_reader(file, device)
     digest = hashlib.sha256(file.read_bytes()).hexdigest()
     if origin == "shipped" and digest != SHIPPED[name]:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import os
 import pickle
 from collections.abc import Callable
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +18,8 @@ from numba.core.dispatcher import Dispatcher
 def jit(function: Callable[..., Any]) -> Any:
     """`numba.njit` for a whole kernel: cached, releasing the lock, IEEE division."""
     options = {"nogil": True, "error_model": "numpy"}
+    if not _can_be_cached(function):
+        return numba.njit(**options)(function)
     try:
         kernel = numba.njit(cache=True, **options)(function)
     except RuntimeError:  # no folder can be written: neither beside the source nor the user's cache
@@ -23,6 +27,21 @@ def jit(function: Callable[..., Any]) -> Any:
     if isinstance(kernel, Dispatcher):  # not where NUMBA_DISABLE_JIT is set
         kernel._cache = _ForgivingCache(kernel._cache)
     return kernel
+
+
+def _can_be_cached(function: Callable[..., Any]) -> bool:
+    """Whether compiled code could be told from older code, and numba would look for a good place.
+
+    Without a source nothing says what the code was compiled from, and without a home folder numba
+    makes one that is named ~ in the working folder.
+    """
+    if str(function.__globals__.get("__file__", "")).endswith(".pyc"):
+        return False
+    if numba.config.CACHE_DIR or os.path.isabs(os.path.expanduser("~")):
+        return True
+    folder = Path(function.__code__.co_filename).parent
+    cache = folder / "__pycache__"
+    return "XDG_CACHE_HOME" in os.environ or os.access(cache if cache.exists() else folder, os.W_OK)
 
 
 class _ForgivingCache:
@@ -65,14 +84,23 @@ def is_compiled(kernel: Any, *arguments: Any) -> bool:
     )
 
 
+def is_cached(kernel: Any) -> bool:
+    """Whether another process finds what one compiles for a `jit`."""
+    return isinstance(kernel, Dispatcher) and isinstance(kernel._cache, _ForgivingCache)
+
+
 def source_digest(*names: str) -> str:
     """SHA-256 of modules of fdd, by their paths in it, such as "arithmetic/sines".
+
+    "" where they were installed without their sources; compiled code is not cached then.
 
     numba keys its cache by the kernel's own file alone; a kernel that closes over this digest is
     compiled anew when a module that it inlines has changed.
     """
-    folder = Path(__file__).parent.parent
     digest = hashlib.sha256()
     for name in names:
-        digest.update((folder / f"{name}.py").read_bytes())
+        source = files("fdd").joinpath(f"{name}.py")
+        if not source.is_file():
+            return ""
+        digest.update(source.read_bytes())
     return digest.hexdigest()

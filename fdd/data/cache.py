@@ -44,8 +44,11 @@ def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
         return as_path("cache", cache, CHOOSE).absolute()
     if os.environ.get(ENVIRONMENT):
         return as_path(f"${ENVIRONMENT}", os.environ[ENVIRONMENT], "set it to a folder").absolute()
-    folder = platformdirs.user_cache_path("fdd")
-    if not folder.is_absolute():  # ~/.cache/fdd, with the ~ left in it
+    try:
+        folder = platformdirs.user_cache_path("fdd")
+    except RuntimeError:
+        folder = Path("~")
+    if not folder.is_absolute():  # older versions leave the ~ in it
         raise FddError(f"there is no home folder to keep images in; set ${ENVIRONMENT} to a folder")
     return as_path("cache", folder, CHOOSE)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from fdd.arithmetic.compiling import is_compiled
+from fdd.arithmetic.compiling import is_cached, is_compiled
 from fdd.attractors.families import FAMILIES
 from fdd.devices import available_threads
 from fdd.rendering import shading, uncompiled
@@ -45,7 +45,9 @@ def render_cpu(
     params: float64 [N, P], checked. The images of degenerate rows are empty.
     """
     call, arguments = _kernel_call(drawing)
-    if not is_compiled(call, *arguments) and uncompiled.draws(drawing, len(params)):
+    if not is_compiled(call, *arguments) and uncompiled.draws(
+        drawing, len(params), is_cached(call)
+    ):
         return uncompiled.render_by_reference(drawing, params)
     _compile(call, arguments)
     images = np.empty((len(params), *drawing.shape), drawing.kind)

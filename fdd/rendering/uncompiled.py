@@ -36,10 +36,10 @@ _compiling: Any = None
 """The process that compiles, once there is one."""
 
 
-def draws(drawing: Drawing, rows: int) -> bool:
+def draws(drawing: Drawing, rows: int, cached: bool = True) -> bool:
     """Whether a call of `rows` rows, for which no code is compiled yet, is drawn by the reference.
 
-    If so, another process begins to compile.
+    If so, another process begins to compile, where this one finds what it compiled (`cached`).
     """
     global _drawn, _compiling
     points = rows * drawing.points
@@ -49,7 +49,7 @@ def draws(drawing: Drawing, rows: int) -> bool:
         if points == 0 or _drawn + points > MOST_POINTS:
             return False
         _drawn += points
-        if _compiling is None and drawing.family in _OWN_FAMILIES and sys.executable:
+        if cached and _compiling is None and drawing.family in _OWN_FAMILIES and sys.executable:
             _compiling = _start(drawing)
             atexit.register(_stop, _compiling)
     return True
