@@ -12,6 +12,7 @@ from importlib.util import find_spec
 from os import PathLike
 from typing import TYPE_CHECKING
 
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, missing_extra, shown
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ for _package in (
         raise _error
 
 
+@with_defaults
 def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = "last") -> Model:
     """The model of a run folder, on `device` (auto, cpu, cuda, cuda:N).
 

@@ -28,8 +28,6 @@ import optuna
 import pandas as pd
 import torch
 import tyro
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
@@ -41,8 +39,10 @@ from baselines import BASELINES
 from baselines.training.config import RunConfig
 from baselines.training.data import held_out_batch, open_data
 from baselines.training.loop import train
+from baselines.training.parallel import processes_told
 from baselines.training.runs import load_state
 from fdd.commands import arguments_of, command, say
+from fdd.defaults import matplotlib, styled
 from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import LOCK, alone_in, as_path, atomic_write, not_linked
 
@@ -245,8 +245,8 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
 
     FddError for a folder that cannot be used or is in use, a full disk, and if every trial failed.
     """
-    folder, processes = as_path("out", out), os.environ.get("WORLD_SIZE", "1")
-    if processes != "1":
+    folder, processes = as_path("out", out), processes_told("WORLD_SIZE")
+    if processes != 1:
         raise FddError(f"WORLD_SIZE={processes} must be 1: start a sweep without torchrun")
     there = set(os.listdir(folder)) - {LOCK} if folder.is_dir() else set()
     if there and "optuna.log" not in there:
@@ -261,7 +261,7 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
         with atomic_write(folder / "trials.csv") as path:
             table.to_csv(path, index=False)
         if table["score"].notna().any():
-            with atomic_write(folder / "scores.png") as path:
+            with styled({}), atomic_write(folder / "scores.png") as path:
                 plot(table, plan).savefig(path, format="png", dpi=160, facecolor="white")
     if len(table) >= plan.trials and table["score"].isna().all():
         raise FddError(f"all {len(table)} trials failed; the first one: {table['reason'][0]}")
@@ -375,11 +375,14 @@ def tabulate(ended: Sequence[FrozenTrial], options: Sequence[str]) -> pd.DataFra
     return table.sort_values(["score", "number"], ascending=[False, True], ignore_index=True)
 
 
-def plot(table: pd.DataFrame, plan: Plan) -> Figure:
+def plot(table: pd.DataFrame, plan: Plan) -> Any:
     """The score against each option that varies, a panel an option, of the table `sweep` gives."""
     columns = 2 if len(plan.space) == 4 else min(len(plan.space), 3)
     lines = -(-len(plan.space) // columns)
-    figure = Figure(figsize=(3.2 * columns + 1.2, 2.8 * lines + 0.9), layout="constrained")
+    matplotlib()
+    figure = import_module("matplotlib.figure").Figure(
+        figsize=(3.2 * columns + 1.2, 2.8 * lines + 0.9), layout="constrained"
+    )
     panels = figure.subplots(lines, columns, sharey=True, squeeze=False).ravel()
     marks: dict[str, Any] = {}
     for (name, values), axes in zip(plan.space.items(), panels, strict=False):
@@ -396,7 +399,7 @@ def plot(table: pd.DataFrame, plan: Plan) -> Figure:
     return figure
 
 
-def draw_panel(axes: Axes, table: pd.DataFrame, name: str, values: Values) -> None:
+def draw_panel(axes: Any, table: pd.DataFrame, name: str, values: Values) -> None:
     """One option: listed values side by side, each with its median, or a range as a line."""
     axes.spines[["top", "right"]].set_visible(False)
     axes.spines[["left", "bottom"]].set_color(GREY)

@@ -26,6 +26,7 @@ from benchmarks.reader import RESULT
 from benchmarks.reporting.plots import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import arguments_of, command, say
+from fdd.defaults import styled
 from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_file, as_path, atomic_write, writing_to
 from fdd.pictures import checked_png
@@ -218,7 +219,7 @@ def write_curves(options: Curves) -> None:
     writer.writerows(rows)
     with writing_to(csv_file.parent), atomic_write(csv_file) as path:
         path.write_text(text.getvalue())
-    with require("matplotlib").rc_context(STYLE):
+    with styled(STYLE):
         canvas = figure(results)
         with writing_to(png.parent), atomic_write(png) as path:
             canvas.savefig(path, format="png", dpi=160, metadata={"Software": None})

@@ -36,6 +36,7 @@ from benchmarks.oracle.network import (
 from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import torch_threads
 from fdd.commands import arguments_of, command, say
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import alone_in, as_path, atomic_write, writing_to
 from fdd.progress import progress_bar
@@ -205,6 +206,7 @@ def described(options: Options) -> dict[str, Any]:
     return {name: value for name, value in config.items() if name not in CHANGEABLE}
 
 
+@with_defaults
 def train(options: Options) -> dict[str, Any]:
     """Train, or resume, in the folder `options.out`; returns what result.json then holds.
 
@@ -219,7 +221,9 @@ def train(options: Options) -> dict[str, Any]:
     options.check()
     options = replace(options, out=as_path("out", options.out))
     device = pick_device(options.device)
-    with torch_threads(options.threads), alone_in(options.out):
+    # a caller may have switched gradients off
+    gradients = torch.inference_mode(False), torch.enable_grad()
+    with gradients[0], gradients[1], torch_threads(options.threads), alone_in(options.out):
         training = Training(options, device)
         if (options.out / STATE).exists():
             training.restore(saved_state(options))

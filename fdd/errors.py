@@ -28,19 +28,13 @@ def one_line(text: str) -> str:
     return printable(" ".join(filter(None, map(str.strip, text.splitlines()))))
 
 
-def shortened(text: str, most: int) -> str:
-    """The text without its middle where it has more characters than that."""
-    half = most // 2
-    return text if len(text) <= most else f"{text[:half]}...{text[-half:]}"
-
-
 def shown(value: Any, most: int = SHOWN) -> str:
-    """A value as a message has it: its repr, a path in quotes, on one line, its middle left out."""
+    """A value as a message has it: its repr, a path in quotes, on one line, as far as it fits."""
     try:
         text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
     except Exception:  # somebody else's class, or a number of more digits than Python writes
         text = f"<{type(value).__name__}>"
-    return shortened(one_line(text), most)
+    return one_line(text)[:most]
 
 
 class FddError(ValueError):
@@ -50,7 +44,7 @@ class FddError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
-        super().__init__(shortened(one_line(message), MESSAGE))
+        super().__init__(one_line(message)[:MESSAGE])
 
 
 def missing_extra(extra: str, error: ImportError) -> FddError:

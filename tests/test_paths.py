@@ -47,7 +47,7 @@ def test_what_is_no_path_is_refused(take, tmp_path, monkeypatch):
         ("a\0b", "='a\\x00b' cannot be used (embedded null byte); "),
         ("~nosuchuser/a", "='~nosuchuser/a': there is no such home folder; "),
         ("loop", f"='loop' cannot be used ({os.strerror(40)}); "),
-        (LONG, f"='{LONG[:119]}...{LONG[:119]}' cannot be used (File name too long); "),
+        (LONG, f"='{LONG[:239]} cannot be used (File name too long); "),
     ]:
         with pytest.raises(fdd.FddError) as raised:
             call(value)

@@ -28,6 +28,7 @@ from baselines.training.data import (
 )
 from baselines.training.record import Recorder
 from baselines.training.stopping import EarlyStopping, stop_on_signal
+from fdd.defaults import with_defaults
 from fdd.devices import pick_device
 from fdd.errors import FddError, shown
 from fdd.files import alone_in, as_path
@@ -93,6 +94,7 @@ def train(
     return train_checked(make, config, out, data=data, held_out=held_out)
 
 
+@with_defaults
 def train_checked(
     make: type[Baseline],
     config: RunConfig,
@@ -116,7 +118,8 @@ def train_checked(
             "of processes that share it"
         )
     runs.check_folder(folder, make.name, config)
-    with held(folder, fabric):
+    # a caller may have switched gradients off
+    with torch.inference_mode(False), torch.enable_grad(), held(folder, fabric):
         return go_on(make, config, folder, fabric, data, held_out)
 
 

@@ -11,6 +11,7 @@ from torch import nn
 
 from baselines.training.data import Batch, Images, to_images, to_tensor
 from fdd.attractors.params import Params, checked_params
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, shown
 
 BATCH = 256
@@ -37,6 +38,7 @@ class Model:
         names = ("baseline", "version", "image_size", "latent_size")
         return f"Model({', '.join(f'{name}={self.config.get(name)!r}' for name in names)})"
 
+    @with_defaults
     def encode(self, images: Images) -> NDArray[np.float32]:
         """Images uint8 [N, image_size, image_size, 3] -> codes float32 [N, latent_size].
 
@@ -57,6 +59,7 @@ class Model:
                 codes[rows] = self._network.encode(pixels).cpu().numpy()
         return codes
 
+    @with_defaults
     def vectors(self, params: Params) -> NDArray[np.float32] | None:
         """Raw parameters [N, 6] -> the codes that stand for them, float32 [N, latent_size].
 
@@ -68,6 +71,7 @@ class Model:
         rows = torch.from_numpy(checked_params(params)).to(self._device)
         return self._network.vectors(Batch(torch.empty(0), rows)).cpu().numpy()
 
+    @with_defaults
     def generate(self, codes: ArrayLike) -> Images:
         """Codes [N, latent_size] -> images uint8 [N, image_size, image_size, 3].
 

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, distributed, nn
 
+from fdd.errors import FddError, shown
+
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
@@ -24,18 +26,31 @@ def start(device: torch.device) -> Fabric:
     Under torchrun each process gets the GPU of its local rank, where `device` is a GPU.
     """
     from lightning_fabric import Fabric  # slow to import, and --help needs none
+    from lightning_fabric.plugins.environments import LightningEnvironment
 
-    local = int(os.environ.get("LOCAL_WORLD_SIZE", 1))
-    everywhere = int(os.environ.get("WORLD_SIZE", 1))
+    local, everywhere = processes_told("LOCAL_WORLD_SIZE"), processes_told("WORLD_SIZE")
     alone: Any = [device.index] if device.index is not None else 1
     fabric = Fabric(
         accelerator=device.type,
         devices=alone if everywhere == 1 else local,
         num_nodes=everywhere // local,
         strategy="auto" if everywhere == 1 else "ddp",
+        # or one process in a job of several tasks would be taken for one of them
+        plugins=LightningEnvironment() if everywhere == 1 else None,
     )
     fabric.launch()
     return fabric
+
+
+def processes_told(variable: str) -> int:
+    """The number of processes that torchrun has put into a variable; 1 if it is empty or not set.
+
+    Raises FddError for anything else.
+    """
+    told = os.environ.get(variable) or "1"
+    if not told.isdecimal() or int(told) < 1:
+        raise FddError(f"${variable}={shown(told)} must be a whole number of at least 1")
+    return int(told)
 
 
 def processes() -> tuple[int, int]:

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike, NDArray
 from benchmarks.codes.importances import importance_of, loss, probe_codes, read_codes
 from benchmarks.statistics.arrays import Floats, Test, generator, matrix, real_array
 from benchmarks.statistics.permutation import floor_of
+from fdd.defaults import with_defaults
 from fdd.errors import FddError
 
 DRAWS = 999
 LEVEL = 0.05
 
 
+@with_defaults
 def dci(
     codes: ArrayLike,
     params: ArrayLike,
@@ -122,6 +124,7 @@ def parts_of(importance: Floats, losses: Floats) -> dict[str, float | None]:
     }
 
 
+@with_defaults
 def disentanglement(importance: ArrayLike) -> float | None:
     """Whether each code serves one parameter, from importances [K, D], none negative.
 
@@ -145,6 +148,7 @@ def disentanglement(importance: ArrayLike) -> float | None:
     return float(np.clip(1 - (weights * entropy).sum() / weights.sum(), 0, 1))
 
 
+@with_defaults
 def completeness(importance: ArrayLike) -> float | None:
     """Whether each parameter is in one code: `disentanglement` of the transposed importances.
 
@@ -154,6 +158,7 @@ def completeness(importance: ArrayLike) -> float | None:
     return disentanglement(matrix("importance", importance, 1).T)
 
 
+@with_defaults
 def explicitness(losses: ArrayLike, baseline: float = 1.0) -> float | None:
     """How early the loss-capacity curve of probes falls, from losses [T] at equal steps.
 

@@ -8,9 +8,11 @@ from numpy.typing import ArrayLike
 from benchmarks.codes.information import binned_information, mutual_information
 from benchmarks.codes.matching import correlations
 from benchmarks.statistics.arrays import Floats, Test, check_pairs
+from fdd.defaults import with_defaults
 from fdd.errors import FddError
 
 
+@with_defaults
 def sap(codes: ArrayLike, params: ArrayLike, test: Test = None) -> float:
     """Separated attribute predictability: how much better the best code predicts than the next.
 
@@ -55,6 +57,7 @@ def sap(codes: ArrayLike, params: ArrayLike, test: Test = None) -> float:
     return float(_gaps(squares, correlations(*pairs.test) ** 2).mean())
 
 
+@with_defaults
 def mi_gap(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed: int = 0) -> float:
     """Mutual information gap in nats: how much more the best code knows than the next.
 
@@ -96,6 +99,7 @@ def mi_gap(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed: int = 0) ->
     return float(_gaps(information, information).mean())
 
 
+@with_defaults
 def mig(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     """Mutual information gap in bins, as a share of entropy: for comparison with old papers only.
 
@@ -136,6 +140,7 @@ def mig(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     return float((_gaps(information, information) / entropies).mean())
 
 
+@with_defaults
 def modularity(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     """Does a code know one parameter only? For comparison with old papers only.
 

@@ -15,12 +15,14 @@ from benchmarks.statistics.arrays import (
     standardise,
     varying,
 )
+from fdd.defaults import with_defaults
 from fdd.errors import FddError
 
 RANK = 1e-10  # singular values below this share of the largest are rounding
 Pair = tuple[Floats, Floats]
 
 
+@with_defaults
 def cca(codes: ArrayLike, params: ArrayLike, test: Test = None) -> Floats:
     """Canonical correlations: how well directions of the codes match directions of the parameters.
 
@@ -72,6 +74,7 @@ def cca(codes: ArrayLike, params: ArrayLike, test: Test = None) -> Floats:
     return found
 
 
+@with_defaults
 def svcca(codes: ArrayLike, params: ArrayLike, *, variance: float = 0.99) -> float:
     """Singular vector CCA: the mean canonical correlation of the main directions of both sides.
 
@@ -115,6 +118,7 @@ def svcca(codes: ArrayLike, params: ArrayLike, *, variance: float = 0.99) -> flo
     return float(np.minimum(found, 1).mean()) if len(found) else 0.0
 
 
+@with_defaults
 def pwcca(codes: ArrayLike, params: ArrayLike) -> float:
     """Projection weighted CCA: canonical correlations, weighted by how much of the codes they hold.
 
@@ -154,6 +158,7 @@ def pwcca(codes: ArrayLike, params: ArrayLike) -> float:
     return float(min(weights @ found / weights.sum(), 1)) if len(found) else 0.0
 
 
+@with_defaults
 def procrustes(codes: ArrayLike, params: ArrayLike) -> float:
     """Procrustes disparity: what is left between both after the best shift, scale and rotation.
 

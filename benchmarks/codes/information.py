@@ -16,6 +16,7 @@ from benchmarks.statistics.arrays import (
     require,
     standardise,
 )
+from fdd.defaults import with_defaults
 from fdd.errors import whole_number
 
 Labels = NDArray[np.int64]
@@ -25,6 +26,7 @@ ROUNDING = 2.0**-50  # of a sum of two numbers, in shares of their sizes, with s
 INDEPENDENT = 1e-12  # nats below which a sum of entropies is rounding
 
 
+@with_defaults
 def mutual_information(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed: int = 0) -> Floats:
     """Mutual information of every code with every parameter, in nats.
 

@@ -24,6 +24,7 @@ from benchmarks.statistics.arrays import (
     standardise,
     varying,
 )
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, shown, whole_number
 
 Groups = NDArray[np.intp]
@@ -31,6 +32,7 @@ Groups = NDArray[np.intp]
 EXACT_GROUPS = 5  # fewer that share a value exactly may do so by accident
 
 
+@with_defaults
 def irs(codes: ArrayLike, params: ArrayLike, *, bins: int = 10, quantile: float = 0.99) -> float:
     """Interventional robustness score: how little a code moves while its parameter stays.
 
@@ -91,6 +93,7 @@ def irs(codes: ArrayLike, params: ArrayLike, *, bins: int = 10, quantile: float 
     return float((robust * weights).sum() / weights.sum())
 
 
+@with_defaults
 def factor_vae(
     codes: ArrayLike, params: ArrayLike, test: Test = None, *, group_size: int = 64, seed: int = 0
 ) -> float:
@@ -145,6 +148,7 @@ def factor_vae(
     return float(np.mean([np.mean(vote[_stillest(z, groups)] == d) for d, groups in judged]))
 
 
+@with_defaults
 def beta_vae(
     codes: ArrayLike,
     params: ArrayLike,
@@ -206,6 +210,7 @@ def beta_vae(
     return float(model.fit(train, fixed).score(held_out, fixed))
 
 
+@with_defaults
 def intervened_params(
     n_groups: int, group_size: int, low: ArrayLike, high: ArrayLike, seed: int = 0
 ) -> Floats:

@@ -17,12 +17,14 @@ from benchmarks.statistics.arrays import (
     same,
     standardise,
 )
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, shown
 
 CORRELATIONS = ("pearson", "spearman")
 ALIGNMENTS = ("strong", "affine", "weak")
 
 
+@with_defaults
 def mcc(
     codes: ArrayLike,
     params: ArrayLike,
@@ -106,6 +108,7 @@ def assigned(train: ArrayLike, test: ArrayLike) -> float:
     return float(held_out[rows, columns].sum() / found.shape[1])
 
 
+@with_defaults
 def correlations(codes: ArrayLike, params: ArrayLike, correlation: str = "pearson") -> Floats:
     """|correlation| of codes with parameters, float64 [K, D] in 0 .. 1; 0 for a constant code.
 

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, check_pairs, enough_rows, matrix, require
+from fdd.defaults import with_defaults
 from fdd.errors import whole_number
 
 Rows = NDArray[np.intp]
@@ -25,6 +26,7 @@ LEAF = 32  # rows in a leaf of it: the fastest of 10, 16 and 32
 FEW = 64  # up to this many neighbours, counting is faster than sorting
 
 
+@with_defaults
 def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     """Share of the k nearest neighbours of a row that codes and parameters have in common.
 
@@ -75,6 +77,7 @@ def knn_overlap(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     return float(min(shared / (rows * k), 1.0))
 
 
+@with_defaults
 def trustworthiness(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     """Are neighbours among the codes neighbours in truth?
 
@@ -117,6 +120,7 @@ def trustworthiness(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> floa
     return _without_intruders(pairs.codes, pairs.params, k)
 
 
+@with_defaults
 def continuity(codes: ArrayLike, params: ArrayLike, *, k: int = 10) -> float:
     """Are neighbours in truth neighbours among the codes?
 

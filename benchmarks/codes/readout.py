@@ -18,12 +18,14 @@ from benchmarks.statistics.arrays import (
     standardise,
     targets,
 )
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, whole_number
 
 FOLDS = 5
 REGRESSORS = ("kernel", "boosting", "neighbours")
 
 
+@with_defaults
 def linear_r2(codes: ArrayLike, params: ArrayLike, test: Test = None, *, seed: int = 0) -> Floats:
     """Share of each parameter's variance that a linear map of the codes explains.
 
@@ -66,6 +68,7 @@ def linear_r2(codes: ArrayLike, params: ArrayLike, test: Test = None, *, seed: i
     return _r2(regressors.linear, codes, params, test, seed)
 
 
+@with_defaults
 def nonlinear_r2(
     codes: ArrayLike,
     params: ArrayLike,
@@ -119,6 +122,7 @@ def nonlinear_r2(
     return _r2(fit, codes, params, test, seed)
 
 
+@with_defaults
 def predict(
     codes: ArrayLike,
     params: ArrayLike,

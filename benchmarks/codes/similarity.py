@@ -20,6 +20,7 @@ from benchmarks.statistics.arrays import (
     targets,
     varying,
 )
+from fdd.defaults import with_defaults
 from fdd.errors import known, whole_number
 
 KERNELS = ("linear", "rbf")
@@ -31,6 +32,7 @@ Block = Callable[[int, int], Floats]
 """Rows start .. stop of a symmetric matrix [N, N], from column start on."""
 
 
+@with_defaults
 def cka(
     codes: ArrayLike,
     params: ArrayLike,
@@ -96,6 +98,7 @@ def cka(
     return _in_blocks(kernels[0], kernels[1], len(x))
 
 
+@with_defaults
 def distance_correlation(codes: ArrayLike, params: ArrayLike) -> float:
     """Bias-corrected squared distance correlation: dependence of any form, not only linear.
 
@@ -136,6 +139,7 @@ def distance_correlation(codes: ArrayLike, params: ArrayLike) -> float:
     return _in_blocks(partial(_distances, x), partial(_distances, y), len(x))
 
 
+@with_defaults
 def rsa(codes: ArrayLike, params: ArrayLike, *, max_rows: int = 5000, seed: int = 0) -> float:
     """Representational similarity: do distances between codes rank as those between parameters?
 

@@ -11,6 +11,7 @@ from benchmarks.images.checks import enough, rgb_images
 from benchmarks.images.paired import block_floor
 from benchmarks.statistics.arrays import Floats, real_array, require
 from benchmarks.statistics.permutation import Floor
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, known
 from fdd.rendering.palettes import PALETTES, WHITE
 
@@ -18,6 +19,7 @@ ROWS = 64  # images worked on at once
 UNSEEN = 65535  # in the table of levels: a colour that no picture has had yet
 
 
+@with_defaults
 def counts_correlation(images: ArrayLike, counts: ArrayLike, *, palette: str = "kbc") -> Floats:
     """Spearman correlation between the level of each picture's pixels and the true counts.
 
@@ -63,6 +65,7 @@ def counts_correlation(images: ArrayLike, counts: ArrayLike, *, palette: str = "
     return found
 
 
+@with_defaults
 def counts_floor(
     images: ArrayLike,
     counts: ArrayLike,

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, generator, same
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
+from fdd.defaults import with_defaults
 from fdd.errors import whole_number
 
 PairScore = Callable[[NDArray[Any], NDArray[Any]], Floats]
@@ -18,6 +19,7 @@ PairScore = Callable[[NDArray[Any], NDArray[Any]], Floats]
 Rows = NDArray[np.intp]
 
 
+@with_defaults
 def pair_floor(
     score: PairScore,
     a: ArrayLike,

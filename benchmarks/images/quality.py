@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks.statistics.arrays import Floats, matrix, regular_factor, same
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 
 ROWS = 256  # rows whose distances from all others are held at once
@@ -20,6 +21,7 @@ SIDE = 1024  # rows and columns of the kernel values held at once
 TIE = 1e-12  # squared distances that agree to this share of the squared lengths are one distance
 
 
+@with_defaults
 def fid(real: ArrayLike, fake: ArrayLike) -> float:
     """Frechet distance between the Gaussians with the means and covariances of two sets.
 
@@ -55,6 +57,7 @@ def fid(real: ArrayLike, fake: ArrayLike) -> float:
     return max(0.0, float(apart @ apart + (a**2).sum() + (b**2).sum() - 2 * shared))
 
 
+@with_defaults
 def kid(real: ArrayLike, fake: ArrayLike, *, degree: int = 3) -> float:
     """Kernel distance of two sets: the unbiased squared maximum mean discrepancy.
 
@@ -102,6 +105,7 @@ def kid(real: ArrayLike, fake: ArrayLike, *, degree: int = 3) -> float:
     return float(found)
 
 
+@with_defaults
 def prdc(real: ArrayLike, fake: ArrayLike, *, k: int = 5) -> dict[str, float]:
     """Precision, recall, density and coverage of one set by the nearest neighbours in the other.
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from benchmarks.images.checks import enough, on_device, torch_device
 from benchmarks.statistics.arrays import Floats, generator, real_array, require
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
+from fdd.defaults import with_defaults
 from fdd.errors import FddError
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Retrieval:
         return float(np.mean(1 / np.arange(1, self.gallery_size + 1)))
 
 
+@with_defaults
 def retrieval(
     queries: ArrayLike,
     gallery: ArrayLike,
@@ -114,6 +116,7 @@ def retrieval(
     return Retrieval(_ranks(q, g, other, np.arange(len(q))[None], torch_device(device))[0], len(g))
 
 
+@with_defaults
 def retrieval_floor(
     queries: ArrayLike,
     gallery: ArrayLike,

@@ -18,6 +18,7 @@ from benchmarks.statistics.arrays import (
     standardise,
 )
 from benchmarks.statistics.permutation import Floor, floor_of, permutations
+from fdd.defaults import with_defaults
 from fdd.errors import FddError
 
 ROWS = 256  # steps whose pixels are held as floats at once
@@ -26,6 +27,7 @@ Steps = tuple[NDArray[Any], NDArray[Any]]
 """Images [N, ...] before and after the steps."""
 
 
+@with_defaults
 def local_correspondence(
     made: ArrayLike, made_moved: ArrayLike, true: ArrayLike, true_moved: ArrayLike
 ) -> dict[str, float]:
@@ -93,6 +95,7 @@ def agreement(cosines: Floats, own: Floats, want: Floats) -> dict[str, float]:
     }
 
 
+@with_defaults
 def local_floor(
     made: ArrayLike,
     made_moved: ArrayLike,

@@ -14,6 +14,7 @@ from benchmarks.images.checks import RADIUS, checked_images, comparable, on_devi
 from benchmarks.images.paired import block_floor
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.permutation import Floor
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ PAIRS = 4  # pairs worked on at once: they stay in the processor's cache
 GPU_PIXELS = 2**24  # worked on at once on a GPU: 128 MB in float64
 
 
+@with_defaults
 def ssim(
     images_a: ArrayLike,
     images_b: ArrayLike,
@@ -79,6 +81,7 @@ def ssim(
     return found
 
 
+@with_defaults
 def ms_ssim(
     images_a: ArrayLike,
     images_b: ArrayLike,
@@ -133,6 +136,7 @@ def ms_ssim(
     return found
 
 
+@with_defaults
 def ssim_floor(
     images_a: ArrayLike,
     images_b: ArrayLike,
@@ -167,6 +171,7 @@ def ssim_floor(
     return block_floor(every, len(a), draws=draws, block=block, seed=seed)
 
 
+@with_defaults
 def ms_ssim_floor(
     images_a: ArrayLike,
     images_b: ArrayLike,

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 import fdd
 from benchmarks.statistics.arrays import Floats
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 
@@ -103,6 +104,7 @@ class Reader:
         """What it reads; FddError unless images are uint8 [N, S, S, 3] of the right S."""
         return canonical(self.read(images))
 
+    @with_defaults
     def read(self, images: Images, all_views: bool = True) -> Floats:
         """float64 [N, 5]: |a|, |b|, c, d and the probability of a b > 0."""
         size, kind = self.config["size"], getattr(images, "dtype", type(images).__name__)
@@ -162,6 +164,7 @@ def to_tensor(images: Images, net: nn.Module) -> Tensor:
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
 
 
+@with_defaults
 def load_reader(path: str | PathLike[str], device: str = "cpu") -> Reader:
     """The reader that `python -m benchmarks.reader` wrote: its folder, or the .safetensors file.
 

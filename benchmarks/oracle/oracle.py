@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from benchmarks.oracle.network import READ_IMAGES, WEIGHTS, Images, Reader, load_reader, to_tensor
 from benchmarks.statistics.arrays import Floats
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.releases.cards import release
@@ -53,6 +54,7 @@ class Oracle:
         """Images uint8 [N, S, S, 3] -> a', b', c, d, float64 [N, 4]; the mean over eight views."""
         return self.reader(images)
 
+    @with_defaults
     def features(self, images: Images) -> NDArray[np.float32]:
         """Images uint8 [N, S, S, 3] -> features float32 [N, F].
 

@@ -18,6 +18,7 @@ from benchmarks.protocol.samples import sample_parts
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
 from benchmarks.scores import correlations
 from benchmarks.statistics.arrays import Floats, real_array, same
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 
 LEAST_IMAGES = 40
@@ -42,6 +43,7 @@ class Evaluation:
     pictures: dict[str, Images] = field(default_factory=dict)
 
 
+@with_defaults
 def evaluate(
     model: Any,
     data: Data,

@@ -22,7 +22,7 @@ from benchmarks.reporting.plots import (
     training_figure,
 )
 from benchmarks.reporting.runs import Run, runs_of
-from benchmarks.statistics.arrays import require
+from fdd.defaults import styled
 
 if TYPE_CHECKING:
     from benchmarks.protocol.evaluation import Evaluation
@@ -58,7 +58,7 @@ def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
     runs = runs_of([evaluation.result for evaluation in evaluations])
     by_result = {id(evaluation.result): evaluation for evaluation in evaluations}
     first = {run.name: by_result[id(run.results[0])] for run in runs}
-    with require("matplotlib").rc_context(STYLE):
+    with styled(STYLE):
         found = [_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)]
     return [figure for figure in found if figure is not None]
 
@@ -193,5 +193,5 @@ def read_metrics(run: str) -> pd.DataFrame | None:
 
 def rows_png(pictures: Mapping[str, Images]) -> bytes:
     """A PNG of named rows of images, uint8 [N, S, S, 3] each, one below the other."""
-    with require("matplotlib").rc_context(STYLE):
+    with styled(STYLE):
         return png(rows_figure(pictures))

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from fdd.defaults import matplotlib
 from fdd.errors import FddError, missing_extra, shown, whole_number
 
 Floats = NDArray[np.float64]
@@ -23,6 +24,8 @@ LARGEST = 1e100  # beyond it, squares and sums of squares would leave the finite
 def require(module: str) -> ModuleType:
     """The module of that name, or an FddError that says which extra installs it."""
     try:
+        if module.partition(".")[0] == "matplotlib":
+            matplotlib()
         return importlib.import_module(module)
     except ImportError as error:
         raise missing_extra("benchmarks", error) from error

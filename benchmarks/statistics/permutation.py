@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, check_pairs, generator
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 
 Score = Callable[..., "Floats | float"]
@@ -61,6 +62,7 @@ def floor_of(score: ArrayLike, null: ArrayLike) -> Floor:
     return Floor(value, draws.mean(axis=0), upper, np.asarray(p), len(draws), draws)
 
 
+@with_defaults
 def permutation_floor(
     score: Score,
     codes: ArrayLike,

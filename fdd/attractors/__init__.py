@@ -1,4 +1,4 @@
 """The attractors: their equations, ranges and symmetries, the slow exact specification, parameters.
 
-May import: errors.
+May import: errors, defaults.
 """

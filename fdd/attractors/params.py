@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES, Family
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, shown, whole_number
 
 Params: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
@@ -75,6 +76,7 @@ def as_params(params: Params, columns: tuple[str, ...] = NAMES) -> np.ndarray:
     return array
 
 
+@with_defaults
 def checked_params(params: Params, family: Family = FAMILIES["fractal_dream"]) -> np.ndarray:
     """Parameters as float64 [N, P] or [P]; refused when not numbers, not finite or out of range."""
     array = as_params(params, family.parameters)
@@ -96,6 +98,7 @@ def checked_params(params: Params, family: Family = FAMILIES["fractal_dream"]) -
     return array
 
 
+@with_defaults
 def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.ndarray:
     """Independent draws, uniform over a family's ranges: float64 [n, P], the same on every machine.
 
@@ -115,6 +118,7 @@ def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.n
     return np.where(whole, np.floor(params), params)
 
 
+@with_defaults
 def scale_params(params: Params) -> np.ndarray:
     """(x0, y0, a/3, b/3, c/3, d/3), each in [-1, 1]: float64 [..., 6] to float64 [..., 6].
 
@@ -124,6 +128,7 @@ def scale_params(params: Params) -> np.ndarray:
     return as_params(params) / _SCALE
 
 
+@with_defaults
 def canonical_params(params: Params) -> np.ndarray:
     """(x0, y0, |a|, sign(a) b, c, d): float64 [..., 6] to float64 [..., 6].
 

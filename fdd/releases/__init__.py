@@ -1,4 +1,4 @@
 """The releases: what each holds, and (version, split, index) to accepted parameters.
 
-May import: errors, devices, attractors, arithmetic, rendering.
+May import: errors, defaults, devices, attractors, arithmetic, rendering.
 """

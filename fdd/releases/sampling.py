@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from fdd.attractors.params import NAMES
+from fdd.defaults import with_defaults
 from fdd.devices import available_threads
 from fdd.errors import whole_number
 from fdd.releases.candidates import candidates
@@ -29,6 +30,7 @@ def proposed(card: Release, split: str, indices: np.ndarray) -> Propose:
     return lambda places, attempt: candidates(card, split, indices[places], attempt)
 
 
+@with_defaults
 def first_accepted(
     images: int,
     propose: Propose,

@@ -1,4 +1,4 @@
 """Parameters to counts to images, exact, on the CPU and on CUDA.
 
-May import: errors, devices, progress, attractors, arithmetic.
+May import: errors, defaults, devices, progress, attractors, arithmetic.
 """

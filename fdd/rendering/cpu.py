@@ -14,6 +14,7 @@ import numpy as np
 
 from fdd.arithmetic.compiling import is_cached, is_compiled
 from fdd.attractors.families import FAMILIES
+from fdd.defaults import with_defaults
 from fdd.devices import available_threads
 from fdd.rendering import shading, uncompiled
 from fdd.rendering.cpu_kernel import (
@@ -37,6 +38,7 @@ Finish = Callable[[slice, np.ndarray, np.ndarray], None]
 _NO_IMAGES = np.empty((0, 0, 0), np.uint8)
 
 
+@with_defaults
 def render_cpu(
     drawing: Drawing, params: np.ndarray, threads: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -66,6 +68,7 @@ def render_cpu(
     return images, degenerate
 
 
+@with_defaults
 def count_groups(
     drawing: Drawing, params: np.ndarray, finish: Finish, threads: int | None = None
 ) -> None:
@@ -79,6 +82,7 @@ def count_groups(
     _render_blocks(drawing, params, finish, threads)
 
 
+@with_defaults
 def select(
     drawing: Drawing,
     params: np.ndarray,
