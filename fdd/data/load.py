@@ -82,6 +82,7 @@ def load(
         if output != "rgb":
             raise FddError(f"output={shown(output)}: a package holds pictures; use output='rgb'")
         return packaged.PackagedDataset(root, card, split, palette, cache, item)
+    packaged.refuse_part_of_package(root)
     if split != "train":
         raise FddError(f"split={shown(split)}: a published folder has no splits; leave split out")
     if output != "rgb":

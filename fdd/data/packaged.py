@@ -19,7 +19,7 @@ from fdd.data.cache import cache_folder
 from fdd.data.datasets import Dataset, Item
 from fdd.data.indexed_png import decode
 from fdd.devices import available_threads
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 from fdd.files import as_path, atomic_write, file_digest
 from fdd.progress import progress_bar
 from fdd.releases.cards import Release
@@ -31,6 +31,21 @@ MANIFEST = "sha256sums.txt"
 def is_package(root: str | os.PathLike[str]) -> bool:
     """Whether a folder is a complete package."""
     return (as_path("root", root) / MANIFEST).is_file()
+
+
+def refuse_part_of_package(root: str | os.PathLike[str]) -> None:
+    """FddError for a folder that is no package but holds one, or the shards of one."""
+    folder = as_path("root", root)
+    if not folder.is_dir():
+        return
+    for inner in sorted(folder.iterdir()):
+        if is_package(inner):
+            raise FddError(f"root={shown(root)} holds a package in {shown(inner.name)}; give that")
+        if inner.suffix == ".parquet":
+            raise FddError(
+                f"root={shown(root)} holds shards of a package and not {MANIFEST}, which lists "
+                "them; get the package again"
+            )
 
 
 def read_manifest(root: Path) -> dict[str, str]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import os
+import re
 import shutil
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ from fdd.data import parquet
 from fdd.data.indexed_png import encode
 from fdd.data.packaged import MANIFEST, read_manifest
 from fdd.devices import available_threads
-from fdd.errors import FddError, whole_number
+from fdd.errors import FddError, shown, whole_number
 from fdd.files import LOCK, alone_in, as_path, atomic_write, file_digest, writing_to
 from fdd.pictures import grid, save_png
 from fdd.progress import progress_bar
@@ -284,6 +285,8 @@ def package(
         another process at work in it, a package that Kaggle would refuse, pyarrow not installed.
     """
     root = as_path("out", out)
+    if owner is not None and not (isinstance(owner, str) and re.fullmatch(r"[A-Za-z0-9-]+", owner)):
+        raise FddError(f"owner={shown(owner)} must be letters, digits and hyphens")
     parquet.require()
     estimate(version, images, wheels)
     card = release(version)
