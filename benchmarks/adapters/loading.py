@@ -90,6 +90,8 @@ def _sha256(file: Path) -> str:
 def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
     """What a path is (run, onnx, codes or attribute), and the files that hold its numbers."""
     known("checkpoint", checkpoint, CHECKPOINTS)
+    if path == "":
+        raise _no_model(path)
     place = as_path("path", path)
     if (place / "config.json").is_file():
         from baselines.training.runs import find_checkpoint
@@ -106,7 +108,11 @@ def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
         return "onnx", [place]
     if ATTRIBUTE.fullmatch(str(path)) and not place.exists():
         return "attribute", []
-    raise FddError(
+    raise _no_model(path)
+
+
+def _no_model(path: AnyPath) -> FddError:
+    return FddError(
         f"{shown(path)} is not a model: it must be a run folder (with config.json), a folder with "
         "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
         "package.module:attribute"
