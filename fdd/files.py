@@ -142,15 +142,40 @@ def _locked(folder: Path, name: str, patience: float = 0.0) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yields a temporary path in the same folder that becomes `path` when the block succeeds."""
+def atomic_write(path: str | os.PathLike[str], durable: bool = True) -> Iterator[Path]:
+    """Yields a temporary path in the same folder that becomes `path` when the block succeeds.
+
+    From then on a power failure leaves `path` as it is. Without `durable` it may leave it damaged:
+    that is for files of which there are many, and whose checksums are written later.
+    """
     final = Path(path)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.tmp")
     try:
         yield temporary
+        if durable:
+            to_disk(temporary)
         os.replace(temporary, final)
+        if durable:
+            to_disk(final.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def to_disk(path: Path) -> None:
+    """Waits until a file, or the names in a folder, are on the disk."""
+    if path.is_dir():
+        with contextlib.suppress(OSError):  # Windows opens no folder, some file systems sync none
+            _sync(path, os.O_RDONLY)
+    else:
+        _sync(path, os.O_RDWR)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def within(folder: Path, name: str) -> Path:

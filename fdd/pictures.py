@@ -40,9 +40,9 @@ def grid(images: np.ndarray, columns: int, gap: int = GAP) -> np.ndarray:
     return sheet
 
 
-def save_png(image: np.ndarray, path: Path) -> None:
-    """Writes uint8 [H, W, 3] as PNG, under a temporary name first."""
-    with atomic_write(path) as temporary:
+def save_png(image: np.ndarray, path: Path, durable: bool = True) -> None:
+    """Writes uint8 [H, W, 3] as PNG, under a temporary name first; `durable` as `atomic_write`."""
+    with atomic_write(path, durable) as temporary:
         Image.fromarray(image).save(temporary, format="PNG")
 
 
