@@ -56,7 +56,7 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     import torch
 
     from baselines.training.model import Model
-    from baselines.training.runs import load_weights, read_config, saved_options
+    from baselines.training.runs import load_fitting, read_config, saved_options
     from fdd.devices import pick_device
     from fdd.files import as_path
 
@@ -72,15 +72,7 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     module, name = BASELINES[saved["baseline"]]
     baseline = getattr(import_module(module), name)
     options = saved_options(baseline.config_type, saved, folder)
-    weights = load_weights(folder, checkpoint)
-    try:
-        with torch.device("meta"):  # no memory, whatever config.json asks for
-            wanted = baseline(options, torch.Generator("cpu")).state_dict()
-        fits = {n: w.shape for n, w in weights.items()} == {n: w.shape for n, w in wanted.items()}
-    except (RuntimeError, TypeError, OverflowError):  # a size that no machine has
-        fits = False
-    if not fits:
-        raise FddError(f"run folder {shown(folder)}: the weights do not fit config.json")
+    weights = load_fitting(folder, baseline, options, checkpoint)
     network = baseline(options, torch.Generator())
     network.load_state_dict(weights)
     return Model(network, saved, place)

@@ -123,7 +123,8 @@ class DCGAN(Baseline):
 
     def adam(self, lr: float, *networks: nn.Module) -> Adam:
         parameters = [p for network in networks for p in network.parameters()]
-        return Adam(parameters, lr=lr, betas=(self.config.beta1, 0.999), fused=True)
+        betas = float(self.config.beta1), 0.999  # config.json may say 0, and Adam wants two floats
+        return Adam(parameters, lr=lr, betas=betas, fused=True)
 
     def generate(self, codes: Tensor) -> Tensor:
         averaged = self.config.ema and not self.training

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import safetensors.torch
 from test_adapters import CODES, IMAGES, SIZE, WIDTH, Encoder, graph, refused
-from tiny_runs import SYSTEMS, TINY, baseline, data_sets
+from tiny_runs import SYSTEMS, TINY, baseline, data_sets, seal
 
 import baselines
 import fdd
@@ -70,6 +70,7 @@ def test_another_checkpoint_of_a_run_is_another_model(runs, tmp_path):
     other = {name: weight + 1 for name, weight in weights.items()}
     path = run / "checkpoints" / "best" / "model.safetensors"
     safetensors.torch.save_file(other, path)
+    seal(path.parent)
     code = np.ones((1, load_model(run).latent_size))
     best = load_model(run, checkpoint="best").generate(code)
     assert (best != load_model(run).generate(code)).any()

@@ -12,7 +12,18 @@ from importlib import import_module
 import numpy as np
 import pytest
 import torch
-from tiny_runs import OPTIONS, SYSTEMS, TINY, acting, baseline, data_sets, render, table, words
+from tiny_runs import (
+    OPTIONS,
+    SYSTEMS,
+    TINY,
+    acting,
+    baseline,
+    data_sets,
+    render,
+    seal,
+    table,
+    words,
+)
 
 import baselines
 from baselines.aae import AAE, PRESETS
@@ -98,6 +109,17 @@ def write(name, content):
     return lambda folder: (folder / name).write_bytes(content)
 
 
+def sealed(name, content):
+    """A damage to a file of a checkpoint whose checksum is right."""
+
+    def damage(folder):
+        path = folder / "checkpoints" / name
+        path.write_bytes(content)
+        seal(path.parent)
+
+    return damage
+
+
 def remove(name):
     return lambda folder: (shutil.rmtree if (folder / name).is_dir() else os.remove)(folder / name)
 
@@ -120,12 +142,14 @@ def remove(name):
         (remove("checkpoints"), "checkpoints/last/model.safetensors is missing"),
         (
             remove("checkpoints/last/model.safetensors"),
-            "checkpoints/last/model.safetensors is missing",
+            "checkpoints/last/model.safetensors is missing; checkpoints/best, of step 8, is whole: "
+            "load it with checkpoint='best', or put a copy in the place of checkpoints/last",
         ),
         (
-            write("checkpoints/last/model.safetensors", b"short"),
-            "checkpoints/last/model.safetensors is damaged: Error while deserializing header: "
-            "header too small",
+            sealed("last/model.safetensors", b"short"),
+            "checkpoints/last/model.safetensors is damaged: Error while deserializing: "
+            "header too small; checkpoints/best, of step 8, is whole: load it with "
+            "checkpoint='best', or put a copy in the place of checkpoints/last",
         ),
     ],
 )
@@ -142,7 +166,7 @@ def test_runs_that_cannot_be_loaded(trained, damage, message):
         {"width": 3},
         {"width": 10**6},
         {"width": 10**12},
-        {"width": 10**30},
+        {"width": 2**53 - 1},
         {"kernel_size": 10**9 + 1},
         {"latent_size": 10**15},
         {"mapping_layers": 100},
@@ -160,6 +184,9 @@ def test_options_out_of_range(trained):
     edit(mapping_layers=10**9)(trained)
     with pytest.raises(FddError, match=r"^mapping_layers=1000000000 must be .* from 0 to 100$"):
         baselines.load_run(trained)
+    edit(width=10**30)(trained)
+    with pytest.raises(FddError, match=r"^width=10{30} must be at most 2\*\*53$"):
+        baselines.load_run(trained)
     edit(width=0)(trained)
     with pytest.raises(FddError, match=r"^width=0 must be a whole number of 1 or more$"):
         baselines.load_run(trained)
@@ -175,12 +202,14 @@ def test_without_a_best_checkpoint_there_is_none_to_load(trained):
     with pytest.raises(FddError) as error:
         baselines.load_run(trained, checkpoint="best")
     assert str(error.value) == (
-        f"run folder '{trained}': checkpoints/best/model.safetensors is missing"
+        f"run folder '{trained}': checkpoints/best/model.safetensors is missing; checkpoints/last, "
+        "of step 8, is whole: load it with checkpoint='last'"
     )
 
 
 def test_state_that_is_no_plain_data_is_not_loaded(trained):
     torch.save({"step": print}, trained / "checkpoints/last/state.pt")
+    seal(trained / "checkpoints/last")
     more = dataclasses.replace(OPTIONS, steps=9)
     with pytest.raises(FddError, match=r"checkpoints/last/state.pt is damaged: Weights only load"):
         train(AAE, more, trained, **data_sets())

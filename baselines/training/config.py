@@ -5,7 +5,7 @@ A range is part of an option's type (`steps: Count`), so it is declared once, wh
 
 from __future__ import annotations
 
-import math
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
@@ -28,22 +28,27 @@ def _whole(value: Any) -> bool:
 
 
 def _finite(value: Any) -> bool:
-    return (_whole(value) or isinstance(value, float)) and math.isfinite(value)
+    largest = sys.float_info.max  # math.isfinite fails for a whole number above it
+    return (_whole(value) or isinstance(value, float)) and -largest <= value <= largest
 
 
 def _at_least(low: int) -> Rule:
     return Rule(f"a whole number of {low} or more", lambda v: _whole(v) and v >= low)
 
 
-Count = Annotated[int, _at_least(1)]
-CountOrZero = Annotated[int, _at_least(0)]
-BatchSize = Annotated[int, _at_least(2)]
+COUNTABLE = Rule("at most 2**53", lambda v: v <= 2**53)
+"""Larger ones have no exact float, and many no float at all."""
+Count = Annotated[int, _at_least(1), COUNTABLE]
+CountOrZero = Annotated[int, _at_least(0), COUNTABLE]
+BatchSize = Annotated[int, _at_least(2), COUNTABLE]
 Layers = Annotated[int, Rule("a whole number from 0 to 100", lambda v: _whole(v) and 0 <= v <= 100)]
 Seed = Annotated[
     int, Rule("a whole number from 0 to 2**63 - 1", lambda v: _whole(v) and 0 <= v < 2**63)
 ]
 OddCount = Annotated[
-    int, Rule("an odd whole number of 1 or more", lambda v: _whole(v) and v >= 1 and v % 2)
+    int,
+    Rule("an odd whole number of 1 or more", lambda v: _whole(v) and v >= 1 and v % 2),
+    COUNTABLE,
 ]
 ImageSize = Annotated[
     int, Rule("16, 32, 64 or 128", lambda v: _whole(v) and v in (16, 32, 64, 128))
@@ -62,9 +67,16 @@ Data = Annotated[
     str,
     Rule(
         "fdd, kaggle, stream or images:FOLDER",
-        lambda v: v in STORED or v == "stream" or (str(v).startswith("images:") and v != "images:"),
+        lambda v: (
+            isinstance(v, str)
+            and (v in STORED or v == "stream" or (v.startswith("images:") and v != "images:"))
+        ),
     ),
 ]
+
+
+PLAIN: dict[Any, str] = {bool: "True or False", str: "text", str | None: "text or None"}
+"""What options of a type without rules must be, in words."""
 
 
 @dataclass(frozen=True)
@@ -143,11 +155,13 @@ class RunConfig:
         hints = get_type_hints(type(self), include_extras=True)
         for field in fields(self):
             value, hint = getattr(self, field.name), hints[field.name]
-            if get_origin(hint) is Literal and value not in get_args(hint):
-                known = " or ".join(map(repr, get_args(hint)))
-                raise FddError(f"{field.name}={shown(value)} must be {known}")
-            if hint is bool and not isinstance(value, bool):
-                raise FddError(f"{field.name}={shown(value)} must be True or False")
+            if get_origin(hint) is Literal:
+                known = get_args(hint)
+                if not any(type(value) is type(one) and value == one for one in known):
+                    words = " or ".join(map(repr, known))
+                    raise FddError(f"{field.name}={shown(value)} must be {words}")
+            if hint in PLAIN and not isinstance(value, hint):
+                raise FddError(f"{field.name}={shown(value)} must be {PLAIN[hint]}")
             for rule in getattr(hint, "__metadata__", ()):
                 if isinstance(rule, Rule) and not rule.accepts(value):
                     raise FddError(f"{field.name}={shown(value)} must be {rule.words}")

@@ -148,8 +148,10 @@ def go_on(
 ) -> Outcome:
     """Begin or resume the run in a folder that is checked, and held by the process that writes."""
     batches, images = open_data(config, data, held_out)
+    saved = newest(make, config, folder)
     run = prepare(make, config, folder, fabric)
-    restore(run)
+    if saved is not None:
+        restore(run, saved)
     if run.step == config.steps:
         return Outcome(run.step)
     if reason := run.stopping.verdict(config):
@@ -189,24 +191,40 @@ def go_on(
     return Outcome(run.step, run.stopping.verdict(config), stopped)
 
 
+def newest(make: type[Baseline], config: RunConfig, folder: Path) -> runs.Saved | None:
+    """The newest checkpoint, if there is one. FddError if it is damaged or of other options."""
+    if runs.find_checkpoint(folder) is None:
+        return None
+    state = runs.load_state(folder)
+    return runs.Saved(runs.load_fitting(folder, make, config), state)
+
+
 def prepare(make: type[Baseline], config: RunConfig, folder: Path, fabric: Fabric) -> Run:
-    """A run before its first step."""
+    """A run before its first step. FddError for networks that do not fit into memory."""
     rng = torch.Generator().manual_seed(config.seed)
-    model: Any = make(config, rng)
-    model = model.to(fabric.device, memory_format=torch.channels_last)
+    try:
+        model: Any = make(config, rng)
+        model = model.to(fabric.device, memory_format=torch.channels_last)
+    except (RuntimeError, MemoryError) as error:  # torch raises the first
+        reason = str(error).partition("\n")[0]
+        raise FddError(f"the networks of these options cannot be made: {reason}") from error
     return Run(folder, config, model, rng, fabric.device, fabric.is_global_zero)
 
 
-def restore(run: Run) -> None:
-    """Put the newest checkpoint into a run, if there is one. FddError if it has too many steps."""
-    if runs.find_checkpoint(run.folder) is None:
-        return
-    state = runs.load_state(run.folder)
-    run.model.load_state_dict(runs.load_weights(run.folder))
-    for name, optimizer in run.model.optimizers.items():
-        optimizer.load_state_dict(state["optimizers"][name])
-    run.rng.set_state(state["rng"])
-    run.stopping = EarlyStopping(**state["watch"])
+def restore(run: Run, saved: runs.Saved) -> None:
+    """Put a checkpoint into a run. FddError if it does not fit or has too many steps."""
+    state = saved.state
+    run.model.load_state_dict(saved.weights)
+    try:
+        for name, optimizer in run.model.optimizers.items():
+            runs.load_optimizer(optimizer, state["optimizers"][name])
+        run.rng.set_state(state["rng"])
+    except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as error:
+        reason = str(error).partition("\n")[0]
+        raise FddError(
+            f"run folder '{run.folder}': state.pt does not fit config.json: {reason}"
+        ) from None
+    run.stopping = EarlyStopping.restored(state["watch"])
     run.step = run.saved = state["step"]
     if run.step > run.config.steps:
         raise FddError(
@@ -307,7 +325,7 @@ def checkpoint(run: Run, best: bool = False) -> None:
             "optimizers": {n: o.state_dict() for n, o in run.model.optimizers.items()},
             "watch": run.stopping.state_dict(),  # the name of it in all saved runs
         }
-        runs.save_checkpoint(run.folder, weights, state, best)
+        runs.save_checkpoint(run.folder, run.config, runs.Saved(weights, state), best)
     run.saved = run.step
 
 

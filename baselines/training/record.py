@@ -15,6 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, Images, to_images, to_tensor
 from baselines.training.stopping import judge
+from fdd.errors import FddError
 from fdd.files import atomic_write
 from fdd.pictures import grid, save_png
 
@@ -83,7 +84,7 @@ class Recorder:
             row |= {f"{name} mean": mean, f"{name} std": deviation, f"{name} cv": ratio}
             self.events.add_histogram(name, values.cpu().numpy(), step)
         row |= self.judge(model)
-        with self.table.open("a", newline="") as file:
+        with self.table.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if file.tell() == 0:
                 writer.writerow(row)
@@ -152,11 +153,21 @@ def neighbours(codes: Tensor, images: Tensor) -> Tensor:
 
 
 def drop_rows(table: Path, step: int) -> None:
-    """Keep the rows of a metrics.csv up to `step`; a row that a kill cut short is dropped too."""
-    with table.open(newline="") as file:
-        header, *rows = list(csv.reader(file)) or [[]]
-    kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
-    with atomic_write(table) as path, path.open("w", newline="") as file:
+    """Keep the rows of a metrics.csv up to `step`; a row that a kill cut short is dropped too.
+
+    FddError for a file that is not such a table.
+    """
+    try:
+        with table.open(newline="", encoding="utf-8") as file:
+            header, *rows = list(csv.reader(file)) or [[]]
+        if header and header[0] != "step":
+            raise ValueError("its first column is not step")
+        kept = [row for row in rows if len(row) == len(header) and int(row[0]) <= step]
+    except (csv.Error, OSError, ValueError) as error:
+        raise FddError(
+            f"file '{table}' is not a table of this run: {error}; remove it to resume without it"
+        ) from None
+    with atomic_write(table) as path, path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows([header, *kept] if kept else [])
 
 

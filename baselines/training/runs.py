@@ -3,37 +3,50 @@
     config.json            resolved options, name of the baseline, versions
     metrics.csv, tb/       losses, as a table and as TensorBoard events
     samples/, reconstructions/      PNG pictures by step; neighbours/ without a generator
-    checkpoints/last/      model.safetensors (weights), state.pt (optimisers, random state, step)
+    checkpoints/last/      model.safetensors (weights), state.pt (optimisers, random state, step),
+                           SHA256SUMS of both, as `sha256sum -c` reads it
     checkpoints/best/      the same for the checkpoint with the best score
 
-A checkpoint is written under another name and renamed when it is complete, and the one before it
-stays until then: a run that is killed at any moment can be loaded and resumed.
+A checkpoint is written under another name and renamed when it is complete and on the disk, and the
+one before it stays until then: a run that is killed at any moment can be loaded and resumed. Each
+file is compared with its checksum whenever it is read, so weights and a state that were not saved
+together do not go together. The weights carry the options that they were trained with, which are
+compared with those in config.json. In runs of versions without SHA256SUMS neither is checked.
 """
 
 from __future__ import annotations
 
+import errno
+import hashlib
 import io
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, fields
-from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import safetensors.torch
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from baselines.training.config import RunConfig
-from fdd.errors import FddError
-from fdd.files import LOCK, atomic_write, not_linked, writing_to
+from baselines.training.stopping import EarlyStopping
+from fdd.errors import FddError, whole_number
+from fdd.files import LOCK, atomic_write, not_linked, to_disk, writing_to
 
 C = TypeVar("C", bound=RunConfig)
 
+WEIGHTS, STATE, SUMS = "model.safetensors", "state.pt", "SHA256SUMS"
+
 PROVENANCE = frozenset({"baseline", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
+
+MOVABLE = frozenset({"data", "exclude", "generator_from"})
+"""Options with paths, which somebody who moves a folder has to change in config.json."""
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -44,7 +57,7 @@ def read_config(folder: Path) -> dict[str, Any]:
     if not path.is_file():
         raise FddError(f"run folder '{folder}': config.json is missing, so this is not a run")
     try:
-        config = json.loads(path.read_text())
+        config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, RecursionError, ValueError) as error:
         raise FddError(f"run folder '{folder}': config.json cannot be read: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("baseline"), str):
@@ -72,7 +85,7 @@ def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
         for name, value in wanted.items():
             if name not in config.changeable and here.get(name) != value:
                 raise FddError(
-                    f"run folder '{folder}': it holds a run with {name}={here.get(name)!r}, "
+                    f"run folder '{folder}': it holds a run with {name}={here.get(name)!r:.80}, "
                     f"not {value!r}; choose another folder with --out"
                 )
     elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
@@ -94,13 +107,13 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
         version = read_config(folder).get("data_version")
         if version != config["data_version"]:
             raise FddError(
-                f"run folder '{folder}': its data_version={version!r}, and here it is "
+                f"run folder '{folder}': its data_version={version!r:.80}, and here it is "
                 f"{config['data_version']!r}; choose another folder with --out"
             )
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         with atomic_write(folder / "config.json") as path:
-            path.write_text(json.dumps(config, indent=2) + "\n")
+            path.write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
 
 
 def find_checkpoint(folder: Path, which: str = "last") -> Path | None:
@@ -110,36 +123,53 @@ def find_checkpoint(folder: Path, which: str = "last") -> Path | None:
     return next((path for path in complete if path.is_dir()), None)
 
 
-def save_checkpoint(
-    folder: Path, weights: dict[str, Tensor], state: dict[str, Any], best: bool = False
-) -> None:
+class Saved(NamedTuple):
+    """What a checkpoint holds."""
+
+    weights: dict[str, Tensor]
+    state: dict[str, Any]
+    """Optimisers, random state, step, and the watch of early stopping."""
+
+
+def save_checkpoint(folder: Path, config: RunConfig, saved: Saved, best: bool = False) -> None:
     """Replace checkpoints/last, and checkpoints/best if this is the best one.
 
     FddError when it cannot be written; the old one is kept then.
     """
-    checkpoints = folder / "checkpoints"
-    new = checkpoints / "new"
     buffer = io.BytesIO()
-    torch.save(state, buffer)
-    tensors = {name: weight.contiguous() for name, weight in weights.items()}
+    torch.save(saved.state, buffer)
+    tensors = {name: weight.contiguous() for name, weight in saved.weights.items()}
+    files = {
+        WEIGHTS: safetensors.torch.save(tensors, {"options": json.dumps(decisive(config))}),
+        STATE: buffer.getvalue(),
+    }
+    files[SUMS] = b"".join(_sum(name, data) for name, data in files.items())
+    checkpoints = folder / "checkpoints"
     with writing_to(folder):
-        shutil.rmtree(new, ignore_errors=True)
-        new.mkdir(parents=True)
-        (new / "model.safetensors").write_bytes(safetensors.torch.save(tensors))
-        (new / "state.pt").write_bytes(buffer.getbuffer())
-        if best:
-            copy = checkpoints / "new-best"
-            shutil.rmtree(copy, ignore_errors=True)
-            shutil.copytree(new, copy, copy_function=_link)
-            _replace(copy, checkpoints / "best", checkpoints / "previous-best")
-        _replace(new, checkpoints / "last", checkpoints / "previous")
+        if best:  # files of its own, so that what damages one checkpoint leaves the other
+            _write(checkpoints / "new-best", files)
+            _replace(checkpoints / "new-best", checkpoints / "best", checkpoints / "previous-best")
+        _write(checkpoints / "new", files)
+        _replace(checkpoints / "new", checkpoints / "last", checkpoints / "previous")
 
 
-def _link(source: str, target: str) -> None:
-    try:
-        os.link(source, target)
-    except OSError:  # a file system without links
-        shutil.copy2(source, target)
+def decisive(config: RunConfig) -> dict[str, Any]:
+    """The options on which the weights of a run depend, except paths."""
+    apart = config.changeable | MOVABLE
+    return {name: value for name, value in asdict(config).items() if name not in apart}
+
+
+def _sum(name: str, data: bytes) -> bytes:
+    return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode()
+
+
+def _write(folder: Path, files: dict[str, bytes]) -> None:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    for name, data in files.items():
+        (folder / name).write_bytes(data)
+        to_disk(folder / name)
+    to_disk(folder)
 
 
 def _replace(new: Path, name: Path, aside: Path) -> None:
@@ -148,12 +178,50 @@ def _replace(new: Path, name: Path, aside: Path) -> None:
         shutil.rmtree(aside, ignore_errors=True)
         name.rename(aside)
     new.rename(name)
+    to_disk(name.parent)
     shutil.rmtree(aside, ignore_errors=True)
 
 
 def load_weights(folder: Path, which: str = "last") -> dict[str, Tensor]:
-    """The weights of a checkpoint. FddError if there are none or they are damaged."""
-    return _load(folder, which, "model.safetensors", safetensors.torch.load_file)
+    """The weights of a checkpoint.
+
+    FddError if there are none or they are damaged, which names the other checkpoint if that can
+    be used.
+    """
+    return _load(folder, which, WEIGHTS)[0]
+
+
+def load_state(folder: Path, which: str = "last") -> dict[str, Any]:
+    """Optimisers, random state, step and watch of a checkpoint. FddError as `load_weights`."""
+    return _load(folder, which, STATE)
+
+
+def load_fitting(
+    folder: Path, make: Callable[..., nn.Module], config: RunConfig, which: str = "last"
+) -> dict[str, Tensor]:
+    """The weights of a checkpoint of a model `make(config, rng)`, which is not made.
+
+    FddError as `load_weights`, and for weights of another model or other options.
+    """
+    weights, about = _load(folder, which, WEIGHTS)
+    try:
+        with torch.device("meta"):  # no memory, whatever config.json asks for
+            wanted = make(config, torch.Generator("cpu")).state_dict()
+        fits = {n: (w.shape, w.dtype) for n, w in weights.items()} == {
+            n: (w.shape, w.dtype) for n, w in wanted.items()
+        }
+    except (RuntimeError, TypeError, OverflowError):  # a size that no machine has
+        fits = False
+    if not fits:
+        raise FddError(f"run folder '{folder}': the weights do not fit config.json")
+    options = decisive(config)
+    for name, value in about.items():
+        if options.get(name) != value:
+            raise FddError(
+                f"run folder '{folder}': config.json has {name}={options.get(name)!r:.80}, and the "
+                f"weights were trained with {value!r:.80}; put that back"
+            )
+    return weights
 
 
 def load_network(network: nn.Module, prefix: str, folder: Path) -> None:
@@ -167,23 +235,102 @@ def load_network(network: nn.Module, prefix: str, folder: Path) -> None:
         raise FddError(f"run folder '{folder}': its {prefix} does not fit these options") from None
 
 
-def load_state(folder: Path, which: str = "last") -> dict[str, Any]:
-    """Optimisers, random state and step of a checkpoint. FddError as `load_weights`."""
-    return _load(
-        folder, which, "state.pt", partial(torch.load, map_location="cpu", weights_only=True)
-    )
+def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
+    """Put the moments of an Adam's saved state into `optimizer`, whose settings stay as they are.
+
+    ValueError, or what comes of a structure that is not that of a state, if they do not fit.
+    """
+    groups = optimizer.state_dict()["param_groups"]
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for number, moments in saved["state"].items():
+        if type(number) is not int or not 0 <= number < len(parameters):
+            raise ValueError(f"there is no parameter {number!r:.80}")
+        kinds = {name: (tuple(one.shape), one.dtype) for name, one in moments.items()}
+        of_each = (tuple(parameters[number].shape), parameters[number].dtype)
+        wanted = {"step": ((), torch.float32), "exp_avg": of_each, "exp_avg_sq": of_each}
+        if kinds != wanted:
+            raise ValueError(f"the moments of parameter {number} have other shapes or types")
+    optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
 
 
-def _load(
-    folder: Path, which: str, name: str, read: Callable[[Path], dict[str, Any]]
-) -> dict[str, Any]:
-    path = (find_checkpoint(folder, which) or folder / "checkpoints" / which) / name
-    if not path.is_file():
-        raise FddError(f"run folder '{folder}': {path.relative_to(folder)} is missing")
+def _load(folder: Path, which: str, name: str) -> Any:
+    while True:
+        place = find_checkpoint(folder, which) or folder / "checkpoints" / which
+        before = _identity(place)
+        try:
+            return _read(place, name)
+        except Exception as error:  # what torch.load raises for a damaged file has no common type
+            after = find_checkpoint(folder, which)
+            if after is not None and _identity(after) != before:
+                continue  # a run that is training replaced it meanwhile
+            file, reason = (place / name).relative_to(folder), _first_line(error)
+            if isinstance(error, FileNotFoundError):
+                file, fault = file.with_name(Path(error.filename).name), "is missing"
+            else:
+                fault = f"is damaged: {reason}"
+        raise FddError(f"run folder '{folder}': {file} {fault}{_other(folder, which)}")
+
+
+def _identity(place: Path) -> int | None:
+    return place.stat().st_ino if place.is_dir() else None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0] or type(error).__name__
+
+
+def _other(folder: Path, which: str) -> str:
+    """What to say of the other checkpoint of a run, one of whose checkpoints cannot be used."""
+    other = {"last": "best", "best": "last"}[which]
+    place = find_checkpoint(folder, other)
+    if place is None:
+        return ""
     try:
-        return read(path)
-    except Exception as error:  # what torch.load raises for a damaged file has no common type
-        reason = str(error).partition("\n")[0]
-        raise FddError(
-            f"run folder '{folder}': {path.relative_to(folder)} is damaged: {reason}"
-        ) from None
+        _read(place, WEIGHTS)
+        step = _read(place, STATE)["step"]
+    except Exception:
+        return f"; nor can checkpoints/{other} be used"
+    whole = f"; checkpoints/{other}, of step {step}, is whole: load it with checkpoint={other!r}"
+    return whole + (", or put a copy in the place of checkpoints/last" if which == "last" else "")
+
+
+def _read(place: Path, name: str) -> Any:
+    """What a file of a checkpoint holds, compared with its checksum.
+
+    The state, or the weights and the options that they were trained with, {} in older runs.
+    FileNotFoundError if a file is missing, and whatever comes of a file that is damaged.
+    """
+    sums = (place / SUMS).read_bytes() if (place / SUMS).is_file() else None
+    data = (place / name).read_bytes()
+    if not data:
+        raise ValueError("it is empty")
+    if sums is not None and _sum(name, data) not in sums.splitlines(keepends=True):
+        raise ValueError(f"its SHA-256 is not the one in {SUMS}")
+    if name == STATE:
+        return checked_state(read_state(data))
+    weights = safetensors.torch.load(data)
+    header = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])
+    options = header.get("__metadata__", {}).get("options")
+    if options is None:
+        return weights, {}
+    if sums is None:
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place / SUMS)
+    return weights, dict(json.loads(options))
+
+
+def read_state(data: bytes) -> Any:
+    """What `torch.save` wrote, plain data alone; each part is compared with its own checksum."""
+    state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+    if (part := zipfile.ZipFile(io.BytesIO(data)).testzip()) is not None:
+        raise ValueError(f"{part} is not what its checksum says")
+    return state
+
+
+def checked_state(state: Any) -> dict[str, Any]:
+    """The state of a checkpoint, unchanged. ValueError unless it has the parts of one."""
+    wanted = {"step", "rng", "optimizers", "watch"}
+    if not isinstance(state, dict) or not wanted <= state.keys():
+        raise ValueError(f"it must hold {', '.join(sorted(wanted))}")
+    whole_number("step", state["step"], 0, 2**53)
+    EarlyStopping.restored(state["watch"])
+    return state

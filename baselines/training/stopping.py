@@ -112,6 +112,18 @@ class EarlyStopping:
     def state_dict(self) -> dict[str, Any]:
         return asdict(self)
 
+    @classmethod
+    def restored(cls, saved: Any) -> EarlyStopping:
+        """What `state_dict` gave. ValueError for anything else."""
+        fresh = asdict(cls())
+        if not isinstance(saved, dict) or saved.keys() != fresh.keys():
+            raise ValueError(f"the watch must have {', '.join(fresh)}")
+        for name, value in saved.items():
+            possible = type(value) is type(fresh[name]) and value < 2**53
+            if not possible or (isinstance(value, int) and value < 0):
+                raise ValueError(f"{name}={value!r:.80} of the watch is not a possible number")
+        return cls(**saved)
+
 
 @contextmanager
 def stop_on_signal() -> Iterator[threading.Event]:
