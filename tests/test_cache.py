@@ -281,6 +281,7 @@ def other_archive(path):
 
 UNREADABLE, WRONG = "truncated or unreadable", "not what its checksum says"
 NO_SUM, SHAPE = "without its checksum", "not of the right shape"
+LONG = "longer than its records"
 DAMAGE = {
     "last byte": (change_byte(-1), WRONG),
     "byte of the params": (change_byte(200), WRONG),
@@ -291,6 +292,7 @@ DAMAGE = {
     "header: name of a field": (change_byte(23, ord("q")), SHAPE),
     "cut by a byte": (keep(-1), UNREADABLE),
     "cut in the header": (keep(60), UNREADABLE),
+    "longer by a byte": (lambda path: path.write_bytes(path.read_bytes() + b"x"), LONG),
     "empty": (keep(0), UNREADABLE),
     "text": (replace_by(b"no such page\n" * 500), UNREADABLE),
     "zeros": (replace_by(bytes(6000)), UNREADABLE),

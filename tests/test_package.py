@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import os
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -20,7 +21,7 @@ from fdd.publishing import package
 from fdd.publishing.check import check
 from fdd.releases import cards
 
-pytest.importorskip("pyarrow", reason="a package is written with pyarrow")
+pq = pytest.importorskip("pyarrow.parquet", reason="a package is written with pyarrow")
 
 FILES = [
     "LICENSE.txt",
@@ -240,6 +241,121 @@ def test_a_check_finds_what_no_checksum_tells(copy, what):
         "1 of 250 images differ" if what == "image" else "parameters of rows 0 to 249 differ"
     )
     assert ("params.csv" in reasons) == (what == "parameter")
+
+
+def rewritten(folder, name, start=0, split=None):
+    """Writes a shard again with its parameters and pictures, and other indices or names."""
+    shard = parquet.Shard(folder / name)
+    pictures = [picture for group in range(3) for picture in shard.pictures(group)]
+    note, params = shard.note, shard.params()
+    parquet.write(
+        folder / name, note | {"split": split or "val"}, iter([(start, params, pictures)])
+    )
+    table = pq.read_table(folder / name)
+    pq.write_table(
+        table.replace_schema_metadata(parquet.schema(note).metadata),
+        folder / name,
+        row_group_size=parquet.GROUP_ROWS,
+        use_dictionary=False,
+        compression="NONE",
+    )
+
+
+def described(folder, change):
+    path = folder / "croissant.json"
+    value = json.loads(path.read_text(encoding="utf-8"))
+    change(value)
+    path.write_text(json.dumps(value), encoding="utf-8")
+
+
+SHARD, CARD, SAMPLE = "val-00000-of-00001.parquet", "croissant.json", "sample-test-003.png"
+OTHER_CARD = "it describes other files or columns than those that are here"
+FORGED = {
+    "indices": (SHARD, lambda f: rewritten(f, SHARD, 777_000), "its index does not run from 0 to"),
+    "names": (SHARD, lambda f: rewritten(f, SHARD, split="test"), "its pictures have other names"),
+    "hash": (
+        CARD,
+        lambda f: described(f, lambda c: c["distribution"][0].update(sha256="0" * 64)),
+        OTHER_CARD,
+    ),
+    "size": (
+        CARD,
+        lambda f: described(f, lambda c: c["distribution"][3].update(contentSize="1 B")),
+        OTHER_CARD,
+    ),
+    "column": (
+        CARD,
+        lambda f: described(f, lambda c: c["recordSet"][1]["field"][2].update(source={})),
+        OTHER_CARD,
+    ),
+    "rows": (
+        CARD,
+        lambda f: described(f, lambda c: c["recordSet"][0]["data"][0].update({"splits/rows": 9})),
+        OTHER_CARD,
+    ),
+    "list": (CARD, lambda f: (f / CARD).write_text("[]"), OTHER_CARD),
+    "nested": (CARD, lambda f: (f / CARD).write_text("[" * 10**5), OTHER_CARD),
+    "sample": (
+        SAMPLE,
+        lambda f: shutil.copy(f / "sample-test-004.png", f / SAMPLE),
+        "it shows other pixels than the first images of the test split",
+    ),
+    "junk shard": (SHARD, lambda f: (f / SHARD).write_bytes(b"junk"), "is not a shard of a pack"),
+}
+
+
+def test_a_check_finds_what_a_reader_would_be_misled_by(copy):
+    """Though all checksums are right."""
+    for name, forge, reason in FORGED.values():
+        before = contents(copy)
+        forge(copy)
+        sealed_again(copy, name)
+        reasons = {entry["file"]: entry["reason"] for entry in check(copy)["different"]}
+        assert reason in reasons[name]
+        for changed in (name, "sha256sums.txt"):
+            (copy / changed).write_bytes(before[changed])
+    assert check(copy)["different"] == []
+
+
+def test_a_file_that_is_neither_there_nor_listed_is_missing(copy):
+    lines = (copy / "sha256sums.txt").read_text().splitlines()
+    for name in ("params.csv", "preview.png", CARD, SHARD):
+        (copy / name).unlink()
+        lines = [line for line in lines if not line.endswith(f"  {name}")]
+    (copy / "sha256sums.txt").write_text("\n".join(lines) + "\n")
+    missing = {entry["file"] for entry in check(copy)["different"]}
+    assert missing == {"params.csv", "preview.png", CARD, SHARD}
+
+
+@pytest.mark.parametrize("text", ["5", "null", '[["a", "b"]]', "[" * 10**5, "{", '"x"'])
+def test_notes_of_an_unfinished_package_that_are_none_are_refused(copy, text):
+    (copy / "sha256sums.txt").unlink()
+    (copy / ".package.json").write_text(text)
+    with pytest.raises(fdd.FddError) as error:
+        package.package(copy, version="mini-1", images=250)
+    assert str(error.value) == (
+        f"file {str(copy / '.package.json')!r} is damaged; remove it and run the command again"
+    )
+
+
+def test_junk_that_is_listed_as_a_shard_is_rendered_over(made, copy):
+    (copy / SHARD).write_bytes(b"junk")
+    sealed_again(copy, SHARD)
+    assert package.package(copy, version="mini-1", images=250)["rendered"] == 250
+    assert contents(copy) == contents(made[0])
+
+
+def test_shards_that_have_changed_places_are_not_read_as_each_other(made, tmp_path):
+    card = cards.release("mini-1")
+    package.write(tmp_path, card, package.plan(card, 250, shard_pixels=200 * 32**2))
+    first, second = (f"train-0000{place}-of-00002.parquet" for place in range(2))
+    (tmp_path / first).rename(tmp_path / "aside")
+    (tmp_path / second).rename(tmp_path / first)
+    (tmp_path / "aside").rename(tmp_path / second)
+    for name in (first, second):
+        sealed_again(tmp_path, name)
+    with pytest.raises(fdd.FddError, match=r"holds the rows from 200 on, and its name says those"):
+        fdd.load("train", root=tmp_path, version="mini-1")
 
 
 def test_a_check_reads_the_metadata_where_it_is_there(copy):

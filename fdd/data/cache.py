@@ -77,7 +77,7 @@ def shards(card: Release, split: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def open_shard(path: Path) -> np.ndarray:
+def open_shard(path: Path) -> np.memmap:
     """A shard's records, memory-mapped."""
     return np.lib.format.open_memmap(path, mode="r")
 
@@ -115,6 +115,8 @@ def check_shard(
         return "truncated or unreadable"
     if records.dtype != record_type(card) or records.shape != (rows,):
         return "not of the right shape"
+    if path.stat().st_size != records.offset + records.nbytes:
+        return "longer than its records"
     try:
         note = json.loads(_note(path).read_text())
         digest = published or note["sha256"]

@@ -23,6 +23,9 @@ from fdd.errors import FddError, missing_extra
 GROUP_ROWS = 100
 """Rows of a row group: what is read from the disk for one image."""
 
+NAME_BYTES = 100
+"""What an index or the name of a picture takes at most, with what pages add to it."""
+
 NOTE = b"fdd"
 """The entry of a file's metadata that says, in JSON, what the file holds."""
 
@@ -49,6 +52,11 @@ def schema(note: dict[str, Any]) -> Any:
     return pa.schema([*fields, pa.field("image", picture)], metadata=metadata)
 
 
+def picture_name(split: str, index: int) -> str:
+    """What a file calls the picture of a row."""
+    return f"{split}-{index:06d}.png"
+
+
 def write(
     path: Path,
     note: dict[str, Any],
@@ -70,7 +78,7 @@ def write(
     with path.open("wb") as file, parquet.ParquetWriter(file, columns, **options) as writer:
         for start, params, pictures in blocks:
             indices = np.arange(start, start + len(params))
-            paths = [f"{note['split']}-{index:06d}.png" for index in indices]
+            paths = [picture_name(note["split"], index) for index in indices.tolist()]
             image = pa.StructArray.from_arrays(
                 [pa.array(pictures, pa.binary()), pa.array(paths)], fields=list(columns[-1].type)
             )
@@ -141,6 +149,24 @@ class Shard:
             if not np.isfinite(found).all():
                 raise ValueError("its parameters must be finite numbers")
             return found
+
+    def names(self) -> tuple[np.ndarray, list[str | None]]:
+        """The indices of all rows, int64 [n], and the names of their pictures.
+
+        Their columns are compressed; what says that it unpacks to more than they can hold is
+        refused.
+        """
+        with self._reading():
+            facts = self._file.metadata
+            for number in range(facts.num_row_groups):
+                group = facts.row_group(number)
+                for column in (group.column(place) for place in range(group.num_columns)):
+                    compressed = column.path_in_schema in ("index", "image.path")
+                    if compressed and column.total_uncompressed_size > NAME_BYTES * GROUP_ROWS:
+                        raise ValueError(f"its column {column.path_in_schema} is too large")
+            table = self._file.read(columns=["index", "image.path"], use_threads=False)
+            paths = table["image"].combine_chunks().field("path").to_pylist()
+            return table["index"].to_numpy(), paths
 
     def pictures(self, group: int) -> list[bytes]:
         """The PNG files of a row group. The last ones are kept for the next call."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from fdd.data import parquet
 from fdd.data.indexed_png import decode
@@ -28,10 +29,13 @@ from fdd.publishing.package import (
     contents_of,
     file_names,
     plan,
+    samples,
     write_table,
 )
 from fdd.releases.cards import Release, release
 from fdd.rendering.shading import shaded
+
+CROISSANT = "croissant.json"
 
 
 def _card_of(root: Path) -> tuple[Release, list[Part]]:
@@ -63,11 +67,52 @@ def _metadata_is_right(root: Path, card: Release, parts: list[Part], names: list
         return False
 
 
+def _described(croissant: dict[str, Any]) -> dict[str, Any]:
+    """What a reader of a croissant.json relies on, without the words for people."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: plain(inner) for key, inner in value.items() if key != "description"}
+        return [plain(inner) for inner in value] if isinstance(value, list) else value
+
+    keys = ("@type", "conformsTo", "name", "version", "distribution", "recordSet")
+    return {key: plain(croissant[key]) for key in keys} | {"@context": croissant["@context"]}
+
+
+def _description_is_right(
+    root: Path, card: Release, parts: list[Part], digests: dict[str, str]
+) -> bool:
+    """Whether croissant.json describes the files that are there, and their columns."""
+    try:
+        found = json.loads((root / CROISSANT).read_text(encoding="utf-8"))
+        files = {name: ((root / name).stat().st_size, digests[name]) for name in digests}
+        wanted = json.loads(TEXTS[CROISSANT](contents_of(card, parts, None, files)))
+        return _described(found) == _described(wanted)
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return False
+
+
+def _shows(path: Path, image: np.ndarray) -> bool:
+    """Whether a file is a PNG picture with these pixels."""
+    try:
+        with Image.open(path, formats=["PNG"]) as picture:
+            if picture.size != image.shape[1::-1]:
+                return False
+            return np.array_equal(np.asarray(picture.convert("RGB")), image)
+    except Exception:  # Pillow raises many types on damaged files
+        return False
+
+
 def _check_shard(root: Path, card: Release, part: Part, progress: Callable[[int], Any]) -> str:
     """What is wrong with a shard, or "": it is rendered again and compared image by image."""
     shard = parquet.Shard(root / part.name)
     if [shard.note.get(key) for key in Part._fields] != list(part) or shard.rows != part.rows:
         return "it holds other rows than its name says"
+    indices, names = shard.names()
+    if not np.array_equal(indices, np.arange(part.start, part.start + part.rows)):
+        return f"its index does not run from {part.start} to {part.start + part.rows - 1}"
+    if names != [parquet.picture_name(part.split, index) for index in indices.tolist()]:
+        return "its pictures have other names than their split and index"
     stored = shard.params()
     drawing, wrong = card.drawing(palette=PALETTE), 0
     for first, params, counts in blocks(card, part, progress):
@@ -88,8 +133,9 @@ def _check_shard(root: Path, card: Release, part: Part, progress: Callable[[int]
 def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
     """Verifies a package and changes nothing.
 
-    All files are hashed, all images are rendered again and compared pixel by pixel, and the table
-    is compared with the shards.
+    All files are hashed, all images are rendered again and compared pixel by pixel, indices and
+    names of pictures, the table, the samples and what croissant.json says are compared with what
+    they must be. Of README, licence and wheels the checksums alone are compared.
 
     Returns `folder`, `version`, `images`, `files` (how many there should be), `equal` (how many are
     right) and `different`, a list of `file` and `reason`. Raises FddError for a folder that is no
@@ -112,11 +158,16 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
         if path.name not in {*digests, MANIFEST, METADATA, LOCK}:
             reasons[path.name] = f"it is not listed in {MANIFEST}"
     card, parts = _card_of(root)
+    wheels = [root / name for name in digests if name.endswith(".whl")]
+    for name in file_names(parts, wheels):
+        if name not in digests and name != METADATA:
+            reasons.setdefault(name, "it is missing")
+    whole = not reasons.keys() & {CROISSANT, TABLE, *(part.name for part in parts)}
+    if whole and not _description_is_right(root, card, parts, digests):
+        reasons[CROISSANT] = "it describes other files or columns than those that are here"
     rows = sum(part.rows for part in parts)
     with progress_bar(total=rows, unit="image", desc="checking", disable=None) as progress:
         for part in parts:
-            if part.name not in digests:
-                reasons[part.name] = "it is missing"
             if part.name in reasons:
                 progress.update(part.rows)
                 continue
@@ -128,11 +179,15 @@ def check(folder: str | os.PathLike[str]) -> dict[str, Any]:
                 reasons[part.name] = reason
     present = [part for part in parts if (root / part.name).is_file()]
     if TABLE not in reasons and len(present) == len(parts):
-        with tempfile.TemporaryDirectory() as place:
+        # a shard that cannot be read has its own reason
+        with tempfile.TemporaryDirectory() as place, contextlib.suppress(FddError):
             table = Path(place) / TABLE
             write_table(table, root, parts)
             if file_digest(table) != digests[TABLE]:
                 reasons[TABLE] = "it is not the table of the shards"
+    for name, image in samples(card, parts).items():
+        if name not in reasons and not _shows(root / name, image):
+            reasons[name] = "it shows other pixels than the first images of the test split"
     # a downloaded package has none, since Kaggle's client does not upload it
     written = not reasons and (root / METADATA).is_file()
     if written and not _metadata_is_right(root, card, parts, sorted(digests)):

@@ -120,7 +120,10 @@ def _is_shard(path: Path, card: Release, part: Part, digest: str | None) -> bool
     """Whether a shard is there, undamaged, and what would be written now."""
     if digest is None or not path.is_file() or file_digest(path) != digest:
         return False
-    return parquet.Shard(path).note == note_of(card, part)
+    try:
+        return parquet.Shard(path).note == note_of(card, part)
+    except FddError:  # somebody has listed a file of another kind
+        return False
 
 
 def write_table(path: Path, root: Path, parts: list[Part]) -> None:
@@ -162,13 +165,16 @@ def contents_of(
     return Contents(card, PALETTE, owner, rows, names, dict(files))
 
 
-def _write_samples(root: Path, card: Release, rows: int) -> None:
-    """The contact sheet and single pictures of the first of `rows` test images."""
+def samples(card: Release, parts: list[Part]) -> dict[str, np.ndarray]:
+    """By file name the contact sheet and the first test images, uint8 [H, W, 3] each."""
+    rows = sum(part.rows for part in parts if part.split == "test")
     params = sample_params(min(rows, PREVIEW), "test", version=card.name)
     images = render(params, size=card.size, points=card.points, palette=PALETTE)
-    save_png(grid(images, 8, gap=12), root / PICTURE)
-    for number, image in enumerate(images[:SAMPLES]):
-        save_png(image, root / f"sample-test-{number:03d}.png")
+    first = enumerate(images[:SAMPLES])
+    return {
+        PICTURE: grid(images, 8, gap=12),
+        **{f"sample-test-{number:03d}.png": image for number, image in first},
+    }
 
 
 def _wheels(folder: str | os.PathLike[str] | None) -> list[Path]:
@@ -236,11 +242,14 @@ def _begin(root: Path, names: list[str]) -> dict[str, str]:
         done = read_manifest(root)
     elif (root / UNFINISHED).is_file():
         try:
-            done = dict(json.loads((root / UNFINISHED).read_text(encoding="utf-8")))
-        except ValueError as error:
+            done = json.loads((root / UNFINISHED).read_text(encoding="utf-8"))
+            if not isinstance(done, dict):
+                raise ValueError("it must be an object of checksums by name")
+        except (RecursionError, ValueError) as error:
             raise FddError(
                 f"file {str(root / UNFINISHED)!r} is damaged; remove it and run the command again"
             ) from error
+    done = {name: digest for name, digest in done.items() if name in names}
     _write_text(root / UNFINISHED, _as_json(done))
     (root / MANIFEST).unlink(missing_ok=True)
     for leftover in root.glob(".*.tmp"):
@@ -326,7 +335,8 @@ def _finish(
 ) -> None:
     """Writes everything but the shards, and the list of files last."""
     write_table(root / TABLE, root, parts)
-    _write_samples(root, card, sum(part.rows for part in parts if part.split == "test"))
+    for name, image in samples(card, parts).items():
+        save_png(image, root / name)
     for wheel in wheels:
         with atomic_write(root / wheel.name) as temporary:
             shutil.copyfile(wheel, temporary)
