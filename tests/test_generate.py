@@ -250,6 +250,46 @@ def test_a_range_that_was_given_up_binds_nobody(make, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("number", range(4))
+def test_interrupted_while_it_clears_up_it_leaves_nothing_of_another_division(
+    make, tmp_path, monkeypatch, format, number
+):
+    """Two shards of ranges that have grown together, each with its checksum, are removed."""
+    make(start=3, count=4, format=format)
+    make(start=15, count=5, format=format)
+    unlink, removed = os.unlink, []
+
+    def dying_unlink(path, *arguments, **options):
+        if "+" in Path(path).name:
+            if len(removed) == number:
+                raise KeyboardInterrupt
+            removed.append(path)
+        unlink(path, *arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "unlink", dying_unlink)
+        with pytest.raises(KeyboardInterrupt):
+            make(count=25, format=format)
+    assert not (tmp_path / "out" / "manifest.json").exists()
+    assert make(count=25, format=format) == (0, 25)
+    make("at once", format=format)
+    assert tree(tmp_path / "out") == tree(tmp_path / "at once")
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_older_versions_left_of_another_division_goes(make, tmp_path, format):
+    make(start=3, count=4, format=format)
+    left = [path for path in (tmp_path / "out").rglob("*+3*") if path.is_file()]
+    assert len(left) == 2
+    make("at once", format=format)
+    shutil.copytree(tmp_path / "at once", tmp_path / "later")
+    for path in left:
+        shutil.copy(path, tmp_path / "later" / path.relative_to(tmp_path / "out"))
+    assert make("later", format=format) == (0, 25)
+    assert tree(tmp_path / "later") == tree(tmp_path / "at once")
+
+
+@pytest.mark.parametrize("format", FORMATS)
 def test_single_shards_in_any_order_and_then_the_rest(make, tmp_path, rendered, format):
     options = {"start": 5, "count": 28, "format": format}
     assert [make(shard=number, **options) for number in (2, 0, 3)] == [(10, 10), (5, 5), (3, 3)]
@@ -297,7 +337,19 @@ def test_the_shards_of_a_folder_keep_their_size(make, tmp_path):
     assert len(list((tmp_path / "out").glob("*.npy"))) == 3
 
 
-@pytest.mark.parametrize("content", ["", "[1]", "{}", '{"ranges": [], "shard_rows": "10"}', "\0"])
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[1]",
+        "{}",
+        '{"ranges": [], "shard_rows": "10"}',
+        "\0",
+        "[" * 10**5,
+        '{"ranges": [{"start": 1e999, "count": 1}], "shard_rows": 10}',
+        '{"ranges": [{"start": 0, "count": 9}, {"start": 5, "count": 9}], "shard_rows": 10}',
+    ],
+)
 def test_a_manifest_of_somebody_else_is_refused(make, tmp_path, content):
     (tmp_path / "manifest.json").write_text(content)
     sentence = (

@@ -12,6 +12,7 @@ import contextlib
 import csv
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -40,6 +41,9 @@ MANIFEST, UNFINISHED, LISTING = "manifest.json", ".generate.json", "params.csv"
 PNG_BYTES = (600, 0.933)
 """Bytes of a picture, and more for each pixel: 15.9 KB at 128 x 128, 1.56 KB at 32 x 32, the means
 of a thousand images each of train and test of fdd-1 and mini-1."""
+
+SHARD_NAME = re.compile(r"shard-(?P<number>\d{5,18})\+(?P<offset>\d{1,18})\.(npy|csv)(\.sha256)?")
+"""Files of a shard that does not begin at a multiple of shard_rows."""
 
 PICTURES = 256
 """Pictures of a shard by default; records are as many as in a shard of the cache."""
@@ -81,7 +85,15 @@ def _reading(path: Path) -> Iterator[None]:
     """Turns what goes wrong with the content of a file into one FddError that names it."""
     try:
         yield
-    except (AttributeError, csv.Error, LookupError, RecursionError, TypeError, ValueError) as error:
+    except (
+        AttributeError,
+        csv.Error,
+        LookupError,
+        OverflowError,
+        RecursionError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise FddError(
             f"file {str(path)!r} is not one that generate wrote; remove it and run the same "
             "command again"
@@ -94,9 +106,10 @@ def _read(path: Path) -> dict[str, Any]:
         found = json.loads(path.read_text(encoding="utf-8"))
         whole_number("shard_rows", found["shard_rows"], 1)
         ranges = [(one["start"], one["start"] + one["count"]) for one in found["ranges"]]
+        after = -1
         for start, stop in ranges:
-            whole_number("start", start, 0)
-            whole_number("stop", stop, start + 1, 2**62)
+            whole_number("start", start, after + 1)
+            after = whole_number("stop", stop, start + 1, 2**62)
         return found | {"ranges": ranges}
 
 
@@ -112,7 +125,7 @@ def _read_listing(path: Path) -> dict[str, Any]:
             settings = settings or {key: row[key] for key in keys}
             if settings != {key: row[key] for key in keys}:
                 raise ValueError(f"its rows must agree in {', '.join(keys)}")
-            index = int(row["index"])
+            index = whole_number("index", int(row["index"]), 0, 2**62)
             if ranges and ranges[-1][1] == index:
                 ranges[-1] = (ranges[-1][0], index + 1)
             else:
@@ -179,9 +192,14 @@ def _write_listing(job: Job, ranges: Ranges) -> dict[str, Any]:
     return {"file": LISTING, "bytes": path.stat().st_size, "sha256": file_digest(path)}
 
 
-def _finish(job: Job, ranges: Ranges, done: Ranges) -> None:
-    """Writes params.csv and the manifest; removes what was replaced or left half written."""
+def _finish(job: Job, ranges: Ranges) -> None:
+    """Removes what was replaced or left half written; writes params.csv and the manifest.
+
+    The manifest comes last, so that whoever is killed before has not finished, and the next one
+    clears up.
+    """
     cluster.sweep(job)
+    _remove_replaced(job, ranges)
     more: dict[str, Any] = {"images": sum(high - low for low, high in ranges)}
     if job.format == "png":
         more["listing"] = _write_listing(job, ranges)
@@ -203,11 +221,20 @@ def _finish(job: Job, ranges: Ranges, done: Ranges) -> None:
             separator = ",\n    "
         file.write("\n  ]\n}\n")
     (job.folder / UNFINISHED).unlink(missing_ok=True)
-    for shard in cut(ranges, job.shard_rows):
-        for old in _before(shard, done):
-            if old.start != shard.start:
-                job.path(old).unlink(missing_ok=True)
-                seal(job.path(old)).unlink(missing_ok=True)
+
+
+def _remove_replaced(job: Job, ranges: Ranges) -> None:
+    """Removes shards that begin within a range where it is not cut: a larger one holds their rows.
+
+    What they hold is known by their names, for whoever was to remove them may have been killed.
+    """
+    with os.scandir(job.path(Shard(0, 1)).parent) as entries:
+        for entry in entries:
+            if (found := SHARD_NAME.fullmatch(entry.name)) is None:
+                continue
+            start = int(found["number"]) * job.shard_rows + int(found["offset"])
+            if any(low < start < high for low, high in ranges):
+                Path(entry.path).unlink(missing_ok=True)
 
 
 def _check_same(root: Path, job: Job, state: dict[str, Any]) -> None:
@@ -216,7 +243,7 @@ def _check_same(root: Path, job: Job, state: dict[str, Any]) -> None:
         if state.get(key, value) != value:
             raise FddError(
                 f"folder {str(root)!r} holds images of another {key} "
-                f"({state[key]!r}, not {value!r}); choose another folder"
+                f"({state[key]!r:.80}, not {value!r}); choose another folder"
             )
     for place in job.folders[1:]:
         not_linked(place)
@@ -253,7 +280,7 @@ def make_all(
         _begin(job, ranges, done)
         with progress_bar(total=images, unit="image", desc="generating", disable=None) as progress:
             rendered = cluster.run(client, job, tasks, progress.update)
-    _finish(job, ranges, done)
+    _finish(job, ranges)
     return rendered, images
 
 
