@@ -184,10 +184,30 @@ class Training:
         return parts | counters | {"config": described(self.options)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Continue from `state`."""
-        for name in ("net", "average", "adam"):
-            getattr(self, name).load_state_dict(state[name])
-        self.step, self.seconds, self.curve = state["step"], state["seconds"], state["curve"]
+        """Continue from `state`. FddError if it is not that of these options."""
+        from baselines.training.runs import load_optimizer
+
+        try:
+            for name in ("net", "average"):
+                getattr(self, name).load_state_dict(state[name])
+            load_optimizer(self.adam, state["adam"])
+            self.step = whole_number("step", state["step"], 0, self.steps)
+            self.seconds = float(state["seconds"])
+            self.curve = state["curve"]
+            if not all(isinstance(n, int | float) for point in self.curve for n in point.values()):
+                raise ValueError("its curve must have numbers")
+        except (
+            AttributeError,
+            LookupError,
+            OverflowError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+        ) as error:
+            reason = str(error).partition("\n")[0] or type(error).__name__
+            raise FddError(
+                f"folder '{self.options.out}': {STATE} does not fit its options: {reason}"
+            ) from None
 
 
 def schedule(step: int, steps: int) -> float:
@@ -316,13 +336,13 @@ def save(training: Training) -> None:
 
 def saved_state(options: Options) -> dict[str, Any]:
     """The state in `options.out`. FddError if it is damaged or from a run with other options."""
-    import torch
+    from baselines.training.runs import read_state
 
     try:
-        state = torch.load(options.out / STATE, map_location="cpu", weights_only=True)
-        here = state["config"]
+        state = read_state((options.out / STATE).read_bytes())
+        here = dict(state["config"])
     except Exception as error:  # what torch.load raises for a damaged file has no common type
-        reason = str(error).partition("\n")[0]
+        reason = str(error).partition("\n")[0] or type(error).__name__
         raise FddError(f"folder {shown(options.out)}: {STATE} cannot be read: {reason}") from None
     for name, value in described(options).items():
         if here.get(name) != value:

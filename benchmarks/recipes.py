@@ -231,9 +231,9 @@ def score_folder(options: Options) -> pd.DataFrame:
         test, fit = data_of(model.config, options.images)
         row = {"run": name, "seed": model.config["seed"]}
         row["step"] = load_state(folder, options.checkpoint)["step"]
-        trained = model.config["data_version"] or model.config["data"]
+        trained = model.config.get("data_version") or model.config["data"]
         row |= {"version": trained, "size": model.config["image_size"]}
-        row["device"] = model.config["trained_on"]["device"]
+        row["device"] = (model.config.get("trained_on") or {}).get("device", "unknown")
         rows.append(row | score_run(model, test, fit, model.config["seed"]))
     return pd.DataFrame(rows).reindex(
         columns=["run", "seed", "step", "version", "size", "device", *COLUMNS]

@@ -17,6 +17,8 @@ from fdd.errors import FddError, shown
 
 LOCK = ".lock"
 """What lies in a folder while a process works in it, and may stay there if that one is killed."""
+LONGEST = 255
+"""Bytes of a name that a listing gives: what file systems take."""
 PATIENCE = 10.0
 """Seconds that one who takes a part of a folder waits for others who take theirs."""
 
@@ -146,7 +148,7 @@ def atomic_write(path: str | os.PathLike[str], durable: bool = True) -> Iterator
     """Yields a temporary path in the same folder that becomes `path` when the block succeeds.
 
     From then on a power failure leaves `path` as it is. Without `durable` it may leave it damaged:
-    that is for files of which there are many, and whose checksums are written later.
+    that is for files of which there are many and whose checksums tell.
     """
     final = Path(path)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.tmp")
@@ -181,10 +183,11 @@ def _sync(path: Path, flags: int) -> None:
 def within(folder: Path, name: str) -> Path:
     """The path of a file that a listing in a folder names; the listing may be somebody else's.
 
-    Raises FddError unless the name is printable and leads into the folder.
+    Raises FddError unless the name is printable, short enough and leads into the folder.
     """
     parts = PurePath(name)
-    if not name.isprintable() or parts.anchor or ".." in parts.parts:
+    short = len(os.fsencode(name)) <= LONGEST if name.isprintable() else False
+    if not short or parts.anchor or ".." in parts.parts:
         raise FddError(
             f"folder {shown(folder)} lists {shown(name, 80)}, which is not the name of a file in "
             "it; choose another folder"

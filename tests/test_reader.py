@@ -1,5 +1,6 @@
 """The supervised reader: what it learns, that a run repeats and goes on, what it refuses."""
 
+import io
 import json
 import signal
 from dataclasses import replace
@@ -284,9 +285,29 @@ def test_a_folder_with_another_run_or_a_damaged_state_is_refused(options):
         f"folder '{options.out}': it holds a run with seed=0, not 1; choose another folder "
         "with --out"
     )
-    (options.out / "state.pt").write_bytes(b"damaged")
-    with pytest.raises(FddError, match=r"folder '.*': state.pt cannot be read: "):
-        train(options)
+    path = options.out / "state.pt"
+    whole = path.read_bytes()
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    for damaged in (b"damaged", b"", whole[:-100], flipped):
+        path.write_bytes(damaged)
+        with pytest.raises(FddError, match=r"^folder '.*': state.pt cannot be read: [^\n]+$"):
+            train(options)
+    state = torch.load(io.BytesIO(whole), weights_only=True)
+    moments = {0: state["adam"]["state"][1]}
+    for other in (
+        {"step": 11},
+        {"step": "x"},
+        {"net": {}},
+        {"adam": {"state": moments}},
+        {"adam": []},
+        {"seconds": 10**400},
+        {"curve": [[1]]},
+        {"curve": [{"a": "b"}]},
+    ):
+        torch.save(state | other, path)
+        with pytest.raises(FddError, match=r"^folder '.*': state.pt does not fit its options: .+$"):
+            train(options)
 
 
 def test_the_command(tmp_path, capsys):

@@ -2,6 +2,7 @@
 
 import doctest
 import json
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -51,6 +52,55 @@ def test_damaged_files_are_not_loaded(tmp_path, name, damage):
         new[damage]
     )
     assert load_evaluation(tmp_path) is None
+
+
+def change(*keys, to):
+    """A change of one place in a result."""
+
+    def change(result):
+        for key in keys[:-1]:
+            result = result[key]
+        result[keys[-1]] = to
+
+    return change
+
+
+FOREIGN = {
+    "no scores": (change("scores", to={}), {}),
+    "scores: list": (change("scores", to=[1]), {}),
+    "score: text": (change("scores", "cka", to="x"), {}),
+    "cell: text": (change("scores", "cka", to={"raw": {"score": "x"}}), {}),
+    "cell: huge": (change("scores", "cka", to={"raw": {"score": 10**400}}), {}),
+    "settings: none": (change("settings", to=None), {}),
+    "deviations: numbers": (change("deviations", to=[1]), {}),
+    "truth: text": (lambda result: None, {"truth": np.array(["x"])}),
+    "truth: one row": (lambda result: None, {"truth": np.zeros(8)}),
+    "picture: floats": (lambda result: None, {"picture FD(v)": np.zeros((8, 16, 16, 3))}),
+    "picture: gray": (lambda result: None, {"picture FD(v)": np.zeros((8, 16, 16), np.uint8)}),
+}
+
+
+def test_scores_of_somebody_else_that_fit_their_checksums_only_are_taken_again(tmp_path):
+    save_evaluation(tmp_path, evaluation())
+    scores, shown = ((tmp_path / name).read_bytes() for name in (SCORES, SHOWN))
+    with np.load(tmp_path / SHOWN) as archive:
+        arrays = dict(archive)
+    for damage, other in FOREIGN.values():
+        result = json.loads(scores)
+        damage(result)
+        np.savez(tmp_path / SHOWN, **arrays | other)
+        files = {SCORES: json.dumps(result).encode(), SHOWN: (tmp_path / SHOWN).read_bytes()}
+        assert load(tmp_path, files) is None
+    assert load(tmp_path, {SCORES: scores, SHOWN: shown[:50] + bytes(20) + shown[70:]}) is None
+    assert load(tmp_path, {SCORES: scores, SHOWN: shown}) is not None
+
+
+def load(folder, files):
+    """What is loaded of files whose checksums are right."""
+    sums = "".join(f"{sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
+    for name, data in {**files, SUMS: sums.encode()}.items():
+        (folder / name).write_bytes(data)
+    return load_evaluation(folder)
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,9 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise FddError(f"run folder '{folder}': config.json cannot be read: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("baseline"), str):
         raise FddError(f"run folder '{folder}': config.json does not name its baseline")
+    for name, kind in {"data_version": str | None, "trained_on": dict | None}.items():
+        if not isinstance(config.get(name), kind):
+            raise FddError(f"run folder '{folder}': config.json has {name}={config[name]!r:.80}")
     return config
 
 
@@ -245,10 +248,11 @@ def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     for number, moments in saved["state"].items():
         if type(number) is not int or not 0 <= number < len(parameters):
             raise ValueError(f"there is no parameter {number!r:.80}")
-        kinds = {name: (tuple(one.shape), one.dtype) for name, one in moments.items()}
-        of_each = (tuple(parameters[number].shape), parameters[number].dtype)
-        wanted = {"step": ((), torch.float32), "exp_avg": of_each, "exp_avg_sq": of_each}
-        if kinds != wanted:
+        kinds = {name: (one.shape, one.dtype) for name, one in moments.items() if name != "step"}
+        of_each = (parameters[number].shape, parameters[number].dtype)
+        step = moments["step"]
+        counted = not step.shape and step.is_floating_point()
+        if not counted or kinds != {"exp_avg": of_each, "exp_avg_sq": of_each}:
             raise ValueError(f"the moments of parameter {number} have other shapes or types")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
 
@@ -320,6 +324,8 @@ def _read(place: Path, name: str) -> Any:
 
 def read_state(data: bytes) -> Any:
     """What `torch.save` wrote, plain data alone; each part is compared with its own checksum."""
+    if not data:
+        raise ValueError("it is empty")
     state = torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     if (part := zipfile.ZipFile(io.BytesIO(data)).testzip()) is not None:
         raise ValueError(f"{part} is not what its checksum says")

@@ -65,6 +65,17 @@ def read_result(path: Path) -> Result:
         json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise FddError(f"'{path}' is not strict JSON: {error}") from error
+    scores = checked_scores(path, result)
+    if not _plain(result["name"]):
+        raise FddError(f"'{path}': name={result['name']!r:.40} must be a {NAME}")
+    return result | {"scores": scores}
+
+
+def checked_scores(path: Path, result: Any) -> dict[str, Any]:
+    """The scores of a result that was read from a file, of whose cells NUMBERS alone are kept.
+
+    FddError that names the file and what is wrong in it.
+    """
     if not isinstance(result, dict):
         raise FddError(f"'{path}' is not a result file: it holds no JSON object")
     for key, kind in KEYS.items():
@@ -76,12 +87,9 @@ def read_result(path: Path) -> Result:
     for text in said:
         if not isinstance(text, str) or not text.isprintable():
             raise FddError(f"'{path}' is not a result file: {text!r:.40} is not printable text")
-    if not _plain(result["name"]):
-        raise FddError(f"'{path}': name={result['name']!r:.40} must be a {NAME}")
     if not result["scores"]:
         raise FddError(f"'{path}' is not a result file: it has no scores")
-    scores = {name: _cells(path, (name,), sets) for name, sets in result["scores"].items()}
-    return result | {"scores": scores}
+    return {name: _cells(path, (name,), sets) for name, sets in result["scores"].items()}
 
 
 def _plain(text: str) -> bool:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +18,7 @@ import numpy as np
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.files import strict_json, write_files, write_report
+from benchmarks.reporting.results import checked_scores
 from fdd.files import as_path, not_linked
 
 SCORES, SHOWN, SUMS = "scores.json", "shown.npz", "SHA256SUMS"
@@ -79,14 +79,17 @@ def load_evaluation(folder: Path) -> Evaluation | None:
     try:
         result = json.loads(files[SCORES])
         strict_json(result)
+        checked_scores(folder / SCORES, result)
         with np.load(io.BytesIO(files[SHOWN]), allow_pickle=False) as archive:
             if sum(member.file_size for member in archive.zip.infolist()) > LIMIT:
                 return None
             arrays = dict(archive)
         names = [name for name in arrays if name.startswith(PICTURES)]
         pictures = {name.removeprefix(PICTURES): arrays.pop(name) for name in names}
-        return Evaluation(result, pictures=pictures, **arrays)
-    except (AttributeError, RecursionError, TypeError, ValueError, zipfile.BadZipFile):
+        tables = all(table.dtype.kind == "f" and table.ndim == 2 for table in arrays.values())
+        shown = all(one.dtype == np.uint8 and one.shape[3:] == (3,) for one in pictures.values())
+        return Evaluation(result, pictures=pictures, **arrays) if tables and shown else None
+    except Exception:  # what numpy and zipfile raise for a damaged file has no common type
         return None
 
 

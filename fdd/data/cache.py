@@ -96,7 +96,7 @@ def _note(path: Path) -> Path:
 
 
 def _write_note(path: Path, digest: str) -> None:
-    with atomic_write(_note(path)) as temporary:
+    with atomic_write(_note(path), durable=False) as temporary:
         temporary.write_text(json.dumps({"sha256": digest, **_stamp(path)}) + "\n")
 
 
@@ -141,17 +141,19 @@ def write_records(
     rows: int,
     published: str | None = None,
     threads: int | None = None,
+    durable: bool = True,
 ) -> tuple[str, str]:
     """Renders rows start .. start + rows - 1 of a split into a `.npy` file of records.
 
     Returns the SHA-256 of the records and of the whole file. Memory is that of `BLOCK` rows.
+    `durable` as `atomic_write`.
     Raises FddError if the records are not those of the checksum `published`.
     """
     records = np.empty(min(rows, BLOCK), record_type(card))
     header = npy_header(card, rows)
     data, whole = hashlib.sha256(), hashlib.sha256(header)
     # not numpy.save, which needs all rows at once and hides why the system refused to write
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path, durable) as temporary, temporary.open("wb") as file:
         file.write(header)
         for first in range(start, start + rows, BLOCK):
             block = records[: start + rows - first]

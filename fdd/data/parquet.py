@@ -123,8 +123,9 @@ class Shard:
         ) as error:
             if isinstance(error, FddError):
                 raise
+            reason = " ".join(str(error).split())  # pyarrow's have several lines
             raise FddError(
-                f"file {str(self.path)!r} is not a shard of a package: {error}"
+                f"file {str(self.path)!r} is not a shard of a package: {reason}"
             ) from error
 
     def _check_groups(self) -> None:

@@ -27,6 +27,7 @@ from fdd.files import (
     atomic_write,
     file_digest,
     not_linked,
+    to_disk,
     within,
     writing_to,
 )
@@ -210,6 +211,7 @@ def _finish(job: Job, ranges: Ranges) -> None:
         separator = _as_json(job, ranges, **more).removesuffix("\n}") + ',\n  "shards": [\n    '
         for shard in cut(ranges, job.shard_rows):
             path = job.path(shard)
+            to_disk(path)
             entry = {
                 "file": path.relative_to(job.folder).as_posix(),
                 "start": shard.start,
