@@ -23,6 +23,7 @@ BASELINES = {
     "aae": ("baselines.aae", "AAE"),
     "lsd": ("baselines.lsd", "LSD"),
     "contrastive": ("baselines.contrastive", "Contrastive"),
+    "dcca": ("baselines.dcca", "DCCA"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

@@ -10,6 +10,7 @@ their order, signs and scales (Zimmermann et al. 2021, arXiv:2102.08850).
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal
 
@@ -21,7 +22,7 @@ from torch.optim import AdamW
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, NotNegative, PairConfig, Positive, Share
+from baselines.training.config import Count, CountOrZero, NotNegative, PairConfig, Positive, Share
 from baselines.training.data import Batch
 from baselines.training.parallel import average_gradients, gather
 from fdd.errors import FddError
@@ -60,6 +61,10 @@ class Config(PairConfig):
     of its own that is learned: laplace (L1 distance), normal (squared distance); cosine, of the
     angle between the codes; sparse, near or anywhere, each code for itself; one, laplace without
     the codes of the parameter that was drawn anew."""
+    odd_codes: CountOrZero = 0
+    """How many codes, the last ones, change their sign when an image is turned upside down; all
+    others keep theirs then. That holds by construction, and turned partners are told apart, too:
+    the symmetry of the equation, which is a supervision of its own."""
     width: Count = 32
     """Channels of the encoder at its widest resolution."""
     lr: Positive = 2e-3
@@ -78,6 +83,10 @@ class Config(PairConfig):
             raise FddError(
                 f"latent_size={self.latent_size} must be below batch_size={self.batch_size}: codes "
                 "wider than the batch tell its pairs apart by chance"
+            )
+        if self.odd_codes > self.latent_size:
+            raise FddError(
+                f"odd_codes={self.odd_codes} must be at most latent_size={self.latent_size}"
             )
         if self.conditional == "one" and self.latent_size % PARAMETERS:
             raise FddError(
@@ -115,16 +124,31 @@ def log_ratios(
     if conditional == "cosine":
         angles = functional.normalize(codes, dim=1) @ functional.normalize(others, dim=1).T
         return scales.mean() * angles
+    if conditional == "laplace":
+        return -torch.cdist(codes * scales, others * scales, p=1)
     distances = (codes[:, None] - others[None]).abs() * scales
     if conditional == "normal":
         return -distances.square().sum(dim=2)
     if conditional == "sparse":  # log(1 + h exp(-d)): near with some probability, or anywhere
         return functional.softplus(heights - distances).sum(dim=2)
-    if conditional == "one":
-        assert numbers is not None
-        owners = torch.arange(codes.shape[1], device=codes.device) % PARAMETERS + START
-        distances = distances * (numbers[:, None] != owners)[:, None]
-    return -distances.sum(dim=2)
+    assert numbers is not None
+    owners = torch.arange(codes.shape[1], device=codes.device) % PARAMETERS + START
+    return -(distances * (numbers[:, None] != owners)[:, None]).sum(dim=2)
+
+
+def turned(codes: Tensor, odd: int) -> Tensor:
+    """Codes [N, L] of images as they are when the images are turned upside down: [N, L]."""
+    even = codes.shape[1] - odd
+    return torch.cat([codes[:, :even], -codes[:, even:]], dim=1)
+
+
+def even_and_odd(
+    network: Callable[[Tensor], Tensor], upright: Tensor, down: Tensor, odd: int
+) -> Tensor:
+    """Codes [N, L] of inputs [N, ...], of which the last `odd` change their sign when the inputs
+    `upright` and `down`, the same turned upside down, are exchanged, and the others do not."""
+    codes, others = network(torch.cat([upright, down])).chunk(2)
+    return (codes + turned(others, odd)) / 2
 
 
 class Contrastive(Baseline):
@@ -147,7 +171,9 @@ class Contrastive(Baseline):
         self.optimizers = {"encoder": AdamW([weights, free], lr=config.lr, fused=True)}
 
     def encode(self, images: Tensor) -> Tensor:
-        return self.encoder(images)
+        if not self.config.odd_codes:
+            return self.encoder(images)
+        return even_and_odd(self.encoder, images, images.flip(2), self.config.odd_codes)
 
     def loss(self, batch: Batch) -> Tensor:
         """InfoNCE of a batch of pairs, the mean of both ways; a scalar, log N for codes that tell
@@ -159,9 +185,13 @@ class Contrastive(Baseline):
         own = torch.arange(len(first), device=first.device)
         law = self.config.conditional
         shape = self.log_scales.exp(), self.heights, numbers
-        forth = functional.cross_entropy(log_ratios(law, first, second, *shape), own)
-        back = functional.cross_entropy(log_ratios(law, second, first, *shape), own)
-        return (forth + back) / 2
+
+        def one_way(codes: Tensor, others: Tensor) -> Tensor:
+            if self.config.odd_codes:
+                others = torch.cat([others, turned(others, self.config.odd_codes)])
+            return functional.cross_entropy(log_ratios(law, codes, others, *shape), own)
+
+        return (one_way(first, second) + one_way(second, first)) / 2
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         loss = self.loss(batch)

@@ -1,0 +1,246 @@
+"""Deep CCA on the codes of a trained encoder: what images share that are far apart.
+
+A contrastive encoder that was trained on nearby pairs knows more than its codes show: which of two
+signs a parameter has is in them, but folded, so that no simple function reads it. Here the encoder
+stays as it is, and a small network maps its codes to new ones: those whose canonical correlations
+between the two images of a pair have the largest sum (Andrew et al. 2013, Deep Canonical
+Correlation Analysis, with one network for both sides). The pairs differ in some parameters
+altogether, so what the two share is global.
+
+The sum is linear in each correlation, where the gain of InfoNCE grows with its square: what agrees
+but little is not drowned by what agrees a lot. It needs many pairs at once, so the codes of all
+pairs seen so far, up to `memory`, are kept, and each step draws `sample` of them.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.optim import AdamW
+
+from baselines.contrastive import even_and_odd, turned
+from baselines.parts.networks import ResidualEncoder, initialise
+from baselines.training.baseline import Baseline
+from baselines.training.cli import main
+from baselines.training.config import Count, CountOrZero, NotNegative, PairConfig, Positive, Share
+from baselines.training.data import Batch
+from baselines.training.parallel import average_gradients, gather
+from baselines.training.runs import load_network
+from fdd.errors import FddError
+
+RIDGE = 1e-4
+"""Added to the variances of codes, so that a code that is constant does no harm."""
+
+
+@dataclass(frozen=True)
+class Config(PairConfig):
+    """Train deep CCA on the codes of a contrastive encoder of Fractal Dream images.
+
+    It starts from a run of baselines.contrastive: --encoder-from.
+    """
+
+    steps: Count = 1000
+    """Training steps; each sees one batch."""
+    pairs: Literal["start", "near", "ou", "one", "some"] = "some"
+    """How the second image of a pair follows from the first: see docs/pairs.md."""
+    latent_size: Count = 16
+    """Numbers in a code."""
+    decay: Share = 0.5
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    encoder_from: str | None = None
+    """Take the encoder from this run folder of baselines.contrastive and leave it as it is."""
+    encoder_codes: Count = 24
+    """The latent_size of that run."""
+    encoder_odd_codes: CountOrZero = 12
+    """The odd_codes of that run."""
+    width: Count = 32
+    """The width of that run."""
+    odd_codes: CountOrZero = 8
+    """How many codes, the last ones, change their sign when an image is turned upside down; all
+    others keep theirs. Needs an encoder with odd codes."""
+    hidden: Count = 256
+    """Units in each of the two hidden layers of the small network."""
+    memory: Count = 200_000
+    """Pairs whose codes are kept, the latest ones."""
+    sample: Count = 8192
+    """Pairs of the memory in each step."""
+    lr: Positive = 2e-3
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay of AdamW."""
+
+    def check(self) -> None:
+        super().check()
+        if self.encoder_from is None:
+            raise FddError(
+                "encoder_from=None must be the folder of a run of baselines.contrastive, whose "
+                "encoder this one starts from"
+            )
+        if self.odd_codes > self.latent_size:
+            raise FddError(
+                f"odd_codes={self.odd_codes} must be at most latent_size={self.latent_size}"
+            )
+        if self.encoder_odd_codes > self.encoder_codes:
+            raise FddError(
+                f"encoder_odd_codes={self.encoder_odd_codes} must be at most "
+                f"encoder_codes={self.encoder_codes}"
+            )
+        if self.odd_codes and not self.encoder_odd_codes:
+            raise FddError(
+                f"odd_codes={self.odd_codes} must be 0 with encoder_odd_codes=0: functions of even "
+                "codes are even"
+            )
+        if self.latent_size >= self.batch_size:
+            raise FddError(
+                f"latent_size={self.latent_size} must be below batch_size={self.batch_size}: codes "
+                "wider than the batch are correlated by chance"
+            )
+
+
+SMALL = Config(
+    image_size=32,
+    width=16,
+    steps=100,
+    log_every=20,
+    sample_every=250,
+    checkpoint_every=250,
+)
+PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=1000)}
+"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" five
+minutes."""
+
+
+def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:
+    """Mean canonical correlation of codes [N, L] with their partners' [N, L]; a scalar up to 1.
+
+    tr(C^-1 R) / L, with C the covariance of the codes of both sides and R that between the sides,
+    made symmetric. The last `odd` codes have mean 0 and no covariance with the others, as those
+    that change their sign with a symmetry of the data have.
+    """
+    even = first.shape[1] - odd
+    total = first.new_zeros(())
+    for part, centre in ((slice(0, even), True), (slice(even, None), False)):
+        codes = torch.stack([first[:, part], second[:, part]])
+        if centre:
+            codes = codes - codes.mean(dim=(0, 1))
+        one, other = codes
+        count = 2 * len(one)
+        own = (one.T @ one + other.T @ other) / count
+        cross = (one.T @ other + other.T @ one) / count
+        own = own + RIDGE * torch.eye(len(own), device=own.device)
+        total = total + torch.linalg.solve(own, cross).trace()
+    return total / first.shape[1]
+
+
+class DCCA(Baseline):
+    """A frozen encoder, a small network on its codes, the memory of codes, and their step."""
+
+    name: ClassVar[str] = "dcca"
+    config_type: ClassVar[type[Config]] = Config
+    generates: ClassVar[bool] = False
+    config: Config
+    memory: Tensor
+    seen: Tensor
+    centre: Tensor
+    scale: Tensor
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.config = config
+        inputs, hidden = config.encoder_codes, config.hidden
+        self.encoder = ResidualEncoder(config, inputs)
+        self.head = nn.Sequential(
+            nn.Linear(inputs, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, hidden),
+            nn.ReLU(),
+            nn.Linear(hidden, config.latent_size),
+        )
+        initialise(self.head, rng)
+        self.register_buffer("memory", torch.zeros(config.memory, 2, inputs, dtype=torch.float16))
+        self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
+        self.register_buffer("centre", torch.zeros(inputs))
+        self.register_buffer("scale", torch.ones(inputs))
+        parameters = self.head.parameters()
+        self.optimizers = {
+            "head": AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
+        }
+
+    def begin(self) -> None:
+        load_network(self.encoder, "encoder", Path(str(self.config.encoder_from)))
+
+    def train(self, mode: bool = True) -> DCCA:
+        super().train(mode)
+        self.encoder.eval()
+        self.encoder.training = (
+            mode  # the network computes in bfloat16 then; its layers do not learn
+        )
+        return self
+
+    @torch.no_grad()
+    def read(self, images: Tensor) -> Tensor:
+        """The encoder's own codes of images [N, 3, S, S]: [N, encoder_codes]."""
+        odd = self.config.encoder_odd_codes
+        if not odd:
+            return self.encoder(images)
+        return even_and_odd(self.encoder, images, images.flip(2), odd)
+
+    def map(self, codes: Tensor) -> Tensor:
+        """The encoder's codes [N, encoder_codes] -> new ones [N, latent_size]."""
+        codes = (codes - self.centre) / self.scale
+        if not self.config.odd_codes:
+            return self.head(codes)
+        down = turned(codes, self.config.encoder_odd_codes)
+        return even_and_odd(self.head, codes, down, self.config.odd_codes)
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.map(self.read(images))
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Minus the mean canonical correlation over a batch of pairs; a scalar."""
+        return self.of_codes(self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2)))
+
+    def of_codes(self, codes: Tensor) -> Tensor:
+        """The loss of pairs of the encoder's codes [N, 2, encoder_codes]."""
+        mapped = self.map(codes.flatten(0, 1))
+        self.show("codes", mapped)
+        first, second = mapped.unflatten(0, (-1, 2)).unbind(dim=1)
+        return -mean_correlation(first, second, self.config.odd_codes)
+
+    def remember(self, codes: Tensor) -> None:
+        """Put pairs of codes [N, 2, encoder_codes] into the memory, over the oldest ones.
+
+        The first ones also set the unit in which the small network sees codes. Odd ones have mean 0
+        over images and their turned ones.
+        """
+        if self.seen == 0:
+            even = self.config.encoder_codes - self.config.encoder_odd_codes
+            self.centre[:even] = codes.mean(dim=(0, 1))[:even]
+            self.scale.copy_((codes - self.centre).square().mean(dim=(0, 1)).sqrt() + RIDGE)
+        places = (self.seen + torch.arange(len(codes), device=codes.device)) % len(self.memory)
+        self.memory[places] = codes.to(self.memory.dtype)
+        self.seen += len(codes)
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
+        self.remember(gather(codes))
+        held = min(int(self.seen), len(self.memory))
+        chosen = torch.randint(held, (min(self.config.sample, held),), generator=rng)
+        loss = self.of_codes(self.memory[chosen.to(codes.device)].float())
+        optimizer = self.optimizers["head"]
+        optimizer.zero_grad()
+        loss.backward()
+        average_gradients(self.head.parameters())
+        optimizer.step()
+        return {"correlation": -loss.detach()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(DCCA, PRESETS))
