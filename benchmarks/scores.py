@@ -15,10 +15,12 @@ from __future__ import annotations
 from benchmarks.codes.dci import completeness, dci, disentanglement, explicitness
 from benchmarks.codes.gaps import mi_gap, mig, modularity, sap
 from benchmarks.codes.geometry import cca, procrustes, pwcca, svcca
+from benchmarks.codes.infomec import infoc, infoe, infom
 from benchmarks.codes.information import mutual_information
 from benchmarks.codes.interventions import beta_vae, factor_vae, intervened_params, irs
 from benchmarks.codes.matching import correlations, mcc
 from benchmarks.codes.neighbours import continuity, knn_overlap, trustworthiness
+from benchmarks.codes.orthogonality import orthogonality
 from benchmarks.codes.readout import linear_r2, nonlinear_r2, predict
 from benchmarks.codes.similarity import cka, distance_correlation, rsa
 from benchmarks.statistics.permutation import Floor, permutation_floor
@@ -36,6 +38,9 @@ __all__ = [
     "distance_correlation",
     "explicitness",
     "factor_vae",
+    "infoc",
+    "infoe",
+    "infom",
     "intervened_params",
     "irs",
     "knn_overlap",
@@ -46,6 +51,7 @@ __all__ = [
     "modularity",
     "mutual_information",
     "nonlinear_r2",
+    "orthogonality",
     "permutation_floor",
     "predict",
     "procrustes",

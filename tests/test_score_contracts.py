@@ -269,6 +269,45 @@ ON_CODES = {
             fewer="codes has 3 rows: it must have at least 4 for k=3",
         ),
     ),
+    "infom": (
+        NO,
+        Case(
+            scores.infom,
+            range=(0, 1),
+            constant=0,
+            codes=SINGLE,
+            params=SINGLE,
+            rows=5,
+            fewer="codes has 4 rows: it must have at least 5 for bins=5",
+        ),
+    ),
+    "infoc": (
+        NO,
+        Case(
+            scores.infoc,
+            range=(0, 1),
+            constant=0,
+            codes=SINGLE,
+            params=SINGLE,
+            rows=5,
+            fewer="codes has 4 rows: it must have at least 5 for bins=5",
+        ),
+    ),
+    "infoe": (
+        MAY,
+        Case(scores.infoe, range=(0, 1), constant=0, codes=AFFINE, params=SINGLE, folds=True),
+    ),
+    "orthogonality": (
+        MAY,
+        Case(
+            scores.orthogonality,
+            range=(0, 1),
+            constant=0,
+            codes=SPACE,
+            params=SINGLE,
+            folds=True,
+        ),
+    ),
     "mig": (
         NO,
         Case(
