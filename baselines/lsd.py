@@ -69,6 +69,7 @@ class LSD(DCGAN):
 
     name: ClassVar[str] = "lsd"
     config_type: ClassVar[type[Config]] = Config
+    supervision = "labels"
     config: Config
     scale: Tensor
 

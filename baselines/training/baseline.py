@@ -23,6 +23,9 @@ class Baseline(nn.Module):
     generates: ClassVar[bool] = True
     """Whether it has a generator. Without one it has `encode` and `loss`."""
     config_type: ClassVar[type[RunConfig]]
+    supervision: str = "none"
+    """What it learns from: "none" (images alone), "pairs" (of images whose relation is known),
+    "one" (pairs that differ in one parameter that is named) or "labels" (the parameters)."""
     optimizers: dict[str, Optimizer]
     shown: dict[str, list[Tensor]] | None = None
     """What `show` was given in this step, by name; None in steps that are not recorded."""

@@ -236,6 +236,7 @@ def resolved(run: Run, data_version: str | None, processes: int) -> dict[str, An
     """What config.json says: all options, and what else the numbers depend on."""
     return {
         "baseline": run.model.name,
+        "supervision": run.model.supervision,
         **asdict(run.config),
         "fdd_version": fdd.__version__,
         "data_version": data_version,

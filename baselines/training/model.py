@@ -21,12 +21,14 @@ BATCH = 256
 class Model:
     """Encoder and generator of a run, in evaluation mode, without gradients.
 
-    `config` is what config.json says; codes have `latent_size` numbers, images `image_size` pixels
-    on a side.
+    `config` is what config.json says; `supervision` is what the run was trained with, by its
+    baseline where config.json is older than that; codes have `latent_size` numbers, images
+    `image_size` pixels on a side.
     """
 
     def __init__(self, network: nn.Module, config: dict[str, Any], device: torch.device) -> None:
         self.config = config
+        self.supervision: str = config.get("supervision", network.supervision)
         self.image_size: int = config["image_size"]
         self.latent_size: int = config["latent_size"]
         self.can_encode = hasattr(network, "encode")

@@ -42,7 +42,7 @@ C = TypeVar("C", bound=RunConfig)
 
 WEIGHTS, STATE, SUMS = "model.safetensors", "state.pt", "SHA256SUMS"
 
-PROVENANCE = frozenset({"baseline", "fdd_version", "data_version", "trained_on"})
+PROVENANCE = frozenset({"baseline", "supervision", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
 
 MOVABLE = frozenset({"data", "exclude", "generator_from"})
