@@ -21,7 +21,7 @@ from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import Data, read_data
 from benchmarks.protocol.evaluation import LEAST_IMAGES, Evaluation, evaluate, head
 from benchmarks.protocol.parts import Tell, processes_for, progress, quiet, run_parts
-from benchmarks.protocol.settings import Settings
+from benchmarks.protocol.settings import TRACKS, Settings
 from benchmarks.reporting.files import check_out
 from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text
@@ -61,6 +61,9 @@ class Options:
     of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
+    supervision: Literal["none", "pairs", "one", "labels"] | None = None
+    """What a model was trained with that does not say so itself: images alone, pairs of images,
+    pairs that differ in one named parameter, or the parameters; none if not given."""
     processes: int | None = None
     """Processes that score side by side, each with one thread; if not given, one for each
     processor, up to 6, and one alone for fewer than 2000 images. The scores are the same."""
@@ -136,7 +139,23 @@ class Bench:
             checkpoint=checkpoint,
             config=config,
             weights_sha256=weights_sha256(path, checkpoint=checkpoint),
+            supervision=supervision_of(path, model, self.options.supervision),
         ) | {"image_size": size or release(version).size}
+
+
+def supervision_of(path: str, model: Any, stated: str | None) -> str:
+    """What a model was trained with: as it says itself, else as stated, else none.
+
+    FddError where both are there and differ, and for what is none of TRACKS.
+    """
+    own = getattr(model, "supervision", None)
+    if own is not None and own not in TRACKS:
+        raise FddError(
+            f"'{path}' has supervision={own!r:.40}: it must be one of {', '.join(TRACKS)}"
+        )
+    if own is not None and stated is not None and own != stated:
+        raise FddError(f"supervision is {stated!r}, but '{path}' says that it is {own!r}")
+    return own or stated or "none"
 
 
 def run_name(path: str) -> str:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from math import inf
 from pathlib import Path
@@ -20,9 +20,27 @@ from typing import Any
 from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import description_of
 from benchmarks.reporting.files import csv_text, strict_json, write_files
-from benchmarks.reporting.html import Column, page, settings_text, table_of
+from benchmarks.reporting.html import (
+    LADDER_PLACES,
+    OTHERS,
+    Column,
+    ladder_of,
+    page,
+    settings_text,
+    table_of,
+    tracks_of,
+)
 from benchmarks.reporting.results import SAME, column_names, read_results
-from benchmarks.reporting.runs import Result, Row, Run, cell_of, runs_of, seed_notes, seed_of
+from benchmarks.reporting.runs import (
+    Result,
+    Row,
+    Run,
+    cell_of,
+    place_of,
+    runs_of,
+    seed_notes,
+    seed_of,
+)
 from benchmarks.reporting.text import aligned
 from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
@@ -32,6 +50,8 @@ from fdd.files import as_path
 COLUMNS = (
     "linear_r2/canonical",
     "nonlinear_r2/canonical",
+    "nonlinear_r2/magnitudes",
+    "nonlinear_r2/signs",
     "mcc/canonical",
     "top10/direct",
     "top10/aligned",
@@ -47,13 +67,17 @@ class Line:
 
     cells: by column; None where a result of the model lacks it. Each has score and, if the results
     have them, low, high, chance, p, ceiling; what they are of several seeds, `Run.cell` says.
-    results: file, seed, score by column, weights and version of the package of each.
+    results: file, seed, score by column, weights and version of the package of each. track: what
+    it was trained with, "" if its results are older than that. ladder: cells by column of the table
+    of tracks.
     """
 
     name: str
     seeds: int
     cells: dict[str, Cell | None]
     results: list[dict[str, Any]]
+    track: str
+    ladder: dict[str, Cell | None]
 
 
 @dataclass(frozen=True)
@@ -75,8 +99,8 @@ def leaderboard(
     ----------
     files : paths of result files, at least one
     scores : columns score/set or score/set/parameter; if none, those of COLUMNS that a file has
-    sort : the column that lines are sorted by, the best first and lines without it last; the first
-        column if None
+    sort : the column that the lines of a track are sorted by, the best first and lines without it
+        last; the first column if None. Tracks have the order of TRACKS.
 
     Raises
     ------
@@ -97,9 +121,10 @@ def leaderboard(
     lines = [_line(run, columns, paths) for run in runs]
     described = description_of(sort.partition("/")[0])
 
-    def place(line: Line) -> tuple[float, str]:
+    def place(line: Line) -> tuple[int, float, str]:
         cell = line.cells[sort]
-        return inf if cell is None else float(described.loss(cell["score"])), line.name
+        loss = inf if cell is None else float(described.loss(cell["score"]))
+        return place_of(line.track), loss, line.name
 
     about = {key: results[0][key] for key in SAME}
     return Board(about, columns, sort, sorted(lines, key=place))
@@ -144,7 +169,9 @@ def _line(run: Run, columns: Sequence[str], paths: Mapping[int, str]) -> Line:
                 "fdd_version": result["fdd_version"],
             }
         )
-    return Line(run.name, len(run.results), {c: _cell(run, c) for c in columns}, results)
+    rungs = {"/".join(place): _cell(run, "/".join(place)) for place in LADDER_PLACES}
+    cells = {column: _cell(run, column) for column in columns}
+    return Line(run.name, len(run.results), cells, results, run.track, rungs)
 
 
 def _cell(run: Run, column: str) -> Cell | None:
@@ -162,6 +189,8 @@ def as_text(board: Board) -> str:
     """The table for a terminal."""
     columns = [["", "model", *(line.name for line in board.lines)]]
     columns.append(["", "seeds", *(str(line.seeds) for line in board.lines)])
+    if _tracked(board):
+        columns.append(["", "track", *(line.track or "-" for line in board.lines)])
     for column in board.columns:
         score, _, kind = column.partition("/")
         cells = (line.cells[column] for line in board.lines)
@@ -177,17 +206,29 @@ def _about(board: Board) -> str:
     return ", ".join(facts)
 
 
+def _tracked(board: Board) -> bool:
+    """Whether any line says what it was trained with."""
+    return any(line.track for line in board.lines)
+
+
 def _notes(board: Board) -> list[str]:
     seeds = [line.seeds for line in board.lines]
-    return [f"Sorted by {board.sort}.", *seed_notes(seeds)]
+    within = ", within each track" if _tracked(board) else ""
+    return [f"Sorted by {board.sort}{within}.", *seed_notes(seeds)]
 
 
 def as_csv(board: Board) -> str:
-    """The scores in full precision; an empty field where there is none."""
-    lines: list[Sequence[Any]] = [["name", "seeds", *board.columns]]
+    """The scores in full precision; an empty field where there is none.
+
+    The track stands after the seeds where any line has one.
+    """
+    tracked = _tracked(board)
+    head = ["name", "seeds", *(["track"] if tracked else []), *board.columns]
+    lines: list[Sequence[Any]] = [head]
     for line in board.lines:
         scores = [cell and cell["score"] for cell in line.cells.values()]
-        lines.append([line.name, line.seeds, *scores])
+        track = [line.track] if tracked else []
+        lines.append([line.name, line.seeds, *track, *scores])
     return csv_text(lines)
 
 
@@ -202,8 +243,13 @@ def as_html(board: Board) -> str:
             line.name,
             line.seeds,
             [cell and {**cell, "seeds": line.seeds} for cell in line.cells.values()],
+            line.track,
         )
         for line in board.lines
+    ]
+    rungs = [
+        replace(row, cells=[cell and {**cell, "seeds": row.seeds} for cell in line.ladder.values()])
+        for line, row in zip(board.lines, rows, strict=True)
     ]
     return page(
         "leaderboard.html",
@@ -213,7 +259,10 @@ def as_html(board: Board) -> str:
             "Settings": settings_text(board.about["settings"]),
         },
         deviations=board.about["deviations"],
-        table=table_of(columns, rows),
+        tracks=tracks_of([line.track for line in board.lines]),
+        ladder=ladder_of(rungs),
+        others=OTHERS,
+        table=table_of(columns, rows, tracks=True),
         columns=board.columns,
         notes=_notes(board),
     )

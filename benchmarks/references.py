@@ -36,6 +36,8 @@ from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
 
+LABELLED = ("identity", "rotated", "oracle")
+"""Which of them know parameters."""
 CODES = 32
 """Numbers in a code of `noise` and of `pixels`."""
 
@@ -68,7 +70,8 @@ def references(data: Data, seed: int = 0) -> dict[str, StoredCodes]:
 
 def _stored(name: str, train: Floats, test: Floats) -> StoredCodes:
     by_split: Mapping[str, Floats] = {"train": train, "test": test}
-    return StoredCodes(train.shape[1], by_split, name)
+    track = "labels" if name in LABELLED else "none"
+    return StoredCodes(train.shape[1], by_split, name, supervision=track)
 
 
 @dataclass(frozen=True)
@@ -119,7 +122,8 @@ def score_references(
     for name, model in references(data, options.seed).items():
         with one_thread_for_all():
             result = evaluate(model, data, settings=settings, run=run).result
-        found[name] = result = result | head(name, card.name, oracle)
+        about = head(name, card.name, oracle, supervision=model.supervision or "none")
+        found[name] = result = result | about
         write_files(out, {f"{name}.json": strict_json(result).encode()})
         say(f"{name}: {out / name}.json")
     return found

@@ -12,6 +12,8 @@ from benchmarks.protocol.settings import PROTOCOL, SETS, TARGETS
 KINDS = ("linear_r2", "nonlinear_r2", "boosting_r2", "neighbours_r2")
 HOSTILE = "<script>alert('&\")</script>"
 IMAGES = 40
+SIZES = {"canonical": 1, "raw": 0.6, "start": 0.05, "magnitudes": 1.2, "signs": 0.1}
+"""R2 by set, as multiples of a level."""
 
 
 def cell(score, chance=0.05, ceiling=0.95, **other):
@@ -27,7 +29,7 @@ def code_scores(level):
     found = {
         kind: {
             name: {
-                label: cell(level * {"canonical": 1, "raw": 0.6, "start": 0.05}[name])
+                label: cell(level * SIZES[name])
                 for label in [*(TARGETS[i] for i in columns), "mean"]
             }
             for name, columns in SETS.items()
@@ -89,14 +91,14 @@ def evaluation(name="first", *, encoder=True, generator=True, level=0.6, **optio
     conditions = CONDITIONS if encoder else ("direct",)
     parts |= image_scores(level, conditions) if generator else {}
     found = result(name, level, scores=parts, **options)
-    truth = rng.uniform(-3, 3, (IMAGES, 8))
+    truth = rng.uniform(-3, 3, (IMAGES, len(TARGETS)))
     rows = {"FD(v)": 0, "FD path": 1}
     rows |= {CAPTIONS["direct"]: 2, "G path": 3} if generator else {}
     rows |= {CAPTIONS["aligned"]: 4, CAPTIONS["reconstruction"]: 5} if generator and encoder else {}
     pictures = {name: rng.integers(0, 256, (8, 16, 16, 3), dtype=np.uint8) for name in rows}
     if not encoder:
         return Evaluation(found, truth, pictures=pictures)
-    noisy, related = truth + rng.normal(size=truth.shape), rng.uniform(0, 1, (6, 8))
+    noisy, related = truth + rng.normal(size=truth.shape), rng.uniform(0, 1, (6, len(TARGETS)))
     return Evaluation(found, truth, noisy, related, pictures)
 
 

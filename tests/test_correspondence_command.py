@@ -110,9 +110,9 @@ def scored(trained):
 
 def test_the_command_prints_tables_and_writes_a_report(trained, scored):
     output, errors, _ = scored
-    assert "correspondence-2, small-1 at 16 x 16: 60 test images" in output
+    assert "correspondence-3, small-1 at 16 x 16: 60 test images" in output
     assert str(trained / "correspondence") in output
-    assert re.search(r"scoring: +[0-9]+%.* [0-9]+/31 \[", errors)
+    assert re.search(r"scoring: +[0-9]+%.* [0-9]+/36 \[", errors)
     assert re.search(r"\r *\r$", errors)  # the bar is gone
     out = trained / "correspondence"
     scores = json.loads((out / "scores.json").read_text())
@@ -124,6 +124,9 @@ def test_the_command_prints_tables_and_writes_a_report(trained, scored):
     assert scores["fdd_version"] == fdd.__version__
     assert scores["name"] == "run"
     assert scores["oracle"] is None
+    assert scores["supervision"] == scores["config"]["supervision"] == "none"
+    for strata in scores["strata"].values():
+        assert sum(one["images"] for one in strata.values()) == 60
     assert scores["image_size"] == 16
     assert scores["split"] == {"fit": "train", "score": "test"}
     weights = trained / "checkpoints" / "last" / "model.safetensors"
@@ -195,6 +198,22 @@ def test_a_mistake_is_one_line_and_nothing_is_written(run, capsys, options, mess
     assert command(run, *options) == 2
     assert capsys.readouterr().err.endswith(message)
     assert not (run / "correspondence").exists()
+
+
+def test_what_a_run_was_trained_with_is_its_own_word(run, capsys):
+    path = run / "config.json"
+    config = json.loads(path.read_text())
+    for older in (False, True):
+        if older:  # its baseline says it
+            del config["supervision"]
+            path.write_text(json.dumps(config))
+        assert command(run, "--supervision", "labels") == 2
+        message = f"error: supervision is 'labels', but '{run}' says that it is 'none'\n"
+        assert capsys.readouterr().err == message
+    path.write_text(json.dumps(config | {"supervision": "all"}))
+    assert command(run) == 2
+    message = f"error: '{run}' has supervision='all': it must be one of none, pairs, one, labels\n"
+    assert capsys.readouterr().err == message
 
 
 def test_an_unknown_option_and_a_missing_run_folder_exit_with_2(capsys):

@@ -9,10 +9,10 @@ from fake_models import DATA, FEW, QUICK, SIZE, TEST, TRAIN, Blind, Ideal, Wide
 
 import fdd
 from benchmarks.protocol.boosting import DCI
-from benchmarks.protocol.codes import ENTRIES, MCC, OTHER_SETS, REGRESSORS
+from benchmarks.protocol.codes import ENTRIES, MCC, REGRESSORS
 from benchmarks.protocol.data import Data
 from benchmarks.protocol.evaluation import evaluate
-from benchmarks.protocol.settings import SETS, Settings
+from benchmarks.protocol.settings import SETS, TARGETS, Settings
 from benchmarks.scores import cka, mcc, predict
 from fdd import FddError
 
@@ -78,11 +78,15 @@ def test_a_generator_that_is_the_renderer_scores_one(ideal):
 
 def test_every_score_of_the_protocol_is_there(ideal):
     found = ideal.result["scores"]
-    for name in (*REGRESSORS, "boosting_r2", *MCC):
+    for name in ("linear_r2", "nonlinear_r2", *MCC):
         assert list(found[name]) == list(SETS), name
+    for name in ("neighbours_r2", "boosting_r2"):
+        assert list(found[name]) == ["canonical", "raw", "start"], name
+    assert REGRESSORS.keys() <= found.keys()
     for name, entry in ENTRIES.items():
         if entry.least <= len(TEST[0]):
-            assert list(found[name]) == list(OTHER_SETS), name
+            assert list(found[name]) == list(entry.sets), name
+            assert set(entry.sets) in ({"canonical", "raw"}, {"canonical", "magnitudes"})
         else:  # a half of so few images has no groups for it
             assert name in ("factor_vae", "beta_vae")
             assert name not in found
@@ -97,10 +101,44 @@ def test_canonical_parameters_stand_beside_the_raw_ones(ideal):
     assert found["canonical"]["c"] == found["raw"]["c"]
     assert found["canonical"]["a'"]["score"] < 0.2
     folded = fdd.canonical_params(TEST[1])
-    np.testing.assert_array_equal(ideal.truth[:, 6:], folded[:, 2:4])
+    np.testing.assert_array_equal(ideal.truth[:, 6:8], folded[:, 2:4])
     for of in found.values():
         each = [cell["score"] for name, cell in of.items() if name != "mean"]
         assert of["mean"]["score"] == pytest.approx(np.mean(each), abs=1e-12)
+
+
+def test_magnitudes_and_signs_are_the_halves_of_the_canonical_parameters(ideal):
+    folded = fdd.canonical_params(TEST[1])[:, 2:]
+    truth = dict(zip(TARGETS, ideal.truth.T, strict=True))
+    for column, name in enumerate(("b", "c", "d"), 1):
+        sign = truth["sign(a b)" if name == "b" else f"sign({name})"]
+        assert set(sign) == {-1, 1}
+        np.testing.assert_array_equal(sign * truth[f"abs({name})"], folded[:, column])
+    found = ideal.result["scores"]["linear_r2"]
+    assert list(found["magnitudes"]) == ["abs(a)", "abs(b)", "abs(c)", "abs(d)", "mean"]
+    assert list(found["signs"]) == ["sign(a b)", "sign(c)", "sign(d)", "mean"]
+    same = found["canonical"]["a'"]["score"]
+    assert found["magnitudes"]["abs(a)"]["score"] == pytest.approx(same, abs=1e-9)
+
+
+def test_magnitudes_found_and_signs_not_is_one_look():
+    """The codes are what an auto-encoder finds: every size, and no sign."""
+
+    class Sizes(Ideal):
+        generate = None
+
+        def encode(self, images):
+            return np.abs(super().encode(images))
+
+    found = evaluate(Sizes(), DATA, settings=FEW).result["scores"]
+    for name in ("linear_r2", "nonlinear_r2"):
+        assert found[name]["magnitudes"]["mean"]["score"] > 0.95
+        assert found[name]["signs"]["mean"]["score"] < 0.1
+        assert found[name]["canonical"]["mean"]["score"] < 0.4
+    assert found["mcc"]["magnitudes"]["score"] > 0.95
+    assert found["mcc"]["signs"]["score"] < 0.3
+    for name in ("infoe", "orthogonality"):
+        assert found[name]["magnitudes"]["score"] > found[name]["canonical"]["score"] + 0.2, name
 
 
 def test_a_blind_model_scores_chance(blind):
@@ -195,7 +233,7 @@ def test_codes_may_come_from_elsewhere(ideal):
 def test_the_result_is_finite_json_that_says_how_it_was_made(ideal):
     text = json.dumps(ideal.result, allow_nan=False)
     assert np.isfinite(numbers(json.loads(text))).all()
-    assert ideal.result["protocol"] == "correspondence-2"
+    assert ideal.result["protocol"] == "correspondence-3"
     assert ideal.result["settings"]["train_images"] == 150
     assert ideal.result["settings"]["seed"] == 0
     assert "test_images is 70, not 2000" in ideal.result["deviations"]

@@ -122,7 +122,7 @@ def test_the_page_needs_no_other_file_and_no_network():
 def test_the_page_says_how_the_scores_were_made():
     text = Parsed(as_html([result(deviations=["draws is 19, not 999"])])).text
     for words in (
-        "correspondence-2",
+        "correspondence-3",
         "mini-1",
         "fitted on the first 4000 of train, scored on the first 2000 of test",
         "shipped with the package; SHA-256 " + "cd" * 32,

@@ -28,6 +28,7 @@ class Adapted:
 
     `from_functions` says what they are; those that the model lacks are None. image_size: pixels on
     a side of its images, if the model fixes it. config: how it was made, if that is known.
+    supervision: what it was trained with, one of TRACKS of the protocol, if the model states it.
     """
 
     latent_size: int
@@ -37,6 +38,7 @@ class Adapted:
     name: str = ""
     image_size: int | None = None
     config: Mapping[str, Any] | None = None
+    supervision: str | None = None
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class StoredCodes:
     vectors: None = None
     image_size: None = None
     config: None = None
+    supervision: str | None = None
 
     def codes(self, split: str, rows: int) -> Floats:
         """Codes of the first images of "train" or "test", float64 [rows, latent_size].

@@ -154,5 +154,9 @@ def _adapt(path: AnyPath, model: Any, name: str) -> Adapted | StoredCodes:
     found = from_functions(
         encode, generate, latent_size=model.latent_size, vectors=vectors, name=name
     )
-    size, config = getattr(model, "image_size", None), getattr(model, "config", None)
-    return replace(found, image_size=size, config=config)
+    return replace(
+        found,
+        image_size=getattr(model, "image_size", None),
+        config=getattr(model, "config", None),
+        supervision=getattr(model, "supervision", None),
+    )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.protocol.descriptions import Description
-from benchmarks.protocol.settings import SETS, TARGETS, Settings
+from benchmarks.protocol.settings import TARGETS, Block, Settings
 from benchmarks.statistics.arrays import Floats
 from benchmarks.statistics.intervals import Interval, half_sample_interval
 from benchmarks.statistics.permutation import Floor, floor_of
@@ -64,21 +64,29 @@ def r2(truth: Floats, predicted: Floats) -> Floats:
 
 
 def r2_cells(
-    truth: Floats, predicted: Floats, null: Floats, ceiling: Floats | None, settings: Settings
+    truth: Floats,
+    predicted: Floats,
+    null: Floats,
+    ceiling: Floats | None,
+    block: Block,
+    settings: Settings,
 ) -> dict[str, dict[str, Cell]]:
     """R2 of every parameter and its mean over each set, {set: {parameter or "mean": Cell}}.
 
-    truth, predicted: TARGETS of test, [N, 8]. null: [draws, 8]. ceiling: [8].
+    truth, predicted: the block's TARGETS of test, [N, D]. null: [draws, D]. ceiling: [D].
     """
+    labels = TARGETS[block.columns]
     groups = {
         (kind, label): group
-        for kind, columns in SETS.items()
-        for label, group in ({TARGETS[c]: [c] for c in columns} | {"mean": columns}).items()
+        for kind in block.sets
+        for label, group in (
+            {labels[c]: [c] for c in block.places(kind)} | {"mean": block.places(kind)}
+        ).items()
     }
     cells = grouped_cells(
         lambda rows: r2(truth[rows], predicted[rows]), len(truth), null, ceiling, groups, settings
     )
-    found: dict[str, dict[str, Cell]] = {kind: {} for kind in SETS}
+    found: dict[str, dict[str, Cell]] = {kind: {} for kind in block.sets}
     for (kind, label), value in cells.items():
         found[kind][label] = value
     return found

@@ -19,7 +19,7 @@ from benchmarks.protocol.data import Coded, Pair
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.moments import moments_floor
 from benchmarks.protocol.parts import Parts
-from benchmarks.protocol.settings import SETS, Settings
+from benchmarks.protocol.settings import BLOCKS, FIRST, HALVES, SETS, Block, Settings
 from benchmarks.statistics.arrays import Floats, constant_columns, require
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import (
@@ -39,7 +39,8 @@ class Entry:
     fits: it takes `test=` and is fitted on train; other scores see only test rows. pairwise: it
     looks at all pairs of rows, so it gets only `pairwise_rows` rows. floor: `permutation_floor`, or
     a function that gives the same draws faster. draws: the name of the setting with their number.
-    least: with fewer test images the score is absent, since a half of them would be too few.
+    least: with fewer test images the score is absent, since a half of them would be too few. sets:
+    those of SETS that it is taken for.
     """
 
     score: Callable[..., float]
@@ -48,6 +49,7 @@ class Entry:
     floor: Callable[..., Floor] = permutation_floor
     draws: str = "draws"
     least: int = 44
+    sets: tuple[str, ...] = ("canonical", "raw")
 
 
 def canonical_correlation(codes: Floats, params: Floats, test: Any) -> float:
@@ -67,6 +69,9 @@ def of_pairs(of_codes: Table, of_params: Table) -> Callable[..., Floor]:
     """The floor of a score that is the sum over pairs of rows of the product of two tables."""
     return partial(pairs_floor, of_codes=of_codes, of_params=of_params)
 
+
+LADDER_SETS = ("canonical", "magnitudes")
+"""What the scores are taken for that came with the magnitudes."""
 
 ENTRIES: dict[str, Entry] = {
     "mcc_affine": Entry(partial(scores.mcc, alignment="affine"), fits=True, floor=moments_floor),
@@ -102,17 +107,20 @@ ENTRIES: dict[str, Entry] = {
     "irs": Entry(scores.irs, draws="slow_draws"),
     "factor_vae": Entry(scores.factor_vae, fits=True, draws="slow_draws", least=260),
     "beta_vae": Entry(scores.beta_vae, fits=True, draws="slow_draws", least=260),
+    "infom": Entry(scores.infom, draws="slow_draws", sets=LADDER_SETS),
+    "infoe": Entry(scores.infoe, fits=True, floor=moments_floor, sets=LADDER_SETS),
+    "infoc": Entry(scores.infoc, draws="slow_draws", sets=LADDER_SETS),
+    "orthogonality": Entry(scores.orthogonality, fits=True, floor=moments_floor, sets=LADDER_SETS),
 }
 REGRESSORS = {
-    "linear_r2": ("linear", 100),
-    "nonlinear_r2": ("kernel", 999),
-    "neighbours_r2": ("neighbours", 199),
+    "linear_r2": ("linear", 100, ((FIRST, "draws"), (HALVES, "draws"))),
+    "nonlinear_r2": ("kernel", 999, ((FIRST, "draws"), (HALVES, "slow_draws"))),
+    "neighbours_r2": ("neighbours", 199, ((FIRST, "draws"),)),
 }
-"""R2 scores: the regressor of `scores.predict`, and how many draws are fitted at once."""
+"""R2 scores: the regressor of `scores.predict`, how many draws are fitted at once, and for each
+block the name of the setting with the number of draws."""
 MCC = {"mcc": "pearson", "mcc_spearman": "spearman"}
 """`scores.mcc` without an alignment: the kind of correlation."""
-OTHER_SETS = ("canonical", "raw")
-"""The sets that all scores but R2 and MCC are taken for."""
 
 
 def code_parts(
@@ -146,36 +154,64 @@ def code_parts(
 
 
 def read_test(name: str, coded: Coded, settings: Settings) -> Floats:
-    """What the regressor of an R2 score reads from the test codes, [N, 8]: columns TARGETS."""
-    regressor, _ = REGRESSORS[name]
-    rows, seed = settings.nonlinear_rows, settings.seed
+    """What the regressor of an R2 score reads of TARGETS from the test codes.
+
+    float64 [N, 15], or [N, 8] of a score that is given for the FIRST block alone.
+    """
+    blocks = REGRESSORS[name][2]
+    found = [_read(name, coded.of(block.columns), settings) for block, _ in blocks]
+    return np.concatenate(found, axis=1)
+
+
+def _read(name: str, coded: Coded, settings: Settings) -> Floats:
+    regressor, rows, seed = REGRESSORS[name][0], settings.nonlinear_rows, settings.seed
     return scores.predict(*coded.fit, coded.test[0], regressor=regressor, max_rows=rows, seed=seed)
 
 
 def _r2(
     name: str, coded: Coded, settings: Settings, best: Coded | None, read: Floats | None
 ) -> dict[str, Any]:
-    """R2 of every parameter, all from one fit, and the mean over each set."""
+    """R2 of every parameter, all of a block from one fit, and the mean over each set."""
 
     def score(codes: Floats, params: Floats, test: Any) -> Floats:
-        return r2(test[1], read_test(name, Coded((codes, params), test), settings))
+        return r2(test[1], _read(name, Coded((codes, params), test), settings))
 
-    draws, seed, batch = settings.draws, settings.seed, REGRESSORS[name][1]
-    null = permutation_null(score, *coded.fit, coded.test, draws, seed, batch=batch)
-    top = None if best is None else score(*best.fit, best.test)
+    _, batch, blocks = REGRESSORS[name]
     own = read_test(name, coded, settings) if read is None else read
-    return {name: r2_cells(coded.test[1], own, null, top, settings)}
+    nulls = []
+    for block, setting in blocks:  # codes that follow each other are decomposed once
+        part, draws = coded.of(block.columns), getattr(settings, setting)
+        nulls.append(
+            permutation_null(score, *part.fit, part.test, draws, settings.seed, batch=batch)
+        )
+    top = None if best is None else read_test(name, best, settings)
+    found: dict[str, Any] = {}
+    for (block, _), null in zip(blocks, nulls, strict=True):
+        at = block.columns
+        ceiling = None if top is None else r2(coded.test[1][:, at], top[:, at])
+        found |= r2_cells(coded.test[1][:, at], own[:, at], null, ceiling, block, settings)
+    return {name: found}
 
 
 def _mcc(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:
-    """`scores.mcc` of every set, from one matrix of correlations with all TARGETS."""
+    """`scores.mcc` of every set, from one matrix of correlations with all TARGETS of a block."""
+    found: dict[str, Cell] = {}
+    for block in BLOCKS:
+        part, top = coded.of(block.columns), best and best.of(block.columns)
+        if MCC[name] == "spearman":  # Pearson's of the ranks, which no permutation changes
+            part, top = _ranked(part), top and _ranked(top)
+        found |= _mcc_cells(block, part, settings, top)
+    return {name: found}
 
-    if MCC[name] == "spearman":  # Pearson's of the ranks, which no permutation changes
-        coded, best = _ranked(coded), None if best is None else _ranked(best)
+
+def _mcc_cells(
+    block: Block, coded: Coded, settings: Settings, best: Coded | None
+) -> dict[str, Cell]:
+    places = [block.places(kind) for kind in block.sets]
 
     def score(codes: Floats, params: Floats, test: Pair) -> Floats:
         found, again = scores.correlations(codes, params), scores.correlations(*test)
-        return np.array([assigned(found[:, c], again[:, c]) for c in SETS.values()])
+        return np.array([assigned(found[:, c], again[:, c]) for c in places])
 
     floor = moments_floor(score, *coded.fit, coded.test, settings.draws, settings.seed)
     new, truth = coded.test
@@ -185,12 +221,10 @@ def _mcc(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dic
         draws=settings.halves,
         seed=settings.seed,
     )
-    top = np.full(len(SETS), None) if best is None else score(*best.fit, best.test)
+    top = np.full(len(places), None) if best is None else score(*best.fit, best.test)
     return {
-        name: {
-            kind: cell(float(floor.score[i]), floor.at(i), interval.at(i), top[i])
-            for i, kind in enumerate(SETS)
-        }
+        kind: cell(float(floor.score[i]), floor.at(i), interval.at(i), top[i])
+        for i, kind in enumerate(block.sets)
     }
 
 
@@ -200,14 +234,9 @@ def _ranked(coded: Coded) -> Coded:
     return Coded((rank(codes), rank(params)), (rank(new), rank(truth)))
 
 
-def _of_set(coded: Coded, kind: str, rows: int | None) -> Coded:
-    """The same with the parameters of one set, and with at most this many test rows."""
-    (codes, params), (new, truth), columns = coded.fit, coded.test, SETS[kind]
-    return Coded((codes, params[:, columns]), (new[:rows], truth[:rows][:, columns]))
-
-
 def _entries(name: str, coded: Coded, settings: Settings, best: Coded | None) -> dict[str, Any]:
-    return {name: {kind: _entry(name, kind, coded, settings, best) for kind in OTHER_SETS}}
+    sets = ENTRIES[name].sets
+    return {name: {kind: _entry(name, kind, coded, settings, best) for kind in sets}}
 
 
 def _entry(name: str, kind: str, coded: Coded, settings: Settings, best: Coded | None) -> Cell:
@@ -217,7 +246,7 @@ def _entry(name: str, kind: str, coded: Coded, settings: Settings, best: Coded |
     def score(train: Pair, test: Pair) -> float:
         return float(entry.score(*train, test=test) if entry.fits else entry.score(*test))
 
-    chosen = _of_set(coded, kind, rows)
+    chosen = coded.of(SETS[kind], rows)
     train, test = chosen.fit, chosen.test
     draws, seed = getattr(settings, entry.draws), settings.seed
     floor = (
@@ -233,7 +262,7 @@ def _entry(name: str, kind: str, coded: Coded, settings: Settings, best: Coded |
     )
     ceiling = None
     if best is not None:
-        top = _of_set(best, kind, rows)
+        top = best.of(SETS[kind], rows)
         ceiling = score(top.fit, top.test)
     if described.less_is_better:  # so chance is beaten from above
         floor = floor_of(-floor.score, -floor.null)

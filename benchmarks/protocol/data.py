@@ -19,12 +19,15 @@ from fdd.data.datasets import Dataset
 from fdd.errors import FddError
 from fdd.pictures import resize
 from fdd.releases.cards import Release, release
+from fdd.rendering.periods import periods
 
 Images = NDArray[np.uint8]
 Rows = tuple[Images, Floats]
 """Images uint8 [N, S, S, 3] and their raw parameters [N, 6]."""
 Pair = tuple[Floats, Floats]
 """Codes [N, K] and parameters [N, D]."""
+Columns = slice | Sequence[int]
+"""Which TARGETS."""
 Draw = Callable[[Floats], Images]
 """Raw parameters [N, 6] -> the images that the renderer draws."""
 
@@ -46,6 +49,16 @@ class World:
 
 
 @dataclass(frozen=True)
+class Traits:
+    """What the test images are like: the share of pixels of the release's own image with points,
+    float64 [N], and the period of the orbit, 0 of those that do not repeat themselves, int64 [N].
+    """
+
+    occupied: Floats
+    periods: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Data:
     """The images that a model is scored on, and what is known about them.
 
@@ -55,6 +68,7 @@ class Data:
     oracle_codes : what the oracle reads from the images of train and test, [N, 4] each: the ceiling
         of codes
     oracle : the oracle itself, for images that a model makes; None where it reads another size
+    traits : of the test images; None leaves out the scores by stratum
     """
 
     train: Rows
@@ -62,6 +76,7 @@ class Data:
     world: World | None = None
     oracle_codes: tuple[Floats, Floats] | None = None
     oracle: Oracle | None = None
+    traits: Traits | None = None
 
     @property
     def counts(self) -> NDArray[np.uint32] | None:
@@ -71,13 +86,21 @@ class Data:
 
 @dataclass(frozen=True)
 class Coded:
-    """Images as codes [N, K], beside all eight TARGETS [N, 8] of their parameters.
+    """Images as codes [N, K], beside the TARGETS [N, D] of their parameters: all 15, or some.
 
     fit, test : of the images of train, that scores are fitted on, and of those of test
     """
 
     fit: Pair
     test: Pair
+
+    def of(self, columns: Columns, rows: int | None = None) -> Coded:
+        """The same with some of the columns, and with at most this many test rows."""
+        (codes, params), (new, truth) = self.fit, self.test
+        known, asked = params[:, columns], truth[:rows][:, columns]
+        if isinstance(columns, slice):  # products of arrays that lie otherwise may round otherwise
+            known, asked = known.copy(), asked.copy()
+        return Coded((codes, known), (new[:rows], asked))
 
 
 def open_split(version: str, split: str, rows: int, name: str = "rows") -> Dataset:
@@ -122,10 +145,11 @@ def read_data(
     if oracle is not None:
         codes = _codes(oracle, fit, fitted, run), _codes(oracle, held_out, scored, run)
     draw = partial(_drawn, card, size)
-    if size != card.size:
-        return Data(train, test, World(draw), codes)
     counts = fdd.render(test[1], output="counts", size=card.size, points=card.points)
-    return Data(train, test, World(draw, counts), codes, oracle)
+    traits = Traits((counts > 0).mean(axis=(1, 2)), periods(test[1], card.points))
+    if size != card.size:
+        return Data(train, test, World(draw), codes, None, traits)
+    return Data(train, test, World(draw, counts), codes, oracle, traits)
 
 
 def _first(data: Dataset, size: int, rows: int) -> Rows:

@@ -76,7 +76,8 @@ QUESTIONS: dict[str, Question] = {
         "What can be read from the codes?",
         "Fitted on train images, scored on test images. a' = |a| and b' = sign(a) b are what is "
         "identifiable of a and b, since (a, b) and (-a, -b) draw the same attractor; signed a and "
-        "b and the starting point x0, y0 leave next to no trace in an image.",
+        "b and the starting point x0, y0 leave next to no trace in an image. The magnitudes |a|, "
+        "|b|, |c|, |d| and the signs of ab, c and d are the two halves of a', b', c, d.",
         {
             "linear_r2": Description(
                 "R2, linear",
@@ -97,6 +98,10 @@ QUESTIONS: dict[str, Question] = {
                 "R2, k-NN",
                 "What share does the mean of the ten train images with the nearest codes predict?",
                 each=True,
+            ),
+            "infoe": Description(
+                "InfoE, explicitness",
+                "What share is linear in the codes, where a parameter that is not read counts 0?",
             ),
             "params_to_codes_r2": Description(
                 "R2, parameters to codes",
@@ -137,6 +142,14 @@ QUESTIONS: dict[str, Question] = {
             "dci_explicitness": Description(
                 "DCI explicitness", "Does a small probe suffice to predict the parameters?"
             ),
+            "infom": Description(
+                "InfoM, modularity",
+                "Does each code have information, in 5 bins, about one parameter only?",
+            ),
+            "infoc": Description(
+                "InfoC, compactness",
+                "Is the information, in 5 bins, about a parameter in one code only?",
+            ),
             "sap": Description(
                 "SAP",
                 "How far is a parameter's best code ahead of the second, in squared correlation?",
@@ -171,6 +184,10 @@ QUESTIONS: dict[str, Question] = {
             "pwcca": Description(
                 "PWCCA",
                 "How well do directions match when those that hold more of the codes count more?",
+            ),
+            "orthogonality": Description(
+                "Orthogonality",
+                "Are parameters read, linearly, along directions that are at right angles?",
             ),
             "rsa": Description(
                 "RSA",
@@ -352,3 +369,11 @@ HEADLINE: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("samples", "FDD-FID", ("fdd_fid", "samples")),
 )
 """Columns of the first table: what they are of, their heads, and where they are in the scores."""
+
+LADDER: tuple[tuple[str, str, tuple[str, ...]], ...] = (
+    ("kernel R2", "magnitudes", ("nonlinear_r2", "magnitudes", "mean")),
+    ("kernel R2", "signs", ("nonlinear_r2", "signs", "mean")),
+    ("kernel R2", "canonical", ("nonlinear_r2", "canonical", "mean")),
+    ("MCC", "canonical", ("mcc", "canonical")),
+)
+"""The same of the table of tracks: how far up a model has come, from magnitudes to single codes."""

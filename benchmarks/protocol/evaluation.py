@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -11,11 +12,12 @@ import numpy as np
 import fdd
 from benchmarks.oracle import Oracle
 from benchmarks.protocol.codes import code_parts, read_test
-from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows
+from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows, Traits
 from benchmarks.protocol.images import CAPTIONS, conditions, generate, generator_parts
 from benchmarks.protocol.parts import Parts, Run, run_parts
 from benchmarks.protocol.samples import sample_parts
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings, all_targets
+from benchmarks.protocol.strata import strata
 from benchmarks.scores import correlations
 from benchmarks.statistics.arrays import Floats, real_array, same
 from fdd.defaults import with_defaults
@@ -30,10 +32,11 @@ SHOWN = 8
 class Evaluation:
     """`result`, ready for JSON, and what the figures show.
 
-    truth, predicted: float64 [N, 8], the test parameters (columns TARGETS) and the nonlinear
-    predictions of them. correlation: float64 [K, 8], |Pearson| of test codes and parameters.
-    Without an encoder, predicted and correlation are None. pictures: by name, uint8 [8, S, S, 3]:
-    test images and what the generator makes of them, and both along a line of parameters.
+    truth, predicted: float64 [N, 15], the test parameters (columns TARGETS) and the nonlinear
+    predictions of them. correlation: float64 [K, 15], |Pearson| of test codes and parameters. Of
+    correspondence-2, the first 8 columns. Without an encoder, predicted and correlation are None.
+    pictures: by name, uint8 [8, S, S, 3]: test images and what the generator makes of them, and
+    both along a line of parameters.
     """
 
     result: dict[str, Any]
@@ -85,6 +88,8 @@ def evaluate(
         predicted = read_test("nonlinear_r2", coded, settings)
         parts |= code_parts(coded, settings, best, {"nonlinear_r2": predicted})
         correlation = correlations(codes, truth)
+        if data.traits is not None:
+            parts["strata"] = partial(_strata, truth, predicted, best, data.traits, settings)
     shown = {"FD(v)": images[:SHOWN]}
     if generates and data.world is not None:
         given = conditions(model, data, fit_codes, codes)
@@ -93,11 +98,22 @@ def evaluate(
         shown |= {CAPTIONS[name]: made[name][:SHOWN] for name in CAPTIONS if name in made}
         shown |= _paths(model, given.get("direct", given.get("aligned")), params, data.world.draw)
     scores: dict[str, Any] = {}
-    for found in run(parts).values():
+    done = run(parts)
+    by_stratum = done.pop("strata", None)
+    for found in done.values():
         for name, cells in found.items():
             scores.setdefault(name, {}).update(cells)
     result = _header(model, len(fit_images), images, settings) | {"scores": scores}
+    if by_stratum is not None:
+        result["strata"] = by_stratum
     return Evaluation(result, truth, predicted, correlation, shown)
+
+
+def _strata(
+    truth: Floats, predicted: Floats, best: Coded | None, traits: Traits, settings: Settings
+) -> dict[str, Any]:
+    top = None if best is None else read_test("nonlinear_r2", best, settings)
+    return strata(truth, predicted, top, traits, settings)
 
 
 def _paths(model: Any, codes: Any, params: Floats, draw: Draw) -> dict[str, Images]:
@@ -120,14 +136,19 @@ def head(
     checkpoint: str = "",
     config: Mapping[str, Any] | None = None,
     weights_sha256: str = "",
+    supervision: str = "none",
 ) -> dict[str, Any]:
-    """What a result file says about the model, the release `version` and the oracle."""
+    """What a result file says about the model, the release `version` and the oracle.
+
+    supervision: what the model was trained with, one of TRACKS.
+    """
     return {
         "name": name,
         "run": run,
         "checkpoint": checkpoint,
         "config": config or None,
         "weights_sha256": weights_sha256,
+        "supervision": supervision,
         "data_version": version,
         "fdd_version": fdd.__version__,
         "oracle": oracle and {"origin": oracle.origin, "sha256": oracle.sha256},

@@ -12,15 +12,55 @@ import numpy as np
 import fdd
 from benchmarks.statistics.arrays import Floats
 
-PROTOCOL = "correspondence-2"
+PROTOCOL = "correspondence-3"
 FIT_SPLIT, SCORE_SPLIT = "train", "test"
 
-TARGETS = ("x0", "y0", "a", "b", "c", "d", "a'", "b'")
-"""The parameters, and a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are."""
+TARGETS = (
+    *("x0", "y0", "a", "b", "c", "d", "a'", "b'"),
+    *("abs(a)", "abs(b)", "abs(c)", "abs(d)", "sign(a b)", "sign(c)", "sign(d)"),
+)
+"""The parameters; a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are; the sizes;
+the signs, -1 or 1, that an image can show."""
 
-SETS = {"canonical": [6, 7, 4, 5], "raw": [2, 3, 4, 5], "start": [0, 1]}
+TRACKS = {
+    "none": "Images alone: no parameters, and nothing about how images are related.",
+    "pairs": "Pairs of images that follow a known law, without their parameters.",
+    "one": "Pairs of images that differ in one parameter, and which one that is.",
+    "labels": "The parameters of the images.",
+}
+"""What a model may have been trained with, its supervision, in order."""
+
+SETS = {
+    "canonical": [6, 7, 4, 5],
+    "raw": [2, 3, 4, 5],
+    "start": [0, 1],
+    "magnitudes": [8, 9, 10, 11],
+    "signs": [12, 13, 14],
+}
 """Columns of TARGETS that are scored together: what is identifiable from an image, the same with
-signs that are not, and the starting point, which leaves next to no trace."""
+signs that are not, the starting point, which leaves next to no trace, and what is identifiable in
+two halves: the four sizes, and the three signs."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Sets whose columns of TARGETS lie side by side and are fitted in one go.
+
+    Each column is fitted by itself, but a product of matrices may round otherwise with more columns
+    beside it: so sets that are added make a block of their own, and the others keep every bit.
+    """
+
+    sets: tuple[str, ...]
+    columns: slice
+
+    def places(self, kind: str) -> list[int]:
+        """Where the columns of a set are within the block."""
+        return [column - self.columns.start for column in SETS[kind]]
+
+
+FIRST = Block(("canonical", "raw", "start"), slice(0, 8))
+HALVES = Block(("magnitudes", "signs"), slice(8, 15))
+BLOCKS = (FIRST, HALVES)
 
 
 @dataclass(frozen=True)
@@ -61,5 +101,7 @@ class Settings:
 
 
 def all_targets(params: Floats) -> Floats:
-    """Raw parameters [N, 6] -> columns TARGETS, float64 [N, 8]."""
-    return np.concatenate([params, fdd.canonical_params(params)[:, 2:4]], axis=1)
+    """Raw parameters [N, 6] -> columns TARGETS, float64 [N, 15]."""
+    canonical = fdd.canonical_params(params)[:, 2:]
+    signs = np.where(canonical[:, 1:] < 0, -1.0, 1.0)
+    return np.concatenate([params, canonical[:, :2], np.abs(canonical), signs], axis=1)

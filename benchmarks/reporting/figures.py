@@ -74,7 +74,8 @@ def _scores(runs: Sequence[Run]) -> Figure | None:
         "Share of each parameter's variance that is predicted from the codes of test images, by "
         "least squares (hollow) and by kernel ridge (filled), with 95 % intervals. Orange: chance; "
         "green: ceiling. Scores below -0.05 are drawn at the left edge. The parameters in the "
-        "upper row are identifiable from an image; x0, y0 and signed a, b are not.",
+        "upper row are identifiable from an image, and below them are their magnitudes and signs; "
+        "x0, y0 and signed a, b are not.",
         png(scores_figure(shown)),
     )
 
@@ -90,8 +91,8 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
                 "read",
                 f"{of}Scatter plots of read against true parameters.",
                 f"{of}True parameter against the one that kernel ridge predicts from the code, on "
-                "test images. Upper row: parameters that are identifiable from an image; lower "
-                "row: those that are not.",
+                "test images. Upper row: parameters that are identifiable from an image, and below "
+                "them their magnitudes and signs; lowest row: those that are not.",
                 png(predictions_figure(found)),
             ),
             Figure(

@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Any
 
 from benchmarks.protocol.cells import Cell
-from benchmarks.protocol.descriptions import HEADLINE, QUESTIONS, Description, description_of
+from benchmarks.protocol.descriptions import (
+    HEADLINE,
+    LADDER,
+    QUESTIONS,
+    Description,
+    description_of,
+)
 from benchmarks.protocol.images import CAPTIONS
+from benchmarks.protocol.settings import TRACKS
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.runs import (
     Place,
@@ -23,6 +30,7 @@ from benchmarks.reporting.runs import (
     runs_of,
     seed_notes,
     seed_of,
+    shown,
     span,
 )
 from benchmarks.statistics.arrays import require
@@ -31,6 +39,12 @@ WEAK = 0.05
 """A score with a larger p is shown as no better than chance."""
 BESIDE_ONE_ANOTHER = 5
 """A table that stands beside another one has at most this many columns."""
+ORACLE = "the oracle"
+OTHERS = (
+    ("all methods without labels", "at most 0.58 on average"),
+    ("the supervised method", "0.99"),
+)
+"""MCC on the static scenes of CausalVerse, by method."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +85,8 @@ class Table:
     """A row a run between a row of chance and one of ceilings.
 
     notes: sentences above it. groups: (shared head, number of columns), or empty. chance, ceiling:
-    a text for each column. rows: (name, what its intervals are over, a cell for each column).
+    a text for each column. bands: the rows of each track, or all under ""; a row is (name, what its
+    intervals are over, a cell for each column).
     """
 
     title: str
@@ -79,13 +94,22 @@ class Table:
     groups: list[tuple[str, int]]
     heads: list[str]
     chance: list[str]
-    rows: list[tuple[str, str, list[Shown | None]]]
+    bands: list[tuple[str, list[tuple[str, str, list[Shown | None]]]]]
     ceiling: list[str]
 
     @property
     def wide(self) -> bool:
         """Whether it needs the whole width of a page."""
         return len(self.heads) > BESIDE_ONE_ANOTHER
+
+
+LADDER_PLACES = [place for _, _, place in LADDER]
+STRATA_SETS = ("magnitudes", "canonical")
+STRATA = {
+    "occupied": "By the share of pixels with points, in quarters of the test images",
+    "periodic": "By whether the orbit has come back to a state, and so repeats itself",
+}
+"""Titles of the tables of strata, by trait."""
 
 
 def page(template: str, **values: Any) -> str:
@@ -116,6 +140,10 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
         facts=_facts(results),
         deviations=list(dict.fromkeys(text for r in results for text in r["deviations"])),
         headline=_headline(runs),
+        ladder=ladder_of(rows_of(runs, LADDER_PLACES)),
+        tracks=tracks_of([run.track for run in runs]),
+        others=OTHERS,
+        strata=_strata(runs),
         seed_notes=seed_notes([len(run.results) for run in runs]),
         questions={key: q for key, q in QUESTIONS.items() if tables[key] or key in pictures},
         tables=tables,
@@ -182,6 +210,45 @@ def _headline(runs: Sequence[Run]) -> Table | None:
     return _table("", (), columns, runs, every=True)
 
 
+def ladder_of(rows: Sequence[Row]) -> Table | None:
+    """The table of tracks, the oracle among those with labels; None without any magnitudes.
+
+    rows: with a cell for each of LADDER.
+    """
+    columns = [Column(head, group, place) for group, head, place in LADDER]
+    if not any(row.cells[0] for row in rows):
+        return None
+    tops = [span(cells, "ceiling") for cells in zip(*(row.cells for row in rows), strict=True)]
+    oracle = [top and {"score": sum(top) / 2, "seeds": 1} for top in tops]
+    known = [Row(ORACLE, 1, oracle, "labels", "supervised, the ceiling")] if any(oracle) else []
+    table = table_of(columns, [*rows, *known], "Tracks", tracks=True)
+    return replace(table, ceiling=[])
+
+
+def tracks_of(tracks: Sequence[str]) -> dict[str, str]:
+    """All tracks and what a model of each may use; none where no model states its own."""
+    return TRACKS if any(tracks) else {}
+
+
+def _strata(runs: Sequence[Run]) -> list[dict[str, Any]]:
+    """By trait of the images, a line for each run and stratum; of several seeds, the first."""
+    lines: dict[str, list[list[str]]] = {}
+    for run in runs:
+        for trait, strata in run.results[0].get("strata", {}).items():
+            for name, found in strata.items():
+                cells = [_written(found.get(kind)) for kind in STRATA_SETS]
+                lines.setdefault(trait, []).append([run.name, name, str(found["images"]), *cells])
+    return [{"title": STRATA.get(trait, trait), "lines": found} for trait, found in lines.items()]
+
+
+def _written(cell: Cell | None) -> str:
+    """A score by stratum: itself, its interval and its ceiling."""
+    if not cell:
+        return ""
+    text = f"{cell['score']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
+    return f"{text} of {cell['ceiling']:.3f}" if "ceiling" in cell else text
+
+
 def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
     """A table for each score of a question that a run has; for samples, one of all scores."""
     scores = QUESTIONS[question].scores
@@ -199,7 +266,9 @@ def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
 
 def _column(place: Place) -> Column:
     group = CAPTIONS.get(place[1], place[1])
-    return Column(place[2], group, place) if len(place) > 2 else Column(group, "", place)
+    if len(place) > 2:
+        return Column(shown(place[2]), group, place)
+    return Column(group, "", place)
 
 
 def _table(
@@ -217,23 +286,40 @@ def _table(
     if not columns:
         return None
     rows = rows_of(runs, [column.place for column in columns])
-    shown = [row for row in rows if every or any(row.cells)]
-    return table_of(columns, shown, title, notes)
+    filled = [row for row in rows if every or any(row.cells)]
+    return table_of(columns, filled, title, notes, tracks=every)
 
 
 def table_of(
-    columns: Sequence[Column], rows: Sequence[Row], title: str = "", notes: tuple[str, ...] = ()
+    columns: Sequence[Column],
+    rows: Sequence[Row],
+    title: str = "",
+    notes: tuple[str, ...] = (),
+    *,
+    tracks: bool = False,
 ) -> Table:
-    """A table of these columns and rows; each row has a cell for each column."""
+    """A table of these columns and rows; each row has a cell for each column.
+
+    tracks: whether the tracks of the rows, which are in their order, stand above them.
+    """
     found = list(zip(*(row.cells for row in rows), strict=True))
     tops = [_top(c.described, cells) for c, cells in zip(columns, found, strict=True)]
-    shown = [
+    bands = [
         (
-            row.name,
-            _seeds(row.seeds),
-            [_shown(*of_each, row.seeds) for of_each in zip(columns, row.cells, tops, strict=True)],
+            track,
+            [
+                (
+                    row.name,
+                    row.about or _seeds(row.seeds),
+                    [
+                        _shown(*of_each, row.seeds)
+                        for of_each in zip(columns, row.cells, tops, strict=True)
+                    ],
+                )
+                for row in of_track
+            ],
         )
-        for row in rows
+        for track, of_track in groupby(rows, lambda row: row.track if tracks else "")
     ]
     chance, ceiling = (
         [_limits(c.described, cells, key) for c, cells in zip(columns, found, strict=True)]
@@ -242,7 +328,7 @@ def table_of(
     groups = [(group, len(list(of))) for group, of in groupby(c.group for c in columns)]
     heads = [column.head for column in columns]
     return Table(
-        title, notes, groups if any(g for g, _ in groups) else [], heads, chance, shown, ceiling
+        title, notes, groups if any(g for g, _ in groups) else [], heads, chance, bands, ceiling
     )
 
 

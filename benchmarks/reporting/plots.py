@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,18 +46,27 @@ STYLE = {
 }
 LABEL = 28
 """Characters of a run's name that there is room for."""
-LABELS = ("x0", "y0", "a", "b", "c", "d", "|a|", "sign(a) b")
-ORDER = (6, 7, 4, 5, 0, 1, 2, 3)
-"""Columns of TARGETS in the order shown: first those that are identifiable from an image."""
+LABELS = (
+    *("x0", "y0", "a", "b", "c", "d", "|a|", "sign(a) b"),
+    *("|a|", "|b|", "|c|", "|d|", "sign ab", "sign c", "sign d"),
+)
+PANELS: tuple[tuple[tuple[str, int] | None, ...], ...] = (
+    (("canonical", 6), ("canonical", 7), ("canonical", 4), ("canonical", 5)),
+    (None, ("magnitudes", 9), ("magnitudes", 10), ("magnitudes", 11)),
+    (None, ("signs", 12), ("signs", 13), ("signs", 14)),
+    (("start", 0), ("start", 1), ("raw", 2), ("raw", 3)),
+)
+"""Sets and columns of TARGETS in rows: first those that are identifiable from an image, below each
+its magnitude and its sign, where they are not the same."""
 
 
 def scores_figure(runs: Sequence[Run]) -> Canvas:
     """R2 between chance and ceiling: a panel for each parameter, a line for each run."""
-    figure = _canvas(9.6, 1.5 + 0.52 * len(runs))
-    panels: Any = figure.subplots(2, 4, sharex=True, sharey=True)
-    for axes, column in zip(panels.flat, ORDER, strict=True):
+    known = {k for run in runs for one in run.results for k in one["scores"].get("linear_r2", {})}
+    rows = [row for row in PANELS if all(panel is None or panel[0] in known for panel in row)]
+    figure = _canvas(9.6, (0.6 + 0.26 * len(runs)) * len(rows) + 0.3)
+    for axes, kind, column in _panels(figure, rows, shared=True):
         name = TARGETS[column]
-        kind = "start" if column < 2 else "raw" if column < 4 else "canonical"
         for line, run in enumerate(runs):
             for score, offset, face in (
                 ("linear_r2", -0.17, "white"),
@@ -78,6 +87,27 @@ def scores_figure(runs: Sequence[Run]) -> Canvas:
     return figure
 
 
+def _rows_of(columns: int) -> list[tuple[tuple[str, int] | None, ...]]:
+    """The rows of PANELS that so many TARGETS have; results of correspondence-2 have 8."""
+    return [row for row in PANELS if all(panel is None or panel[1] < columns for panel in row)]
+
+
+def _panels(
+    figure: Canvas, rows: Sequence[Sequence[tuple[str, int] | None]], shared: bool = False
+) -> Iterator[tuple[Axes, str, int]]:
+    """Axes, set and column of each panel; places without one stay empty."""
+    grid: Any = figure.subplots(len(rows), 4, squeeze=False, sharex=shared, sharey=shared)
+    last = panel = rows[0][0]
+    for axes, panel in zip(grid.flat, (panel for row in rows for panel in row), strict=True):
+        if panel is None:
+            axes.set_axis_off()
+        else:
+            if last is None:
+                axes.tick_params(labelleft=True)
+            yield axes, *panel
+        last = panel
+
+
 def _dot(axes: Axes, cell: Mapping[str, Any], at: float, face: str) -> None:
     low, high, score = (max(cell.get(k, cell["score"]), -0.05) for k in ("low", "high", "score"))
     for key, colour in (("chance", CHANCE), ("ceiling", CEILING)):
@@ -89,9 +119,9 @@ def _dot(axes: Axes, cell: Mapping[str, Any], at: float, face: str) -> None:
 
 def predictions_figure(found: Evaluation) -> Canvas:
     """True against predicted, a panel for each parameter."""
-    figure = _canvas(8.4, 4.6)
-    panels: Any = figure.subplots(2, 4)
-    for axes, column in zip(panels.flat, ORDER, strict=True):
+    rows = _rows_of(found.truth.shape[1])
+    figure = _canvas(8.4, 0.2 + 2.2 * len(rows))
+    for axes, kind, column in _panels(figure, rows):
         truth, predicted = found.truth[:, column], found.predicted[:, column]  # type: ignore[index]
         low, high = truth.min(), truth.max()
         axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=1)
@@ -101,7 +131,6 @@ def predictions_figure(found: Evaluation) -> Canvas:
         axes.set_ylim(low - margin, high + margin)
         axes.set_aspect("equal")
         axes.locator_params(nbins=4)
-        kind = "start" if column < 2 else "raw" if column < 4 else "canonical"
         cell = cell_of(found.result, ("nonlinear_r2", kind, TARGETS[column]))
         score = f"    R2 {round(cell['score'], 2) + 0:.2f}" if cell else ""
         axes.set_title(f"{LABELS[column]}{score}")
@@ -112,12 +141,14 @@ def predictions_figure(found: Evaluation) -> Canvas:
 
 def codes_figure(found: Evaluation) -> Canvas:
     """Matrix of |correlation|, codes downwards, parameters across; numbers where there is room."""
-    shown = found.correlation[:, ORDER]  # type: ignore[index]
+    rows = _rows_of(found.correlation.shape[1])  # type: ignore[union-attr]
+    order = [panel[1] for row in rows for panel in row if panel]
+    shown = found.correlation[:, order]  # type: ignore[index]
     codes = len(shown)
-    figure = _canvas(5.6, float(np.clip(0.32 * codes, 1.6, 8)) + 0.6)
+    figure = _canvas(1.6 + 0.5 * len(order), float(np.clip(0.32 * codes, 1.6, 8)) + 0.6)
     axes = figure.subplots()
     image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
-    axes.set_xticks(range(len(ORDER)), [LABELS[i] for i in ORDER], fontsize=9)
+    axes.set_xticks(range(len(order)), [LABELS[i] for i in order], fontsize=9)
     axes.set_ylabel("code")
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.protocol.cells import Cell
+from benchmarks.protocol.settings import TRACKS
 from benchmarks.reporting.runs import Result
 from benchmarks.statistics.arrays import LARGEST
 from fdd.errors import FddError
@@ -87,6 +88,11 @@ def checked_scores(path: Path, result: Any) -> dict[str, Any]:
     for text in said:
         if not isinstance(text, str) or not text.isprintable():
             raise FddError(f"'{path}' is not a result file: {text!r:.40} is not printable text")
+    if result.get("supervision", "none") not in list(TRACKS):
+        raise FddError(
+            f"'{path}' is not a result file: supervision={result['supervision']!r:.40} is none of "
+            f"{', '.join(TRACKS)}"
+        )
     if not result["scores"]:
         raise FddError(f"'{path}' is not a result file: it has no scores")
     return {name: _cells(path, (name,), sets) for name, sets in result["scores"].items()}

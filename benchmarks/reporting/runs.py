@@ -13,7 +13,9 @@ import numpy as np
 from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS
 from benchmarks.protocol.images import CAPTIONS
+from benchmarks.protocol.settings import TRACKS
 from benchmarks.statistics.intervals import interquartile_mean, seed_interval
+from fdd.errors import FddError
 
 Result = Mapping[str, Any]
 Place = tuple[str, ...]
@@ -21,6 +23,8 @@ Place = tuple[str, ...]
 
 PARAMETERS = {
     "canonical": ("a'", "b'", "c", "d", "mean"),
+    "magnitudes": ("abs(a)", "abs(b)", "abs(c)", "abs(d)", "mean"),
+    "signs": ("sign(a b)", "sign(c)", "sign(d)", "mean"),
     "raw": ("a", "b", "mean"),
     "start": ("x0", "y0"),
 }
@@ -34,8 +38,8 @@ MERGED: dict[str, Callable[..., Any]] = {
 """How what stands beside a score is merged over several seeds."""
 MEANS = ("score", "chance", "ceiling")
 """What is averaged over parameters; intervals and p-values are not."""
-OF_A_SEED = ("seed", "trained_on")
-"""What the configs of the seeds of one run differ in."""
+OF_A_SEED = ("seed", "trained_on", "supervision")
+"""What the configs of the seeds of one run may differ in; older ones lack the last."""
 ENOUGH = 5
 """Seeds below which a difference between runs is no finding."""
 
@@ -46,6 +50,11 @@ class Run:
 
     name: str
     results: tuple[Result, ...]
+
+    @property
+    def track(self) -> str:
+        """What it was trained with."""
+        return track_of(self.results[0])
 
     def cell(self, place: Place) -> Cell | None:
         """The cell at a place, with "seeds", the number of results that have it; None if none has.
@@ -70,22 +79,35 @@ class Run:
 
 @dataclass(frozen=True)
 class Row:
-    """A run in a table: its name, the number of its seeds, and its cell in each column."""
+    """A run in a table: its name, the number of its seeds, its cell in each column, its track.
+
+    about: what stands below the name; if empty, what the intervals are over.
+    """
 
     name: str
     seeds: int
     cells: Sequence[Cell | None]
+    track: str = ""
+    about: str = ""
 
 
 def runs_of(results: Sequence[Result], labels: Sequence[str] | None = None) -> list[Run]:
-    """The runs in the order of their first result.
+    """The runs by track, and within one in the order of their first result.
 
     Results are seeds of one run if they have the same name and their configs differ in the seed
     alone; without labels, their run folders must also lie in the same folder.
 
     labels: one for each result; where several runs have one name, a run is called by the label of
     its first result. Without labels, by the path of its run folder, or else by name and number.
+
+    FddError for results of several protocols.
     """
+    protocols = sorted({str(result.get("protocol")) for result in results})
+    if len(protocols) > 1:
+        raise FddError(
+            f"the results are of the protocols {', '.join(protocols)}, which are not comparable: "
+            "show those of one"
+        )
     paths = [str(result.get("run", "")) for result in results]
     folders = [PurePath(path).parent if labels is None else None for path in paths]
     groups: dict[Any, list[int]] = {}
@@ -94,7 +116,7 @@ def runs_of(results: Sequence[Result], labels: Sequence[str] | None = None) -> l
         rest = {key: value for key, value in config.items() if key not in OF_A_SEED}
         same = (folders[number], json.dumps(rest, sort_keys=True, default=str))
         alone = ((labels or paths)[number] or number,)
-        key = (name_of(result), *(same if "seed" in config else alone))
+        key = (name_of(result), track_of(result), *(same if "seed" in config else alone))
         groups.setdefault(key, []).append(number)
     names = [name for name, *_ in groups]
     runs = []
@@ -102,12 +124,14 @@ def runs_of(results: Sequence[Result], labels: Sequence[str] | None = None) -> l
         label = (labels or paths)[group[0]] or f"{name} {number}"
         title = name if names.count(name) == 1 else label
         runs.append(Run(title, tuple(results[i] for i in group)))
-    return runs
+    return sorted(runs, key=lambda run: place_of(run.track))
 
 
 def rows_of(runs: Sequence[Run], places: Sequence[Place]) -> list[Row]:
     """The runs as rows of a table with these columns."""
-    return [Row(run.name, len(run.results), [run.cell(p) for p in places]) for run in runs]
+    return [
+        Row(run.name, len(run.results), [run.cell(p) for p in places], run.track) for run in runs
+    ]
 
 
 def seed_notes(seeds: Sequence[int]) -> list[str]:
@@ -125,6 +149,25 @@ def seed_notes(seeds: Sequence[int]) -> list[str]:
 def name_of(result: Result) -> str:
     """What the model of a result is called."""
     return str(result.get("name") or result.get("run") or "a model")
+
+
+def track_of(result: Result) -> str:
+    """What the model was trained with, one of TRACKS; "" of results that are older than these."""
+    return str(result.get("supervision") or "")
+
+
+def place_of(track: str) -> int:
+    """Where a track stands among the others."""
+    return list(TRACKS).index(track) if track in TRACKS else -1
+
+
+def shown(label: str) -> str:
+    """What a parameter is called where people read it.
+
+    >>> shown("abs(b)"), shown("b'")
+    ('|b|', "b'")
+    """
+    return f"|{label[4:-1]}|" if label.startswith("abs(") else label
 
 
 def seed_of(result: Result) -> Any:

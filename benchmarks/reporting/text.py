@@ -17,12 +17,16 @@ from benchmarks.reporting.runs import (
     places_of,
     rows_of,
     runs_of,
+    shown,
     span,
+    track_of,
 )
 
 WIDTH = 100
 """Columns of a terminal."""
 LIMITS = f"{'score':>7}{'95 % interval':>17}{'chance':>7}{'ceil.':>7}"
+MEANS_OF = {"magnitudes": "mean |a|-|d|", "signs": "mean sign"}
+"""Titles of means; that of other sets names their first and last parameter."""
 BESIDE = f"{LIMITS}{'p':>6}"
 
 
@@ -87,8 +91,9 @@ def _spread(score: str, cell: Cell | None) -> str:
 
 def _about(result: Result) -> list[str]:
     used, size = result["settings"], result["image_size"]
+    track = f", trained with: {track_of(result)}" if track_of(result) else ""
     lines = [
-        name_of(result),
+        f"{name_of(result)}{track}",
         f"{result['protocol']}, {result.get('data_version', 'given arrays')} at {size} x {size}: "
         f"{used['test_images']} test images, fitted on {used['train_images']} train images",
         *(f"not as the protocol has it: {text}" for text in result["deviations"]),
@@ -102,7 +107,9 @@ def _readings(result: Result) -> list[str]:
     for name, labels in PARAMETERS.items():
         for label in labels:
             cells = [cell_of(result, (kind, name, label)) for kind in kinds]
-            title = f"mean {labels[0]} to d" if label == "mean" else label
+            title = shown(label)
+            if label == "mean":
+                title = MEANS_OF.get(name, f"mean {labels[0]} to d")
             texts = (_full(cell, DESCRIPTIONS["linear_r2"]) for cell in cells)
             lines += [f"{title:12}{''.join(texts)}".rstrip()] if any(cells) else []
     heads = "".join(f"   {f'R2, {label}':41}" for label in kinds.values())

@@ -7,6 +7,7 @@ arrays must have been checked (`arrays.check_pairs`).
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -93,9 +94,9 @@ def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[n
     all others misses it by (R y)_i / R_ii, so one decomposition serves all penalties and targets
     (Rasmussen and Williams, Gaussian Processes for Machine Learning, 2006, equation 5.12).
     """
-    rbf, size = _rbf(), np.abs(y).max(axis=0)
+    size = np.abs(y).max(axis=0)
     y = y / np.where(size > 0, size, 1)  # so that float32 holds its squares
-    spectra = [np.linalg.eigh(rbf(x, gamma=gamma)) for gamma in gammas]
+    spectra = _spectra(x.tobytes(), x.shape, tuple(gammas))
     errors = np.empty((len(gammas), len(PENALTIES), y.shape[1]))
     for i, (values, vectors) in enumerate(spectra):
         rotated = (vectors.T @ y).astype(np.float32)
@@ -111,6 +112,15 @@ def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[n
             errors[i, j, columns] = np.einsum("nd,nd->d", missed, missed)
     errors[~close] = np.inf
     return np.asarray(errors.reshape(-1, y.shape[1]).argmin(axis=0))
+
+
+@functools.lru_cache(maxsize=1)  # calls for other targets of the same codes follow each other
+def _spectra(
+    x: bytes, shape: tuple[int, ...], gammas: tuple[float, ...]
+) -> list[tuple[Floats, Floats]]:
+    """Eigenvalues and eigenvectors of the kernel matrix of each width; x: the bytes of float64."""
+    rows, rbf = np.frombuffer(x).reshape(shape), _rbf()
+    return [np.linalg.eigh(rbf(rows, gamma=gamma)) for gamma in gammas]
 
 
 def _missing(values: Floats, vectors: Floats, penalty: float) -> Floats:
