@@ -170,6 +170,12 @@ class Contrastive(Baseline):
         weights = {"params": list(self.encoder.parameters()), "weight_decay": config.weight_decay}
         self.optimizers = {"encoder": AdamW([weights, free], lr=config.lr, fused=True)}
 
+    @property
+    def supervision(self) -> str:  # type: ignore[override]
+        if self.config.pairs == "one":
+            return "one"
+        return "symmetry" if self.config.odd_codes else "pairs"
+
     def encode(self, images: Tensor) -> Tensor:
         if not self.config.odd_codes:
             return self.encoder(images)

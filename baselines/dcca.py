@@ -173,6 +173,10 @@ class DCCA(Baseline):
             "head": AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
         }
 
+    @property
+    def supervision(self) -> str:  # type: ignore[override]
+        return "symmetry" if self.config.encoder_odd_codes else "pairs"
+
     def begin(self) -> None:
         load_network(self.encoder, "encoder", Path(str(self.config.encoder_from)))
 

@@ -61,7 +61,7 @@ class Options:
     of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
-    supervision: Literal["none", "pairs", "one", "labels"] | None = None
+    supervision: Literal["none", "pairs", "symmetry", "one", "labels"] | None = None
     """What a model was trained with that does not say so itself: images alone, pairs of images,
     pairs that differ in one named parameter, or the parameters; none if not given."""
     processes: int | None = None

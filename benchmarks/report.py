@@ -56,7 +56,7 @@ class Options:
     """Pixels on a side of the images; of a run its own, else those of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
-    supervision: Literal["none", "pairs", "one", "labels"] | None = None
+    supervision: Literal["none", "pairs", "symmetry", "one", "labels"] | None = None
     """What the models were trained with that do not say so themselves; none if not given."""
     processes: int | None = None
     """Processes that score a model side by side; if not given, one for each processor, up to 6, and

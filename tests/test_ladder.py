@@ -101,7 +101,7 @@ def test_a_track_that_is_none_is_refused(tmp_path, track):
     with pytest.raises(FddError) as caught:
         leaderboard([path])
     assert str(caught.value) == (
-        f"'{path}' is not a result file: supervision={track!r} is none of none, pairs, one, labels"
+        f"'{path}' is not a result file: supervision={track!r} is none of none, pairs, symmetry, one, labels"
     )
 
 
@@ -140,7 +140,11 @@ def test_what_a_model_says_of_its_training_counts_and_may_not_be_contradicted():
     assert supervision_of("m", model, None) == supervision_of("m", model, "labels") == "labels"
     for own, stated, message in (
         ("labels", "none", "supervision is 'none', but 'm' says that it is 'labels'"),
-        ("all", None, "'m' has supervision='all': it must be one of none, pairs, one, labels"),
+        (
+            "all",
+            None,
+            "'m' has supervision='all': it must be one of none, pairs, symmetry, one, labels",
+        ),
     ):
         model.supervision = own
         with pytest.raises(FddError) as caught:

@@ -24,8 +24,9 @@ class Baseline(nn.Module):
     """Whether it has a generator. Without one it has `encode` and `loss`."""
     config_type: ClassVar[type[RunConfig]]
     supervision: str = "none"
-    """What it learns from: "none" (images alone), "pairs" (of images whose relation is known),
-    "one" (pairs that differ in one parameter that is named) or "labels" (the parameters)."""
+    """What it learns from, one of the benchmark's tracks: "none" (images alone), "pairs" (of images
+    whose relation is known), "symmetry" (pairs, and what a symmetry does to codes), "one" (pairs
+    that differ in one parameter that is named) or "labels" (the parameters)."""
     optimizers: dict[str, Optimizer]
     shown: dict[str, list[Tensor]] | None = None
     """What `show` was given in this step, by name; None in steps that are not recorded."""

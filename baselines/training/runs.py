@@ -45,7 +45,7 @@ WEIGHTS, STATE, SUMS = "model.safetensors", "state.pt", "SHA256SUMS"
 PROVENANCE = frozenset({"baseline", "supervision", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
 
-MOVABLE = frozenset({"data", "exclude", "generator_from"})
+MOVABLE = frozenset({"data", "encoder_from", "exclude", "generator_from"})
 """Options with paths, which somebody who moves a folder has to change in config.json."""
 
 

@@ -25,6 +25,7 @@ the signs, -1 or 1, that an image can show."""
 TRACKS = {
     "none": "Images alone: no parameters, and nothing about how images are related.",
     "pairs": "Pairs of images that follow a known law, without their parameters.",
+    "symmetry": "Pairs, and how images and codes change with a symmetry of the equation.",
     "one": "Pairs of images that differ in one parameter, and which one that is.",
     "labels": "The parameters of the images.",
 }
