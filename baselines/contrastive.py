@@ -24,7 +24,6 @@ from baselines.training.baseline import Baseline
 from baselines.training.cli import main
 from baselines.training.config import Count, CountOrZero, NotNegative, PairConfig, Positive, Share
 from baselines.training.data import Batch
-from baselines.training.parallel import average_gradients, gather
 from fdd.errors import FddError
 
 FITS: dict[str, tuple[str, ...]] = {
@@ -161,7 +160,7 @@ class Contrastive(Baseline):
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
-        self.config = config
+        self.config, self.supervision = config, config.supervision
         self.encoder = ResidualEncoder(config, config.latent_size)
         initialise(self.encoder, rng)
         self.log_scales = nn.Parameter(torch.zeros(config.latent_size))
@@ -186,8 +185,8 @@ class Contrastive(Baseline):
         nothing. All partners of all processes are candidates."""
         codes = self.encode(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
         self.show("codes", codes)
-        first, second = gather(codes).unbind(dim=1)
-        numbers = None if batch.numbers is None else gather(batch.numbers)
+        first, second = self.gathered(codes).unbind(dim=1)
+        numbers = None if batch.numbers is None else self.gathered(batch.numbers)
         own = torch.arange(len(first), device=first.device)
         law = self.config.conditional
         shape = self.log_scales.exp(), self.heights, numbers
@@ -201,12 +200,7 @@ class Contrastive(Baseline):
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         loss = self.loss(batch)
-        optimizer = self.optimizers["encoder"]
-        optimizer.zero_grad()
-        loss.backward()
-        average_gradients(self.parameters())
-        self.show("gradient of encoder", [p.grad for p in self.parameters() if p.grad is not None])
-        optimizer.step()
+        self.descend("encoder", loss)
         return {"contrastive": loss.detach()}
 
 

@@ -40,7 +40,7 @@ from baselines.training.config import (
     RunConfig,
 )
 from baselines.training.data import Batch, send
-from baselines.training.parallel import average_gradients, processes, share
+from baselines.training.parallel import processes, share
 
 C = TypeVar("C", bound=RunConfig)
 
@@ -176,16 +176,6 @@ class DCGAN(Baseline):
     def update_average(self) -> None:
         if self.config.ema:
             self.average.update_parameters(self.generator)
-
-    def descend(self, name: str, loss: Tensor) -> None:
-        """One step of an optimiser down the gradient of `loss`."""
-        optimizer = self.optimizers[name]
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        optimizer.zero_grad()
-        loss.backward()
-        average_gradients(parameters)
-        self.show(f"gradient of {name}", [p.grad for p in parameters if p.grad is not None])
-        optimizer.step()
 
 
 if __name__ == "__main__":

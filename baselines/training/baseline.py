@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 from baselines.training.config import RunConfig
 from baselines.training.data import Batch
+from baselines.training.parallel import average_gradients, gather
 
 
 class Baseline(nn.Module):
@@ -54,3 +55,18 @@ class Baseline(nn.Module):
         if self.shown is not None:
             tensors = [tensors] if isinstance(tensors, Tensor) else tensors
             self.shown[name] = [tensor.detach().clone() for tensor in tensors]
+
+    def gathered(self, rows: Tensor) -> Tensor:
+        """The rows of all processes while they train, each on its share of a batch; in evaluation
+        mode the rows alone, since the process that judges may be the only one."""
+        return gather(rows) if self.training else rows
+
+    def descend(self, name: str, loss: Tensor) -> None:
+        """One step of an optimiser down the gradient of `loss`, averaged over the processes."""
+        optimizer = self.optimizers[name]
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        optimizer.zero_grad()
+        loss.backward()
+        average_gradients(parameters)
+        self.show(f"gradient of {name}", [p.grad for p in parameters if p.grad is not None])
+        optimizer.step()

@@ -194,6 +194,11 @@ class PairConfig(RunConfig):
     some_change: Open = 0.5
     """With some, the probability that a parameter is drawn anew."""
 
+    @property
+    def supervision(self) -> str:
+        """What `Baseline.supervision` says of a model that learns from these pairs."""
+        return "one" if self.pairs == "one" else "pairs"
+
     def pair_options(self) -> dict[str, Any]:
         """The options of `fdd.pairs` that go with the kind."""
         options: dict[str, dict[str, Any]] = {

@@ -1,0 +1,183 @@
+"""The beta-VAE, and the Ada-GVAE, which learns from pairs of images that share some parameters.
+
+Beta-VAE: Higgins et al. 2017, "beta-VAE: Learning Basic Visual Concepts with a Constrained
+Variational Framework". An encoder gives each image a normal distribution of codes with mean and
+variance, the posterior; a decoder draws the image from a code of it; and beta weighs how far
+posteriors may be from N(0, I).
+
+Ada-GVAE: Locatello et al. 2020, arXiv:2002.02886. The codes whose posteriors differ least between
+the two images of a pair are taken to be those that both share, and get one posterior, the average.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.optim import Adam
+
+from baselines.parts.networks import Generator, ResidualEncoder, initialise
+from baselines.training.baseline import Baseline
+from baselines.training.cli import main
+from baselines.training.config import (
+    BatchSize,
+    Count,
+    Layers,
+    NotNegative,
+    OddCount,
+    PairConfig,
+    Positive,
+    Share,
+)
+from baselines.training.data import Batch, send
+from baselines.training.parallel import processes, share
+from fdd.errors import FddError
+
+SHARED = ("start", "one", "some")
+"""The kinds of pairs that share parameters."""
+
+
+@dataclass(frozen=True)
+class Config(PairConfig):
+    """Train an Ada-GVAE on pairs of Fractal Dream images, or a beta-VAE on single ones.
+
+    Without a GPU use --preset mini.
+    """
+
+    steps: Count = 30_000
+    """Training steps; each sees one batch."""
+    batch_size: BatchSize = 128
+    """Pairs in a batch."""
+    latent_size: Count = 10
+    """Numbers in a code. Those that are not needed stay at N(0, 1)."""
+    decay: Share = 0.8
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    pairs: Literal["start", "near", "ou", "one", "some"] = "one"
+    """How the second image of a pair follows from the first: see docs/pairs.md. Those of start, one
+    and some share parameters."""
+    single: bool = False
+    """Learn from the first image of each pair alone: the beta-VAE, which knows nothing of pairs."""
+    beta: NotNegative = 1.0
+    """Weight of the divergence of posteriors from N(0, I), in nats, beside the squared error of an
+    image, summed over its numbers from 0 to 1."""
+    width: Count = 32
+    """Channels of encoder and decoder at their widest resolution."""
+    kernel_size: OddCount = 5
+    """Side of the decoder's square kernels, an odd number."""
+    generator_stride: Literal[1, 2] = 1
+    """Stride of the decoder's convolutions; 2 gave noise in 2019."""
+    mapping_layers: Layers = 1
+    """Layers between the code and the decoder's convolutions."""
+    batch_norm_eps: Positive = 1e-3
+    """The epsilon of the decoder's BatchNorm."""
+    leaky_slope: NotNegative = 0.1
+    """Slope of the decoder's LeakyReLU below zero."""
+    lr: Positive = 1e-3
+    """Learning rate of Adam."""
+
+    @property
+    def supervision(self) -> str:
+        return "none" if self.single else super().supervision
+
+    def check(self) -> None:
+        super().check()
+        if self.pairs not in SHARED and not self.single:
+            raise FddError(
+                f"pairs={self.pairs!r} must be one of {', '.join(SHARED)}, whose images share "
+                "parameters, unless single=True"
+            )
+
+
+SMALL = Config(
+    image_size=32,
+    width=16,
+    steps=500,
+    log_every=20,
+    sample_every=250,
+    checkpoint_every=250,
+)
+PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
+"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
+quarter of an hour."""
+
+
+def divergence(means: Tensor, logs: Tensor) -> Tensor:
+    """KL of normal distributions with these means and logarithms of variances from N(0, 1), in nats
+    and elementwise."""
+    return (means.square() + logs.exp() - 1 - logs) / 2
+
+
+def divergence_of_pairs(means: Tensor, logs: Tensor) -> Tensor:
+    """KL of the first posterior of each pair from the second: [N, 2, L] twice -> [N, L]."""
+    (m, n), (p, q) = means.unbind(dim=1), logs.unbind(dim=1)
+    return ((p - q).exp() + (m - n).square() / q.exp() - 1 - p + q) / 2
+
+
+def share_codes(means: Tensor, logs: Tensor) -> tuple[Tensor, Tensor]:
+    """The posteriors of pairs [N, 2, L], averaged in the codes that the two images seem to share.
+
+    These are the ones whose divergence is below the middle between the pair's least and largest.
+    The average has the mean of the means and of the variances.
+    """
+    found = divergence_of_pairs(means, logs)
+    middle = (found.amax(dim=1, keepdim=True) + found.amin(dim=1, keepdim=True)) / 2
+    shared = (found < middle)[:, None]
+    both = means.mean(dim=1, keepdim=True), logs.logsumexp(dim=1, keepdim=True) - math.log(2)
+    return torch.where(shared, both[0], means), torch.where(shared, both[1], logs)
+
+
+class BetaVAE(Baseline):
+    """Encoder, decoder and their step; all random numbers come from the `rng` passed in."""
+
+    name: ClassVar[str] = "betavae"
+    config_type: ClassVar[type[Config]] = Config
+    config: Config
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.config, self.supervision = config, config.supervision
+        self.encoder = ResidualEncoder(config, 2 * config.latent_size)
+        self.generator = Generator(config, config.latent_size)
+        initialise(self, rng)
+        self.optimizers = {"autoencoder": Adam(self.parameters(), lr=config.lr, fused=True)}
+
+    def posteriors(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Means and logarithms of variances of the codes of images, both [N, latent_size]."""
+        means, logs = self.encoder(images).chunk(2, dim=1)
+        return means, logs
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.posteriors(images)[0]
+
+    def generate(self, codes: Tensor) -> Tensor:
+        return self.generator(codes)
+
+    def reproduce(self, batch: Batch) -> Tensor:
+        """What the decoder makes of the means of the images of a batch."""
+        return self.generate(self.encode(batch.images))
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        images = batch.images[:, :1] if self.config.single else batch.images
+        sides = images.shape[1]
+        images = images.flatten(0, 1)
+        means, logs = self.posteriors(images)
+        self.show("codes", means)
+        if sides == 2:
+            pairs = share_codes(means.unflatten(0, (-1, 2)), logs.unflatten(0, (-1, 2)))
+            means, logs = (part.flatten(0, 1) for part in pairs)
+        noise = torch.randn(processes()[1] * len(means), means.shape[1], generator=rng)
+        codes = means + (logs / 2).exp() * send(share(noise), means.device)
+        errors = (self.generate(codes) - images).div(2).square().flatten(1).sum(dim=1)
+        losses = {"reconstruction": errors.mean(), "kl": divergence(means, logs).sum(dim=1).mean()}
+        self.descend("autoencoder", losses["reconstruction"] + self.config.beta * losses["kl"])
+        return {name: loss.detach() for name, loss in losses.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(BetaVAE, PRESETS))

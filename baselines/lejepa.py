@@ -1,0 +1,147 @@
+"""LeJEPA: the codes of the two images of a pair meet, and all codes together are Gaussian.
+
+Balestriero and LeCun 2025, arXiv:2511.08544, algorithms 1 and 2, with the codes themselves in the
+place of a projection. That the codes are those of a standard normal distribution is asked of their
+projections on random directions, new ones in each step (SIGReg): each projection by the test of
+Epps and Pulley 1983, which compares characteristic functions. The normal scores of the parameters
+are such codes, and those of `ou` pairs are near each other.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from torch.optim import AdamW
+
+from baselines.parts.networks import ResidualEncoder, initialise
+from baselines.training.baseline import Baseline
+from baselines.training.cli import main
+from baselines.training.config import Count, NotNegative, Open, PairConfig, Positive, Share
+from baselines.training.data import Batch, send
+
+REACH, POINTS = 5.0, 17
+"""The integral of the test goes from -REACH to REACH, by the trapezoidal rule with POINTS."""
+JUDGES = 1024
+"""Directions that held-out codes are judged by, the same at each checkpoint."""
+
+
+@dataclass(frozen=True)
+class Config(PairConfig):
+    """Train an encoder by LeJEPA on pairs of Fractal Dream images.
+
+    Without a GPU use --preset mini.
+    """
+
+    steps: Count = 30_000
+    """Training steps; each sees one batch."""
+    latent_size: Count = 6
+    """Numbers in a code: 6, as many as the equation has parameters."""
+    decay: Share = 0.8
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    pairs: Literal["start", "near", "ou", "some"] = "ou"
+    """How the second image of a pair follows from the first: see docs/pairs.md."""
+    gaussian: Open = 0.05
+    """The share of SIGReg in the loss; that of the distance between the codes of a pair is 1 minus
+    it."""
+    directions: Count = 256
+    """Random directions that the codes of a step are projected on."""
+    width: Count = 32
+    """Channels of the encoder at its widest resolution."""
+    lr: Positive = 2e-3
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay of AdamW."""
+
+
+SMALL = Config(
+    image_size=32,
+    width=16,
+    steps=500,
+    log_every=20,
+    sample_every=250,
+    checkpoint_every=250,
+)
+PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
+"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
+quarter of an hour."""
+
+
+def random_directions(rows: int, size: int, rng: torch.Generator) -> Tensor:
+    """Unit vectors [rows, size], uniform on the sphere."""
+    return functional.normalize(torch.randn(rows, size, generator=rng), dim=1)
+
+
+def sigreg(codes: Tensor, directions: Tensor) -> Tensor:
+    """How far codes [N, L] are from N(0, I): the mean of a test over directions [M, L]; a scalar.
+
+    Of a projection it is N times the integral of |f(t) - exp(-t^2/2)|^2 exp(-t^2/2) over t, where
+    f(t) is the mean of exp(i t x) over the projected codes x. For codes of N(0, I) the mean is
+    sqrt(2 pi) (1 - 1 / sqrt(3)) = 1.06, whatever N is; for all others it grows with N.
+    """
+    t = torch.linspace(-REACH, REACH, POINTS, device=codes.device)
+    wanted = torch.exp(-t.square() / 2)
+    angles = (codes @ directions.T)[..., None] * t
+    real, imaginary = angles.cos().mean(dim=0), angles.sin().mean(dim=0)
+    differences = (real - wanted).square() + imaginary.square()
+    return len(codes) * torch.trapezoid(differences * wanted, t).mean()
+
+
+class LeJEPA(Baseline):
+    """An encoder and its step."""
+
+    name: ClassVar[str] = "lejepa"
+    config_type: ClassVar[type[Config]] = Config
+    generates: ClassVar[bool] = False
+    config: Config
+    judges: Tensor
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.config, self.supervision = config, config.supervision
+        self.encoder = ResidualEncoder(config, config.latent_size)
+        initialise(self.encoder, rng)
+        judges = random_directions(JUDGES, config.latent_size, torch.Generator().manual_seed(0))
+        self.register_buffer("judges", judges, persistent=False)
+        parameters = self.encoder.parameters()
+        decay = config.weight_decay
+        adam = AdamW(parameters, lr=config.lr, weight_decay=decay, fused=True)
+        self.optimizers = {"encoder": adam}
+
+    def encode(self, images: Tensor) -> Tensor:
+        return self.encoder(images)
+
+    def losses(self, batch: Batch, directions: Tensor) -> dict[str, Tensor]:
+        """The two terms, of a batch of pairs of all processes: the squared distance of codes from
+        the middle of their pair, the mean over numbers, and SIGReg, the mean over both sides."""
+        codes = self.encode(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
+        self.show("codes", codes)
+        first, second = self.gathered(codes).unbind(dim=1)
+        return {
+            "distance": (first - second).square().mean() / 4,
+            "sigreg": (sigreg(first, directions) + sigreg(second, directions)) / 2,
+        }
+
+    def total(self, losses: dict[str, Tensor]) -> Tensor:
+        share = self.config.gaussian
+        return (1 - share) * losses["distance"] + share * losses["sigreg"]
+
+    def loss(self, batch: Batch) -> Tensor:
+        return self.total(self.losses(batch, self.judges))
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        """One update; all processes draw the same directions."""
+        directions = random_directions(self.config.directions, self.config.latent_size, rng)
+        losses = self.losses(batch, send(directions, batch.images.device))
+        self.descend("encoder", self.total(losses))
+        return {name: loss.detach() for name, loss in losses.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main(LeJEPA, PRESETS))
