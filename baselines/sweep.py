@@ -443,8 +443,9 @@ class Arguments:
 
     baseline: Annotated[Literal[tuple(BASELINES)], tyro.conf.Positional]  # type: ignore[valid-type]
     """The model to train."""
-    preset: str = "paper"
-    """The settings to start from, which --set changes: paper, small or mini."""
+    preset: Annotated[
+        str | None, told("The settings to start from, which --set changes.", "NAME", "the first")
+    ] = None
     set: Annotated[
         tuple[str, ...],
         tyro.conf.UseAppendAction,
@@ -482,10 +483,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     0: all trials have ended; 2: also where no trial ended without failure.
     """
     asked = tyro.cli(Arguments, prog="python -m baselines.sweep", args=arguments_of(argv))
-    out = asked.out or Path("runs", f"sweep-{asked.baseline}-{asked.preset}")
+    preset = asked.preset or next(iter(import_module(BASELINES[asked.baseline][0]).PRESETS))
+    out = asked.out or Path("runs", f"sweep-{asked.baseline}-{preset}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     plan = make_plan(
-        asked.baseline, asked.preset, asked.set, asked.search, asked.trials, asked.search_seed
+        asked.baseline, preset, asked.set, asked.search, asked.trials, asked.search_seed
     )
     table = sweep(plan, out)
     if len(table):
