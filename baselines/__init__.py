@@ -24,6 +24,9 @@ BASELINES = {
     "lsd": ("baselines.lsd", "LSD"),
     "contrastive": ("baselines.contrastive", "Contrastive"),
     "dcca": ("baselines.dcca", "DCCA"),
+    "lejepa": ("baselines.lejepa", "LeJEPA"),
+    "betavae": ("baselines.betavae", "BetaVAE"),
+    "regression": ("baselines.regression", "Regression"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

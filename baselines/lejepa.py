@@ -26,7 +26,7 @@ from baselines.training.data import Batch, send
 
 REACH, POINTS = 5.0, 17
 """The integral of the test goes from -REACH to REACH, by the trapezoidal rule with POINTS."""
-JUDGES = 1024
+JUDGES = 256
 """Directions that held-out codes are judged by, the same at each checkpoint."""
 
 
@@ -50,7 +50,7 @@ class Config(PairConfig):
     gaussian: Open = 0.05
     """The share of SIGReg in the loss; that of the distance between the codes of a pair is 1 minus
     it."""
-    directions: Count = 256
+    directions: Count = 64
     """Random directions that the codes of a step are projected on."""
     width: Count = 32
     """Channels of the encoder at its widest resolution."""
@@ -85,12 +85,12 @@ def sigreg(codes: Tensor, directions: Tensor) -> Tensor:
     f(t) is the mean of exp(i t x) over the projected codes x. For codes of N(0, I) the mean is
     sqrt(2 pi) (1 - 1 / sqrt(3)) = 1.06, whatever N is; for all others it grows with N.
     """
-    t = torch.linspace(-REACH, REACH, POINTS, device=codes.device)
+    t = torch.linspace(0, REACH, POINTS // 2 + 1, device=codes.device)  # the other half is the same
     wanted = torch.exp(-t.square() / 2)
     angles = (codes @ directions.T)[..., None] * t
     real, imaginary = angles.cos().mean(dim=0), angles.sin().mean(dim=0)
     differences = (real - wanted).square() + imaginary.square()
-    return len(codes) * torch.trapezoid(differences * wanted, t).mean()
+    return 2 * len(codes) * torch.trapezoid(differences * wanted, t).mean()
 
 
 class LeJEPA(Baseline):

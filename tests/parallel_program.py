@@ -14,7 +14,7 @@ from conftest import REGISTER_TINY
 from tiny_runs import acting, baseline
 from torch import nn
 
-from baselines import dcgan, lsd
+from baselines import betavae, contrastive, dcgan, lejepa, lsd
 from baselines.parts.losses import moments_loss
 from baselines.training import parallel
 from baselines.training.cli import main
@@ -37,7 +37,28 @@ OPTIONS = [
     "--no-stop-on-collapse",
 ]
 LSD = [*OPTIONS, "--data=stream", "--version=tiny-1", "--flip"]
+PAIRS = [
+    "--device=cpu",
+    "--version=tiny-1",
+    "--steps=4",
+    "--batch-size=8",
+    "--latent-size=4",
+    "--image-size=16",
+    "--width=2",
+    "--precision=float32",
+    "--log-every=1",
+    "--sample-every=4",
+    "--checkpoint-every=2",
+    "--lr=0.0001",  # Adam makes much of what is left by rounding where a gradient is 0
+]
+ON_PAIRS = {
+    "contrastive": [*PAIRS, "--pairs=one", "--conditional=one"],
+    "lejepa": [*PAIRS, "--directions=8"],
+    "betavae": [*PAIRS, "--kernel-size=3"],
+}
+"""Options of the baselines that learn from pairs."""
 STOPPED = [*OPTIONS, "--steps=9", "--version=tiny-1"]
+MODULES = {"contrastive": contrastive, "lejepa": lejepa, "betavae": betavae}
 
 
 def critic(pictures):
@@ -100,6 +121,9 @@ def program(folder, pictures):
 
     found["lsd"] = run(lsd.LSD, lsd, [*LSD, "--out", str(folder / "lsd")])
     found["dcgan"] = run(dcgan.DCGAN, dcgan, [*critic(pictures), "--out", str(folder / "dcgan")])
+    for name, options in ON_PAIRS.items():
+        options = [*options, "--out", str(folder / name)]
+        found[name] = run(baseline(name), MODULES[name], options)
     asked = acting(
         baseline("dcgan"), 4, lambda *_: signal.raise_signal(signal.SIGTERM) if rank else None
     )

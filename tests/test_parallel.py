@@ -11,7 +11,7 @@ import torch
 from conftest import CHECKOUT
 from PIL import Image
 from skimage import data as shipped
-from tiny_runs import table
+from tiny_runs import baseline, table
 from torch import nn
 
 import baselines
@@ -24,6 +24,9 @@ LOSSES = {
     "dcgan": ["discriminator", "generator"],
     "lsd": ["discriminator", "generator", "correspondence"],
     "aae": ["reconstruction", "moments", "discriminator", "generator"],
+    "contrastive": ["contrastive", "held_out_loss", "score"],
+    "lejepa": ["distance", "sigreg", "held_out_loss", "score"],
+    "betavae": ["reconstruction", "kl"],
 }
 AAE_OPTIONS = [*program.OPTIONS, "--flip", "--rotate=20", "--autoencoder-loss=EG"]
 
@@ -95,6 +98,16 @@ def test_a_wasserstein_game_has_the_losses_of_one_process(together, pictures, tm
     options = [*program.critic(pictures), "--out", str(tmp_path / "one")]
     assert main(dcgan.DCGAN, dcgan.PRESETS, options) == 0
     equal_losses(tmp_path / "one", folder / "dcgan", "dcgan")
+
+
+@pytest.mark.parametrize("name", program.ON_PAIRS)
+def test_a_run_on_pairs_has_the_losses_of_one_process(together, tiny, tmp_path, name):
+    """And without a generator it is judged as by one, on all held-out pairs and those alone."""
+    folder, found = together
+    assert [each[name] for each in found] == [(0, [])] * 2
+    options = [*program.ON_PAIRS[name], "--out", str(tmp_path / "one")]
+    assert main(baseline(name), program.MODULES[name].PRESETS, options) == 0
+    equal_losses(tmp_path / "one", folder / name, name)
 
 
 def test_the_command_runs_under_torchrun(torchrun, pictures, tmp_path):

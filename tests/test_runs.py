@@ -136,7 +136,11 @@ def remove(name):
         ),
         (write("config.json", b"[]"), "config.json does not name its baseline"),
         (edit("baseline"), "config.json does not name its baseline"),
-        (edit(baseline="vae"), "baseline='vae' is not one of dcgan, aae, lsd, contrastive"),
+        (
+            edit(baseline="vae"),
+            "baseline='vae' is not one of dcgan, aae, lsd, contrastive, lejepa, betavae, "
+            "regression",
+        ),
         (edit("width"), "config.json lacks the option 'width'"),
         (edit(depth=3), "config.json has the unknown option 'depth'"),
         (remove("checkpoints"), "checkpoints/last/model.safetensors is missing"),

@@ -13,7 +13,18 @@ import pytest
 import safetensors.torch
 import torch
 from PIL import Image
-from tiny_runs import OPTIONS, SYSTEMS, TINY, Images, acting, baseline, data_sets, render, table
+from tiny_runs import (
+    OPTIONS,
+    SYSTEMS,
+    TINY,
+    Images,
+    acting,
+    baseline,
+    data_sets,
+    render,
+    result,
+    table,
+)
 
 import baselines
 import fdd
@@ -62,26 +73,6 @@ def run(tmp_path):
         return train(make, config, tmp_path / folder, **data_sets(on_read)), tmp_path / folder
 
     return go
-
-
-def result(folder):
-    """All that a run must have in common with its repetition, as bytes and tensors."""
-    last, best = folder / "checkpoints" / "last", folder / "checkpoints" / "best"
-    state = torch.load(last / "state.pt", weights_only=True)
-    moments = [
-        tensor
-        for optimizer in state["optimizers"].values()
-        for entry in optimizer["state"].values()
-        for tensor in entry.values()
-    ]
-    return (
-        (last / "model.safetensors").read_bytes(),
-        (best / "model.safetensors").read_bytes() if best.exists() else None,
-        (folder / "metrics.csv").read_bytes(),
-        state["step"],
-        state["watch"],
-        [tensor.numpy().tobytes() for tensor in [state["rng"], *moments]],
-    )
 
 
 @each_baseline

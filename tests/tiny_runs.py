@@ -80,6 +80,13 @@ def batch(rows=4, seed=0, size=16):
     return Batch(images, torch.from_numpy(fdd.uniform_params(rows, seed=seed)))
 
 
+def pairs(rows=8, seed=0, size=16):
+    """Pairs of images, parameters and numbers of parameters that do not belong together."""
+    images, params = batch(2 * rows, seed, size)[:2]
+    numbers = torch.arange(rows) % 6
+    return Batch(images.unflatten(0, (rows, 2)), params.unflatten(0, (rows, 2)), numbers)
+
+
 def baseline(name):
     """The class of a baseline."""
     module, made = BASELINES[name]
@@ -125,3 +132,23 @@ def seal(checkpoint):
     digests = {name: hashlib.sha256((checkpoint / name).read_bytes()).hexdigest() for name in names}
     lines = (f"{digest}  {name}\n" for name, digest in digests.items())
     (checkpoint / "SHA256SUMS").write_text("".join(lines))
+
+
+def result(folder):
+    """All that a run must have in common with its repetition, as bytes and tensors."""
+    last, best = folder / "checkpoints" / "last", folder / "checkpoints" / "best"
+    state = torch.load(last / "state.pt", weights_only=True)
+    moments = [
+        tensor
+        for optimizer in state["optimizers"].values()
+        for entry in optimizer["state"].values()
+        for tensor in entry.values()
+    ]
+    return (
+        (last / "model.safetensors").read_bytes(),
+        (best / "model.safetensors").read_bytes() if best.exists() else None,
+        (folder / "metrics.csv").read_bytes(),
+        state["step"],
+        state["watch"],
+        [tensor.numpy().tobytes() for tensor in [state["rng"], *moments]],
+    )
