@@ -71,6 +71,11 @@ class Config(PairConfig):
     weight_decay: NotNegative = 1e-4
     """Weight decay of AdamW, of the network's weights."""
 
+    @property
+    def supervision(self) -> str:
+        told = super().supervision
+        return "symmetry" if self.odd_codes and told == "pairs" else told
+
     def check(self) -> None:
         super().check()
         if self.conditional not in FITS[self.pairs]:
@@ -168,12 +173,6 @@ class Contrastive(Baseline):
         free: dict[str, Any] = {"params": [self.log_scales, self.heights], "weight_decay": 0.0}
         weights = {"params": list(self.encoder.parameters()), "weight_decay": config.weight_decay}
         self.optimizers = {"encoder": AdamW([weights, free], lr=config.lr, fused=True)}
-
-    @property
-    def supervision(self) -> str:  # type: ignore[override]
-        if self.config.pairs == "one":
-            return "one"
-        return "symmetry" if self.config.odd_codes else "pairs"
 
     def encode(self, images: Tensor) -> Tensor:
         if not self.config.odd_codes:

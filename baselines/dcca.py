@@ -29,7 +29,6 @@ from baselines.training.baseline import Baseline
 from baselines.training.cli import main
 from baselines.training.config import Count, CountOrZero, NotNegative, PairConfig, Positive, Share
 from baselines.training.data import Batch
-from baselines.training.parallel import average_gradients, gather
 from baselines.training.runs import load_network
 from fdd.errors import FddError
 
@@ -75,6 +74,11 @@ class Config(PairConfig):
     """Learning rate of AdamW."""
     weight_decay: NotNegative = 1e-4
     """Weight decay of AdamW."""
+
+    @property
+    def supervision(self) -> str:
+        told = super().supervision
+        return "symmetry" if self.encoder_odd_codes and told == "pairs" else told
 
     def check(self) -> None:
         super().check()
@@ -153,7 +157,7 @@ class DCCA(Baseline):
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
-        self.config = config
+        self.config, self.supervision = config, config.supervision
         inputs, hidden = config.encoder_codes, config.hidden
         self.encoder = ResidualEncoder(config, inputs)
         self.head = nn.Sequential(
@@ -172,10 +176,6 @@ class DCCA(Baseline):
         self.optimizers = {
             "head": AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
         }
-
-    @property
-    def supervision(self) -> str:  # type: ignore[override]
-        return "symmetry" if self.config.encoder_odd_codes else "pairs"
 
     def begin(self) -> None:
         load_network(self.encoder, "encoder", Path(str(self.config.encoder_from)))
@@ -234,15 +234,11 @@ class DCCA(Baseline):
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
-        self.remember(gather(codes))
+        self.remember(self.gathered(codes))
         held = min(int(self.seen), len(self.memory))
         chosen = torch.randint(held, (min(self.config.sample, held),), generator=rng)
         loss = self.of_codes(self.memory[chosen.to(codes.device)].float())
-        optimizer = self.optimizers["head"]
-        optimizer.zero_grad()
-        loss.backward()
-        average_gradients(self.head.parameters())
-        optimizer.step()
+        self.descend("head", loss)
         return {"correlation": -loss.detach()}
 
 

@@ -101,7 +101,8 @@ def test_a_track_that_is_none_is_refused(tmp_path, track):
     with pytest.raises(FddError) as caught:
         leaderboard([path])
     assert str(caught.value) == (
-        f"'{path}' is not a result file: supervision={track!r} is none of none, pairs, symmetry, one, labels"
+        f"'{path}' is not a result file: supervision={track!r} is none of none, pairs, symmetry, "
+        "one, labels"
     )
 
 

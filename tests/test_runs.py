@@ -138,7 +138,7 @@ def remove(name):
         (edit("baseline"), "config.json does not name its baseline"),
         (
             edit(baseline="vae"),
-            "baseline='vae' is not one of dcgan, aae, lsd, contrastive, lejepa, betavae, "
+            "baseline='vae' is not one of dcgan, aae, lsd, contrastive, dcca, lejepa, betavae, "
             "regression",
         ),
         (edit("width"), "config.json lacks the option 'width'"),

@@ -1,0 +1,197 @@
+"""Deep CCA on a trained encoder: known correlations, exact symmetry, a memory, honest resuming."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from tiny_runs import TINY, acting, pairs, result
+
+import baselines
+from baselines.contrastive import Config as ContrastiveConfig
+from baselines.contrastive import Contrastive
+from baselines.dcca import DCCA, Config, mean_correlation
+from baselines.training.loop import Outcome, train
+from fdd import FddError
+from fdd.releases.cards import RELEASES, Release
+
+SMALL = Release("small-1", {"train": 150, "val": 10, "test": 20}, size=16, points=400)
+SHARED = {name: value for name, value in TINY.items() if name != "kernel_size"} | {
+    "version": SMALL.name,
+    "batch_size": 8,
+    "precision": "float32",
+}
+OWN = {
+    "latent_size": 4,
+    "odd_codes": 2,
+    "encoder_codes": 5,
+    "encoder_odd_codes": 2,
+    "hidden": 6,
+    "memory": 20,
+    "sample": 12,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def encoder(tmp_path_factory):
+    """The run folder of a contrastive encoder with two odd codes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(RELEASES, SMALL.name, SMALL)
+        folder = tmp_path_factory.mktemp("encoder") / "run"
+        config = ContrastiveConfig(**SHARED, latent_size=5, odd_codes=2)
+        train(Contrastive, config, folder)
+        yield folder
+
+
+@pytest.fixture
+def options(encoder):
+    return lambda **changes: Config(**SHARED | OWN | {"encoder_from": str(encoder)} | changes)
+
+
+@pytest.fixture
+def model(options):
+    """model(...) is one whose encoder is loaded."""
+
+    def go(**changes):
+        made = DCCA(options(**changes), torch.Generator().manual_seed(0))
+        made.begin()
+        return made
+
+    return go
+
+
+def normal(rows, columns, seed=0):
+    return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)).double()
+
+
+# the correlation
+
+
+def test_codes_that_agree_have_correlation_one_and_independent_ones_none():
+    codes = normal(4000, 3)
+    assert mean_correlation(codes, codes).item() == pytest.approx(1, abs=1e-3)
+    assert mean_correlation(codes, -codes).item() == pytest.approx(-1, abs=1e-3)
+    assert abs(mean_correlation(codes, normal(4000, 3, 1)).item()) < 0.03
+
+
+def test_it_is_the_mean_of_canonical_correlations():
+    shared, wanted = normal(20000, 3), torch.tensor([0.9, 0.5, 0.1]).double()
+    noisy = [shared * wanted.sqrt() + normal(20000, 3, s) * (1 - wanted).sqrt() for s in (1, 2)]
+    mixing = normal(3, 3, 3)
+    found = mean_correlation(noisy[0] @ mixing + 5, noisy[1] @ mixing + 5)
+    assert found.item() == pytest.approx(0.5, abs=0.02)
+
+
+def test_a_linear_map_of_the_codes_changes_nothing():
+    first, noise = normal(500, 4), normal(500, 4, 1)
+    before = mean_correlation(first, first + noise)
+    mixing = normal(4, 4, 2)
+    after = mean_correlation(first @ mixing, (first + noise) @ mixing)
+    assert after.item() == pytest.approx(before.item(), abs=2e-3)
+
+
+def test_odd_codes_have_mean_zero_and_nothing_in_common_with_the_others():
+    first, noise = normal(3000, 2), normal(3000, 2, 1)
+    both = torch.cat([first, first], dim=1), torch.cat([first + noise, first + noise], dim=1)
+    of_one = mean_correlation(first, first + noise)
+    assert mean_correlation(*both, odd=2).item() == pytest.approx(of_one.item(), abs=2e-3)
+    constant = torch.ones(100, 1).double()
+    assert mean_correlation(constant, constant, odd=0).item() == pytest.approx(0, abs=1e-6)
+    assert mean_correlation(constant, constant, odd=1).item() == pytest.approx(1, abs=1e-3)
+
+
+# the model
+
+
+def test_the_encoder_is_that_of_the_run_and_does_not_learn(model, encoder):
+    made, batch = model().train(), pairs()
+    before = {name: value.clone() for name, value in made.encoder.state_dict().items()}
+    made.step(batch, torch.Generator().manual_seed(1))
+    for name, value in made.encoder.state_dict().items():
+        assert torch.equal(value, before[name])
+    images = batch.images[:, 0]
+    own = baselines.load_run(encoder, "cpu")._network.encode(images)
+    torch.testing.assert_close(made.eval().read(images), own)
+
+
+def test_odd_codes_change_their_sign_with_an_image_turned_upside_down(model):
+    made = model()
+    made.remember(torch.randn(8, 2, 5))
+    images = pairs().images[:, 0]
+    upright, down = made.eval().encode(images), made.eval().encode(images.flip(2))
+    torch.testing.assert_close(upright[:, :2], down[:, :2])
+    torch.testing.assert_close(upright[:, 2:], -down[:, 2:])
+    assert upright[:, 2:].abs().max() > 1e-3
+
+
+def test_the_memory_holds_the_latest_pairs(model):
+    made, codes = model(), torch.arange(24.0)[:, None, None].expand(24, 2, 5)
+    for start in range(0, 24, 8):
+        made.remember(codes[start : start + 8])
+    held = sorted(made.memory[:, 0, 0].tolist())
+    assert held == [float(number) for number in range(4, 24)]
+
+
+def test_the_loss_falls(model):
+    made, batch = model(memory=64, sample=64).train(), pairs(64)
+    rng = torch.Generator().manual_seed(2)
+    found = [made.step(batch, rng)["correlation"].item() for _ in range(60)]
+    assert np.mean(found[-5:]) > np.mean(found[:5]) + 0.1
+
+
+def test_a_run_that_was_stopped_goes_on_with_the_same_bits(options, tmp_path):
+    assert train(DCCA, options(), tmp_path / "whole") == Outcome(8)
+
+    def interrupt(model, losses):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):  # after the checkpoint of step 4
+        train(acting(DCCA, 6, interrupt), options(), tmp_path / "parts")
+    assert train(DCCA, options(), tmp_path / "parts") == Outcome(8)
+    assert result(tmp_path / "whole") == result(tmp_path / "parts")
+    loaded = baselines.load_run(tmp_path / "whole", "cpu")
+    codes = loaded.encode(np.full((3, 16, 16, 3), 255, np.uint8))
+    assert codes.shape == (3, 4)
+    assert np.isfinite(codes).all()
+    saved = json.loads((tmp_path / "whole" / "config.json").read_text())
+    assert saved["supervision"] == "symmetry"
+
+
+def test_what_it_is_trained_with(options):
+    assert options().supervision == "symmetry"
+    assert options(odd_codes=0, encoder_odd_codes=0).supervision == "pairs"
+    assert options(pairs="one").supervision == "one"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"encoder_from": None},
+            "encoder_from=None must be the folder of a run of baselines.contrastive, whose encoder "
+            "this one starts from",
+        ),
+        ({"odd_codes": 5}, "odd_codes=5 must be at most latent_size=4"),
+        ({"encoder_odd_codes": 6}, "encoder_odd_codes=6 must be at most encoder_codes=5"),
+        (
+            {"encoder_odd_codes": 0},
+            "odd_codes=2 must be 0 with encoder_odd_codes=0: functions of even codes are even",
+        ),
+        (
+            {"latent_size": 8},
+            "latent_size=8 must be below batch_size=8: codes wider than the batch are correlated "
+            "by chance",
+        ),
+    ],
+)
+def test_bad_options_are_one_sentence(options, changes, message):
+    with pytest.raises(FddError) as error:
+        options(**changes).check()
+    assert str(error.value) == message
+
+
+def test_an_encoder_that_does_not_fit_or_is_not_there_is_one_sentence(options, tmp_path):
+    with pytest.raises(FddError, match=r"its encoder does not fit these options$"):
+        train(DCCA, options(encoder_codes=6), tmp_path / "out")
+    with pytest.raises(FddError, match=r"checkpoints/last/model.safetensors is missing$"):
+        train(DCCA, options(encoder_from=str(tmp_path / "none")), tmp_path / "other")
