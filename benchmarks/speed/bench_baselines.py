@@ -22,9 +22,10 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils.flop_counter import FlopCounterMode
 
 import fdd
-from baselines import load_run
+from baselines import contrastive, load_run
 from baselines.lsd import LSD, PRESETS
 from baselines.training import runs
+from baselines.training.config import PairConfig
 from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, to_tensor
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
 from fdd.pictures import grid, resize, save_png
@@ -57,9 +58,9 @@ def first_batch(config, device):
     return Batch(to_tensor(images, device), torch.from_numpy(params).to(device))
 
 
-def trainer(config, device):
+def trainer(config, device, make=LSD):
     """The model of `baselines`, as its training loop makes it."""
-    model = LSD(config, torch.Generator().manual_seed(0))
+    model = make(config, torch.Generator().manual_seed(0))
     model.to(device, memory_format=torch.channels_last)
     if config.compile:
         for network in model.children():
@@ -192,7 +193,8 @@ class OneBatch:
     """A source of batches that has one."""
 
     def __init__(self, config):
-        self.batch = first_images(config)
+        pairs = isinstance(config, PairConfig)
+        self.batch = StreamBatches(config)[0] if pairs else first_images(config)
 
     def __getitem__(self, step):
         return self.batch
@@ -206,13 +208,13 @@ def stored(config):
 SOURCES = {"one-batch": OneBatch, "stored": stored, "stream": StreamBatches}
 
 
-def fed(benchmark, source, config, device, steps):
+def fed(benchmark, source, config, device, steps, make=LSD):
     """Time rounds of `steps` steps that are fed as in a training run.
 
     Before the first, 3000 images are trained on: more than the stream has ready when it begins, so
     that its head start is not measured.
     """
-    model, rng = trainer(config, device), torch.Generator().manual_seed(0)
+    model, rng = trainer(config, device, make), torch.Generator().manual_seed(0)
     with read_ahead(SOURCES[source](config), config, 0, device) as coming:
 
         def go(number):
@@ -228,6 +230,14 @@ def fed(benchmark, source, config, device, steps):
 def test_the_input_on_the_cpu(benchmark, source):
     benchmark.group = "20 steps of the small LSD, batch 32, mini-1, CPU"
     fed(benchmark, source, PRESETS["mini"], CPU, steps=20)
+
+
+@pytest.mark.parametrize("source", ["one-batch", "stream"])
+def test_the_pairs_on_the_cpu(benchmark, source):
+    """How well rendering hides behind a step of 512 images, with a core beside it."""
+    config = replace(contrastive.PRESETS["mini"], width=32)
+    benchmark.group = "5 contrastive steps, 256 pairs, mini-1, CPU"
+    fed(benchmark, source, config, CPU, steps=5, make=contrastive.Contrastive)
 
 
 @needs_gpu
