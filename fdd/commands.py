@@ -44,7 +44,8 @@ def command(
     """Makes a function that does the work of a command end as all commands do.
 
     It returns the function's own exit status, or 2 after a mistake (an FddError, or an OSError:
-    one line of stderr, after `prefix`), 130 after Ctrl-C (stderr says `stopped`), and 1 when
+    one line of stderr, after `prefix`; so after
+    a MemoryError), 130 after Ctrl-C (stderr says `stopped`), and 1 when
     whoever read the output has gone. SystemExit, which argparse and tyro raise, passes through.
     """
 
@@ -56,7 +57,11 @@ def command(
 
         def watched(*arguments: P.args, **options: P.kwargs) -> int:
             try:
-                status = work(*arguments, **options)
+                try:
+                    status = work(*arguments, **options)
+                except SystemExit:  # after --help
+                    print(end="", flush=True)
+                    raise
                 print(end="", flush=True)  # while a reader that has gone can still be noticed
                 return status
             except BrokenPipeError:  # nobody is left to tell
@@ -64,6 +69,9 @@ def command(
                 return 1
             except (FddError, OSError) as error:
                 print(f"{prefix}: {one_line(str(error))}", file=sys.stderr)
+                return 2
+            except MemoryError:
+                print(f"{prefix}: there is not enough memory", file=sys.stderr)
                 return 2
             except KeyboardInterrupt:
                 print(stopped, file=sys.stderr)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -45,6 +46,13 @@ class FddError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__(one_line(message)[:MESSAGE])
+
+
+def starved(error: BaseException) -> bool:
+    """Whether an error tells of too little memory or too few open files, not of damaged data."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOMEM, errno.EMFILE, errno.ENFILE)
+    return isinstance(error, MemoryError)
 
 
 def missing_extra(extra: str, error: ImportError) -> FddError:

@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import shutil
 import signal
 import warnings
@@ -95,6 +96,20 @@ def test_a_complete_cache_is_neither_rendered_nor_hashed_again(ensure, folder, r
     assert [path.name for path in ensure()] == NAMES
     assert rendered == []
     assert shards_in(folder) == before
+
+
+def test_too_few_open_files_are_not_taken_for_damage(tiny, ensure, folder):
+    ensure()
+    shard = folder / NAMES[0], tiny, tiny.shard_rows, None
+    assert cache.check_shard(*shard) is None
+    unused, (soft, hard) = os.dup(0), resource.getrlimit(resource.RLIMIT_NOFILE)
+    os.close(unused)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (unused, hard))
+    try:
+        with pytest.raises(OSError, match="Too many open files"):
+            cache.check_shard(*shard)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
 def test_a_copied_cache_is_hashed_once_and_not_rendered(ensure, folder, right, rendered):

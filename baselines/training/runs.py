@@ -35,7 +35,7 @@ from torch.optim import Optimizer
 
 from baselines.training.config import RunConfig
 from baselines.training.stopping import EarlyStopping
-from fdd.errors import FddError, whole_number
+from fdd.errors import FddError, starved, whole_number
 from fdd.files import LOCK, atomic_write, not_linked, to_disk, writing_to
 
 C = TypeVar("C", bound=RunConfig)
@@ -264,6 +264,8 @@ def _load(folder: Path, which: str, name: str) -> Any:
         try:
             return _read(place, name)
         except Exception as error:  # what torch.load raises for a damaged file has no common type
+            if starved(error):
+                raise
             after = find_checkpoint(folder, which)
             if after is not None and _identity(after) != before:
                 continue  # a run that is training replaced it meanwhile

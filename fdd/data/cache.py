@@ -21,7 +21,7 @@ import numpy as np
 import platformdirs
 from filelock import FileLock
 
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, shown, starved
 from fdd.files import as_path, atomic_write, writing_to
 from fdd.progress import progress_bar
 from fdd.releases.cards import RELEASES, Release, published_checksums
@@ -111,7 +111,9 @@ def check_shard(
         return "missing"
     try:
         records = open_shard(path)
-    except Exception:  # numpy evaluates a damaged header in many ways
+    except Exception as error:  # numpy evaluates a damaged header in many ways
+        if starved(error):
+            raise
         return "truncated or unreadable"
     if records.dtype != record_type(card) or records.shape != (rows,):
         return "not of the right shape"

@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from fdd.arithmetic.compiling import jit
-from fdd.errors import FddError
+from fdd.errors import FddError, starved
 
 try:
     from isal import isal_zlib as inflate  # the same results in half the time
@@ -153,4 +153,6 @@ def _decode_any(picture: bytes, image: np.ndarray, name: str) -> None:
         with Image.open(io.BytesIO(picture), formats=["PNG"]) as opened:
             image[:] = np.asarray(opened.convert("RGB"))
     except Exception as error:  # Pillow raises many types on damaged files
+        if starved(error):
+            raise
         raise FddError(f"{name} is not a readable PNG picture") from error

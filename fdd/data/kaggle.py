@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from fdd.errors import FddError, missing_extra, shown
+from fdd.errors import FddError, missing_extra, shown, starved
 from fdd.files import as_path
 from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_2019, kaggle_handle, release
 
@@ -171,7 +171,10 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
             shutil.rmtree(target, ignore_errors=True)
             raise
         problem = f"its names do not go together ({error.strerror})"
-    except Exception:  # zipfile and the decompressors raise many types
+    except Exception as error:  # zipfile and the decompressors raise many types
+        if starved(error):
+            shutil.rmtree(target, ignore_errors=True)
+            raise
         problem = "it is not a whole zip archive"
     if problem is not None:
         shutil.rmtree(target, ignore_errors=True)

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from fdd.attractors.params import NAMES
-from fdd.errors import FddError
+from fdd.errors import FddError, starved
 from fdd.files import as_path
 from fdd.pictures import is_set_aside
 from fdd.rendering.palettes import PALETTES
@@ -95,6 +95,8 @@ def _open(path: Path, size: int) -> Image.Image:
     try:
         picture = Image.open(path, formats=["PNG"])
     except Exception as error:  # Pillow raises many types on damaged files
+        if starved(error):
+            raise
         raise FddError(f"file {str(path)!r} is not a readable PNG picture") from error
     if picture.size != (size, size):
         width, height = picture.size
@@ -114,4 +116,6 @@ def read_image(path: Path, size: int) -> np.ndarray:
         try:
             return np.asarray(picture.convert("RGB"))
         except Exception as error:
+            if starved(error):
+                raise
             raise FddError(f"file {str(path)!r} is damaged: {error}") from error

@@ -16,7 +16,7 @@ from PIL import Image
 from fdd.data import parquet
 from fdd.data.indexed_png import decode
 from fdd.data.packaged import MANIFEST, is_package, read_manifest
-from fdd.errors import FddError
+from fdd.errors import FddError, starved
 from fdd.files import LOCK, as_path, file_digest
 from fdd.progress import progress_bar
 from fdd.publishing.package import (
@@ -99,7 +99,9 @@ def _shows(path: Path, image: np.ndarray) -> bool:
             if picture.size != image.shape[1::-1]:
                 return False
             return np.array_equal(np.asarray(picture.convert("RGB")), image)
-    except Exception:  # Pillow raises many types on damaged files
+    except Exception as error:  # Pillow raises many types on damaged files
+        if starved(error):
+            raise
         return False
 
 
