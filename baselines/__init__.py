@@ -80,3 +80,28 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     network = baseline(options, torch.Generator())
     network.load_state_dict(weights)
     return Model(network, saved, place)
+
+
+@with_defaults
+def load_pretrained(name: str, device: str = "auto") -> Model:
+    """A trained model that comes with the package, on `device` (auto, cpu, cuda, cuda:N).
+
+    Its `config` is that of the run that made it. FddError for an unknown name (the known ones are
+    told), and for a file that is not the published one.
+    """
+    import torch
+
+    from baselines.pretrained.models import SHIPPED, about
+    from baselines.training.model import Model
+    from baselines.training.runs import PROVENANCE
+    from fdd.devices import pick_device
+    from fdd.errors import known
+
+    known("name", name, SHIPPED)
+    told, weights = about(name)
+    module, made = BASELINES[told["config"]["baseline"]]
+    baseline = getattr(import_module(module), made)
+    options = {key: value for key, value in told["config"].items() if key not in PROVENANCE}
+    network = baseline(baseline.config_type(**options), torch.Generator())
+    network.load_state_dict(weights)
+    return Model(network, told["config"], pick_device(device))

@@ -52,6 +52,8 @@ def test_the_scores_that_have_a_quick_way():
         "trustworthiness",
         "continuity",
         "sap",
+        "infoe",
+        "orthogonality",
     ]
 
 

@@ -1,0 +1,70 @@
+"""A trained model in one file: its weights, and as metadata its config.json, scores and licence."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from importlib.resources import files
+from os import PathLike
+from typing import TYPE_CHECKING, Any
+
+from baselines.training.runs import load_weights, read_config
+from fdd.errors import FddError
+from fdd.files import as_path
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+SHIPPED = {
+    "mini-contrastive": "a28aed8372e6607dd2f90ac046ecd84cf6dccb3b4f6fac68069c039077c4e6c8",
+    "mini-dcca": "ec7c18ddb239130a1fee354794eab5661e2601be898cfdfb330abdfc060279b9",
+    "mini-one": "00aa6d0296423f01ffa1d22382d6c89cfd44edb63fd6e9c3c953e5bfeff6ba48",
+}
+"""SHA-256 of the models that come with this package, by name."""
+LICENCE = "CC-BY-4.0"
+"""Of the weights, as of the data that they were trained on."""
+
+
+def about(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a shipped model's file says, {"config", "scores", "licence"}, and its weights, float32.
+
+    FddError if the file is not the published one.
+    """
+    import safetensors.torch
+
+    data = (files("baselines.pretrained") / f"{name}.safetensors").read_bytes()
+    digest = hashlib.sha256(data).hexdigest()
+    if digest != SHIPPED[name]:
+        raise FddError(f"pretrained model {name}: its SHA-256 is {digest}, not {SHIPPED[name]}")
+    length = int.from_bytes(data[:8], "little")
+    told = json.loads(data[8 : 8 + length])["__metadata__"]
+    weights = {
+        key: weight.float() if weight.is_floating_point() else weight
+        for key, weight in safetensors.torch.load(data).items()
+    }
+    return json.loads(told["about"]), weights
+
+
+def packed(run: str | PathLike[str], scores: Mapping[str, float]) -> bytes:
+    """The last checkpoint of a run folder as one file, its matrices in half precision.
+
+    scores: what the file is to say of the model. What a run only trains with, its memory of codes,
+    is left out. FddError as `baselines.load_run`.
+    """
+    import safetensors.torch
+    import torch
+
+    folder = as_path("run", run)
+    config, weights = read_config(folder), load_weights(folder)
+    if "memory" in weights:
+        config, weights = config | {"memory": 1}, weights | {"memory": weights["memory"][:1] * 0}
+    small = {
+        name: (
+            weight.to(torch.float16) if weight.is_floating_point() and weight.ndim > 1 else weight
+        )
+        for name, weight in weights.items()
+    }
+    told = {"config": config, "scores": dict(scores), "licence": LICENCE}
+    tensors = {name: weight.contiguous() for name, weight in small.items()}
+    return safetensors.torch.save(tensors, {"about": json.dumps(told, sort_keys=True)})
