@@ -68,18 +68,23 @@ def command(
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 1
             except (FddError, OSError) as error:
-                print(f"{prefix}: {one_line(str(error))}", file=sys.stderr)
+                _complain(f"{prefix}: {one_line(str(error))}")
                 return 2
             except MemoryError:
-                print(f"{prefix}: there is not enough memory", file=sys.stderr)
+                _complain(f"{prefix}: there is not enough memory")
                 return 2
             except KeyboardInterrupt:
-                print(stopped, file=sys.stderr)
+                _complain(stopped)
                 return 130
 
         return ended
 
     return wrap
+
+
+def _complain(line: str) -> None:
+    """Writes a line to stderr in one piece: other processes may write theirs there, too."""
+    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager
