@@ -13,12 +13,12 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
-from torch.optim import Adam
+from torch.optim import AdamW
 
 from baselines.parts.networks import Generator, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
@@ -31,7 +31,7 @@ from baselines.training.config import (
     OddCount,
     PairConfig,
     Positive,
-    Share,
+    encoder_presets,
 )
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
@@ -48,16 +48,10 @@ class Config(PairConfig):
     Without a GPU use --preset mini.
     """
 
-    steps: Count = 30_000
-    """Training steps; each sees one batch."""
     batch_size: BatchSize = 128
     """Pairs in a batch."""
     latent_size: Count = 10
     """Numbers in a code. Those that are not needed stay at N(0, 1)."""
-    decay: Share = 0.8
-    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
     pairs: Literal["start", "near", "ou", "one", "some"] = "one"
     """How the second image of a pair follows from the first: see docs/pairs.md. Those of start, one
     and some share parameters."""
@@ -79,7 +73,9 @@ class Config(PairConfig):
     leaky_slope: NotNegative = 0.1
     """Slope of the decoder's LeakyReLU below zero."""
     lr: Positive = 1e-3
-    """Learning rate of Adam."""
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 0.0
+    """Weight decay of AdamW; the papers have none."""
 
     @property
     def supervision(self) -> str:
@@ -94,17 +90,7 @@ class Config(PairConfig):
             )
 
 
-SMALL = Config(
-    image_size=32,
-    width=16,
-    steps=500,
-    log_every=20,
-    sample_every=250,
-    checkpoint_every=250,
-)
-PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
-"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
-quarter of an hour."""
+PRESETS = encoder_presets(Config())
 
 
 def divergence(means: Tensor, logs: Tensor) -> Tensor:
@@ -145,7 +131,9 @@ class BetaVAE(Baseline):
         self.encoder = ResidualEncoder(config, 2 * config.latent_size)
         self.generator = Generator(config, config.latent_size)
         initialise(self, rng)
-        self.optimizers = {"autoencoder": Adam(self.parameters(), lr=config.lr, fused=True)}
+        decay = config.weight_decay
+        adam = AdamW(self.parameters(), lr=config.lr, weight_decay=decay, fused=True)
+        self.optimizers = {"autoencoder": adam}
 
     def posteriors(self, images: Tensor) -> tuple[Tensor, Tensor]:
         """Means and logarithms of variances of the codes of images, both [N, latent_size]."""

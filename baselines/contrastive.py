@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -22,7 +22,7 @@ from torch.optim import AdamW
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, CountOrZero, NotNegative, PairConfig, Positive, Share
+from baselines.training.config import Count, CountOrZero, PairConfig, encoder_presets
 from baselines.training.data import Batch
 from fdd.errors import FddError
 
@@ -47,14 +47,8 @@ class Config(PairConfig):
     Without a GPU use --preset mini.
     """
 
-    steps: Count = 30_000
-    """Training steps; each sees one batch."""
     latent_size: Count = 8
     """Numbers in a code. More than the parameters leave room for what helps to find them."""
-    decay: Share = 0.8
-    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
     conditional: Literal["laplace", "normal", "cosine", "sparse", "one"] = "laplace"
     """How the code of the second image is spread around that of the first, each code with a width
     of its own that is learned: laplace (L1 distance), normal (squared distance); cosine, of the
@@ -64,12 +58,6 @@ class Config(PairConfig):
     """How many codes, the last ones, change their sign when an image is turned upside down; all
     others keep theirs then. That holds by construction, and turned partners are told apart, too:
     the symmetry of the equation, which is a supervision of its own."""
-    width: Count = 32
-    """Channels of the encoder at its widest resolution."""
-    lr: Positive = 2e-3
-    """Learning rate of AdamW."""
-    weight_decay: NotNegative = 1e-4
-    """Weight decay of AdamW, of the network's weights."""
 
     @property
     def supervision(self) -> str:
@@ -99,17 +87,7 @@ class Config(PairConfig):
             )
 
 
-SMALL = Config(
-    image_size=32,
-    width=16,
-    steps=500,
-    log_every=20,
-    sample_every=250,
-    checkpoint_every=250,
-)
-PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
-"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
-quarter of an hour."""
+PRESETS = encoder_presets(Config())
 
 
 def log_ratios(

@@ -15,7 +15,7 @@ pairs seen so far, up to `memory`, are kept, and each step draws `sample` of the
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -27,7 +27,7 @@ from baselines.contrastive import even_and_odd, turned
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, CountOrZero, NotNegative, PairConfig, Positive, Share
+from baselines.training.config import Count, CountOrZero, PairConfig, Share, encoder_presets
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
 from fdd.errors import FddError
@@ -51,8 +51,6 @@ class Config(PairConfig):
     """Numbers in a code."""
     decay: Share = 0.5
     """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
     encoder_from: str | None = None
     """Take the encoder from this run folder of baselines.contrastive and leave it as it is."""
     encoder_codes: Count = 24
@@ -70,10 +68,6 @@ class Config(PairConfig):
     """Pairs whose codes are kept, the latest ones."""
     sample: Count = 8192
     """Pairs of the memory in each step."""
-    lr: Positive = 2e-3
-    """Learning rate of AdamW."""
-    weight_decay: NotNegative = 1e-4
-    """Weight decay of AdamW."""
 
     @property
     def supervision(self) -> str:
@@ -108,17 +102,7 @@ class Config(PairConfig):
             )
 
 
-SMALL = Config(
-    image_size=32,
-    width=16,
-    steps=100,
-    log_every=20,
-    sample_every=250,
-    checkpoint_every=250,
-)
-PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=1000)}
-"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" five
-minutes."""
+PRESETS = encoder_presets(Config(), mini_steps=1000)
 
 
 def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:

@@ -10,7 +10,7 @@ are such codes, and those of `ou` pairs are near each other.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import torch
@@ -21,7 +21,7 @@ from torch.optim import AdamW
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, NotNegative, Open, PairConfig, Positive, Share
+from baselines.training.config import Count, Open, PairConfig, encoder_presets
 from baselines.training.data import Batch, send
 
 REACH, POINTS = 5.0, 17
@@ -37,14 +37,8 @@ class Config(PairConfig):
     Without a GPU use --preset mini.
     """
 
-    steps: Count = 30_000
-    """Training steps; each sees one batch."""
     latent_size: Count = 6
     """Numbers in a code: 6, as many as the equation has parameters."""
-    decay: Share = 0.8
-    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
     pairs: Literal["start", "near", "ou", "some"] = "ou"
     """How the second image of a pair follows from the first: see docs/pairs.md."""
     gaussian: Open = 0.05
@@ -52,25 +46,9 @@ class Config(PairConfig):
     it."""
     directions: Count = 64
     """Random directions that the codes of a step are projected on."""
-    width: Count = 32
-    """Channels of the encoder at its widest resolution."""
-    lr: Positive = 2e-3
-    """Learning rate of AdamW."""
-    weight_decay: NotNegative = 1e-4
-    """Weight decay of AdamW."""
 
 
-SMALL = Config(
-    image_size=32,
-    width=16,
-    steps=500,
-    log_every=20,
-    sample_every=250,
-    checkpoint_every=250,
-)
-PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
-"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
-quarter of an hour."""
+PRESETS = encoder_presets(Config())
 
 
 def random_directions(rows: int, size: int, rng: torch.Generator) -> Tensor:

@@ -8,8 +8,8 @@ sign). Baselines that learn without labels can be seen beside it: same network, 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass, replace
-from typing import ClassVar, Literal
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -19,15 +19,7 @@ from torch.optim import AdamW
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import (
-    BatchSize,
-    Count,
-    Data,
-    NotNegative,
-    Positive,
-    RunConfig,
-    Share,
-)
+from baselines.training.config import Count, EncoderConfig, encoder_presets
 from baselines.training.data import Batch
 from fdd.errors import FddError
 
@@ -39,31 +31,14 @@ CODES = 4
 
 
 @dataclass(frozen=True)
-class Config(RunConfig):
+class Config(EncoderConfig):
     """Train an encoder on Fractal Dream images and their parameters.
 
     Without a GPU use --preset mini.
     """
 
-    steps: Count = 30_000
-    """Training steps; each sees one batch."""
-    batch_size: BatchSize = 256
-    """Images in a batch."""
-    data: Data = "stream"
-    """Images to train on, with their parameters: new ones in every batch (stream), or the stored
-    ones of the release, drawn here (fdd) or as they are published on Kaggle (kaggle)."""
     latent_size: Count = CODES
     """Numbers in a code: 4, the parameters that it reads."""
-    decay: Share = 0.8
-    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
-    width: Count = 32
-    """Channels of the encoder at its widest resolution."""
-    lr: Positive = 2e-3
-    """Learning rate of AdamW."""
-    weight_decay: NotNegative = 1e-4
-    """Weight decay of AdamW."""
 
     def check(self) -> None:
         super().check()
@@ -80,17 +55,7 @@ class Config(RunConfig):
                 )
 
 
-SMALL = Config(
-    image_size=32,
-    width=16,
-    steps=500,
-    log_every=20,
-    sample_every=250,
-    checkpoint_every=250,
-)
-PRESETS = {"full": Config(), "small": SMALL, "mini": replace(SMALL, version="mini-1", steps=3000)}
-"""Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini" a
-quarter of an hour."""
+PRESETS = encoder_presets(Config())
 
 
 def labels(params: Tensor) -> Tensor:

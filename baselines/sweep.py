@@ -41,7 +41,7 @@ from baselines.training.data import held_out_batch, open_data
 from baselines.training.loop import train
 from baselines.training.parallel import processes_told
 from baselines.training.runs import load_state
-from fdd.commands import arguments_of, command, say
+from fdd.commands import arguments_of, command, complain, say
 from fdd.defaults import matplotlib, styled
 from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import LOCK, alone_in, as_path, atomic_write, not_linked
@@ -306,8 +306,8 @@ def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
     """Run or resume the next trial and record how it ended; False if a signal stopped it."""
     number = len(study.trials)
     options = draw(plan, study.trials)
-    shown = ", ".join(f"{name}={value}" for name, value in options.items())
-    say(f"trial {number} ({number + 1} of {plan.trials}): {shown}")
+    words = ", ".join(f"{name}={value}" for name, value in options.items())
+    say(f"trial {number} ({number + 1} of {plan.trials}): {words}")
     config, folder = replace(plan.config, **options), out / trial_folder(number)
     timer = f"seconds of trial {number}"
     began = time.monotonic() - study.user_attrs.get(timer, 0.0)
@@ -491,13 +491,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
     table = sweep(plan, out)
     if len(table):
-        shown = table.drop(columns="reason").astype(object).fillna("-")
-        say(shown.to_string(index=False, float_format="{:.4g}".format))
+        scored = table.drop(columns="reason").astype(object).fillna("-")
+        say(scored.to_string(index=False, float_format="{:.4g}".format))
     for number, reason in table[["number", "reason"]].dropna().itertuples(index=False):
         say(f"trial {number}: {reason}")
     if len(table) < plan.trials:
         ended = f"{len(table)} of {plan.trials} trials"
-        print(f"stopped after {ended}; run the same command again to go on", file=sys.stderr)
+        complain(f"stopped after {ended}; run the same command again to go on")
         return 130
     say(f"best: {out / table['folder'][0]}; see also {out / 'trials.csv'}, {out / 'scores.png'}")
     return 0

@@ -21,7 +21,7 @@ from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import Data, read_data
 from benchmarks.protocol.evaluation import LEAST_IMAGES, Evaluation, evaluate, head
 from benchmarks.protocol.parts import Tell, processes_for, progress, quiet, run_parts
-from benchmarks.protocol.settings import TRACKS, Settings
+from benchmarks.protocol.settings import TRACKS, Settings, Track
 from benchmarks.reporting.files import check_out
 from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text
@@ -61,9 +61,9 @@ class Options:
     of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
-    supervision: Literal["none", "pairs", "symmetry", "one", "labels"] | None = None
-    """What a model was trained with that does not say so itself: images alone, pairs of images,
-    pairs that differ in one named parameter, or the parameters; none if not given."""
+    supervision: Track | None = None
+    """What a model was trained with that does not say so itself, its track (docs/protocol.md says
+    what each may use); none if not given."""
     processes: int | None = None
     """Processes that score side by side, each with one thread; if not given, one for each
     processor, up to 6, and one alone for fewer than 2000 images. The scores are the same."""
@@ -149,9 +149,9 @@ def supervision_of(path: str, model: Any, stated: str | None) -> str:
     FddError where both are there and differ, and for what is none of TRACKS.
     """
     own = getattr(model, "supervision", None)
-    if own is not None and own not in TRACKS:
+    if own is not None and own not in list(TRACKS):
         raise FddError(
-            f"'{path}' has supervision={own!r:.40}: it must be one of {', '.join(TRACKS)}"
+            f"'{path}' has supervision={shown(own, 40)}: it must be one of {', '.join(TRACKS)}"
         )
     if own is not None and stated is not None and own != stated:
         raise FddError(f"supervision is {stated!r}, but '{path}' says that it is {own!r}")

@@ -19,7 +19,7 @@ from typing import Any, Literal
 from benchmarks import correspondence
 from benchmarks.correspondence import Bench
 from benchmarks.protocol.evaluation import Evaluation
-from benchmarks.protocol.settings import PROTOCOL, Settings
+from benchmarks.protocol.settings import PROTOCOL, Settings, Track
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.files import PAGE, check_out, strict_json, write_report
 from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
@@ -56,7 +56,7 @@ class Options:
     """Pixels on a side of the images; of a run its own, else those of the release."""
     oracle: Path | None = None
     """What `python -m benchmarks.reader` wrote, as the ceiling; fdd-1 and mini-1 have one."""
-    supervision: Literal["none", "pairs", "symmetry", "one", "labels"] | None = None
+    supervision: Track | None = None
     """What the models were trained with that do not say so themselves; none if not given."""
     processes: int | None = None
     """Processes that score a model side by side; if not given, one for each processor, up to 6, and

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Sequence
 
 from fdd.attractors.families import FAMILIES
-from fdd.commands import arguments_of, command, say
+from fdd.commands import arguments_of, command, complain, say
 from fdd.errors import shown
 from fdd.files import as_path
 from fdd.folders.shards import FORMATS
@@ -194,10 +193,9 @@ def _say_beyond(arguments: argparse.Namespace) -> None:
     rows, stop = card.rows(arguments.split), arguments.start + arguments.count
     first = max(rows, arguments.start)
     if first < stop:
-        print(
+        complain(
             f"fdd: split {shown(arguments.split)} of {card.name} has {rows} images; images "
-            f"{first} to {stop - 1} are not among them, and continue it",
-            file=sys.stderr,
+            f"{first} to {stop - 1} are not among them, and continue it"
         )
 
 

@@ -24,6 +24,11 @@ def say(*lines: str) -> None:
         print("\n".join(map(printable, line.split("\n"))), flush=True)
 
 
+def complain(line: str) -> None:
+    """Writes a line to stderr as `say` does, in one piece: other processes may write there."""
+    print(f"{printable(line)}\n", end="", file=sys.stderr, flush=True)
+
+
 def arguments_of(argv: Sequence[str] | None) -> list[str]:
     """The arguments of a command, by default those of the process.
 
@@ -68,23 +73,18 @@ def command(
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 1
             except (FddError, OSError) as error:
-                _complain(f"{prefix}: {one_line(str(error))}")
+                complain(f"{prefix}: {one_line(str(error))}")
                 return 2
             except MemoryError:
-                _complain(f"{prefix}: there is not enough memory")
+                complain(f"{prefix}: there is not enough memory")
                 return 2
             except KeyboardInterrupt:
-                _complain(stopped)
+                complain(stopped)
                 return 130
 
         return ended
 
     return wrap
-
-
-def _complain(line: str) -> None:
-    """Writes a line to stderr in one piece: other processes may write theirs there, too."""
-    print(f"{line}\n", end="", file=sys.stderr, flush=True)
 
 
 @contextlib.contextmanager

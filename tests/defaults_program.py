@@ -73,9 +73,9 @@ def results(folder):
 
     true = fdd.canonical_params(vectors)[:, 2:]
     both = codes.astype(np.float64), true
-    for name in ("linear_r2", "nonlinear_r2", "mcc", "sap"):
+    for name in ("linear_r2", "nonlinear_r2", "mcc", "sap", "infoe", "orthogonality"):
         found[name] = getattr(scores, name)(*both, test=both)
-    for name in ("cka", "rsa", "mig", "knn_overlap"):
+    for name in ("cka", "rsa", "mig", "knn_overlap", "infom", "infoc"):
         found[name] = getattr(scores, name)(*both)
     found["ssim"] = image_scores.ssim(small, made)
     found["ms_ssim"] = image_scores.ms_ssim(images, images[::-1])

@@ -217,6 +217,10 @@ def test_what_a_run_was_trained_with_is_its_own_word(run, capsys):
         "labels\n"
     )
     assert capsys.readouterr().err == message
+    path.write_text(json.dumps(config | {"supervision": ["pairs"]}))
+    assert command(run) == 2
+    message = f"error: run folder '{run}': config.json has supervision=['pairs']\n"
+    assert capsys.readouterr().err == message
 
 
 def test_an_unknown_option_and_a_missing_run_folder_exit_with_2(capsys):

@@ -141,7 +141,7 @@ def test_the_core_imports_heavy_packages_only_inside_functions_for_the_gpu():
 
 def test_only_the_command_line_prints():
     printing = {name for name, path in CORE.items() if "print" in called(path)}
-    assert printing == {"fdd.cli", "fdd.commands"}
+    assert printing == {"fdd.commands"}
 
 
 def test_the_core_touches_no_global_random_state():

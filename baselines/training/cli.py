@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, make_dataclass
 from pathlib import Path
@@ -13,8 +12,8 @@ import tyro
 from baselines.training.config import RunConfig
 from baselines.training.loop import train_checked
 from baselines.training.runs import read_config, saved_options
-from fdd.commands import arguments_of, command, say
-from fdd.errors import FddError, printable, shown
+from fdd.commands import arguments_of, command, complain, say
+from fdd.errors import FddError, shown
 from fdd.files import as_path
 
 
@@ -46,8 +45,7 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     if outcome.reason:
         say(f"stopped at step {outcome.step}: {outcome.reason}")
     elif outcome.step < config.steps:
-        message = f"stopped and saved at step {outcome.step}; go on with --resume {out}"
-        print(printable(message), file=sys.stderr)
+        complain(f"stopped and saved at step {outcome.step}; go on with --resume {out}")
         return 130
     else:
         say(f"trained to step {outcome.step}: {out}")

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, fields
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, fields, replace
+from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from fdd.devices import pick_device
 from fdd.errors import FddError, shown
@@ -176,13 +176,56 @@ class RunConfig:
 
 
 @dataclass(frozen=True)
-class PairConfig(RunConfig):
+class EncoderConfig(RunConfig):
+    """The options of a run whose encoder is a `ResidualEncoder`, with what suits it by default."""
+
+    steps: Count = 30_000
+    """Training steps; each sees one batch."""
+    batch_size: BatchSize = 256
+    """Images, or pairs of images, in a batch."""
+    data: Data = "stream"
+    """Images to train on: new ones in every batch (stream), or the stored ones of the release,
+    drawn here (fdd) or as they are published on Kaggle (kaggle)."""
+    decay: Share = 0.8
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    precision: Literal["float32", "bfloat16"] = "bfloat16"
+    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    width: Count = 32
+    """Channels of the encoder at its widest resolution."""
+    lr: Positive = 2e-3
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay of AdamW."""
+
+
+E = TypeVar("E", bound=EncoderConfig)
+
+
+def encoder_presets(full: E, mini_steps: int = 3000) -> dict[str, E]:
+    """Named settings: "full" for a GPU; "small" takes a minute or two on two CPU cores, and "mini",
+    of mini-1, about ten minutes."""
+    small = replace(
+        full,
+        image_size=32,
+        width=16,
+        steps=mini_steps // 6,
+        log_every=20,
+        sample_every=250,
+        checkpoint_every=250,
+    )
+    return {
+        "full": full,
+        "small": small,
+        "mini": replace(small, version="mini-1", steps=mini_steps),
+    }
+
+
+@dataclass(frozen=True)
+class PairConfig(EncoderConfig):
     """The options of a run that learns from pairs of images, which `fdd.pairs` draws."""
 
     data: Data = "stream"
     """Pairs are new ones in every batch: stream."""
-    batch_size: BatchSize = 256
-    """Pairs in a batch."""
     pairs: Literal["start", "near", "ou", "one", "some"] = "near"
     """How the second image of a pair follows from the first: see docs/pairs.md."""
     near_law: Literal["laplace", "normal"] = "laplace"
@@ -211,7 +254,9 @@ class PairConfig(RunConfig):
     def check(self) -> None:
         super().check()
         if self.data != "stream":
-            raise FddError(f"data={self.data!r} must be 'stream': pairs are drawn as they are used")
+            raise FddError(
+                f"data={shown(self.data)} must be 'stream': pairs are drawn as they are used"
+            )
         moved = {name: getattr(self, name) for name in ("flip", "rotate", "translate", "zoom")}
         for name, value in moved.items():
             if value:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from baselines.training import augment
 from baselines.training.config import STORED, PairConfig, RunConfig
 from baselines.training.parallel import processes
 from baselines.training.pictures import Pictures, read_pictures
+from fdd.commands import complain
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.pictures import resize
@@ -241,8 +241,9 @@ def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
     folder = as_path("data", config.data.removeprefix("images:"))
     pictures = read_pictures(folder, config.image_size, exclude)
     if pictures.left_out and processes()[0] == 0:
-        said = f"data={shown(config.data)}: {len(pictures)} pictures; left out: {pictures.left_out}"
-        print(said, file=sys.stderr)
+        complain(
+            f"data={shown(config.data)}: {len(pictures)} pictures; left out: {pictures.left_out}"
+        )
     if len(pictures) < config.batch_size + 2:
         raise FddError(
             f"data={shown(config.data)}: {len(pictures)} pictures are too few; it must hold at "

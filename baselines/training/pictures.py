@@ -154,9 +154,9 @@ def _in_words(left_out: dict[str, list[str]]) -> str:
     parts = []
     for reason, names in left_out.items():
         examples = list(dict.fromkeys(map(repr, names)))
-        shown = ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
+        some = ", ".join(examples[:SHOWN]) + (", ..." if len(examples) > SHOWN else "")
         if names:
-            parts.append(f"{len(names)} {reason} ({shown})")
+            parts.append(f"{len(names)} {reason} ({some})")
     return "; ".join(parts)
 
 

@@ -35,7 +35,7 @@ from torch.optim import Optimizer
 
 from baselines.training.config import RunConfig
 from baselines.training.stopping import EarlyStopping
-from fdd.errors import FddError, starved, whole_number
+from fdd.errors import FddError, shown, starved, whole_number
 from fdd.files import LOCK, atomic_write, not_linked, to_disk, writing_to
 
 C = TypeVar("C", bound=RunConfig)
@@ -62,9 +62,12 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise FddError(f"run folder '{folder}': config.json cannot be read: {error}") from None
     if not isinstance(config, dict) or not isinstance(config.get("baseline"), str):
         raise FddError(f"run folder '{folder}': config.json does not name its baseline")
-    for name, kind in {"data_version": str | None, "trained_on": dict | None}.items():
+    kinds = {"data_version": str | None, "supervision": str | None, "trained_on": dict | None}
+    for name, kind in kinds.items():
         if not isinstance(config.get(name), kind):
-            raise FddError(f"run folder '{folder}': config.json has {name}={config[name]!r:.80}")
+            raise FddError(
+                f"run folder '{folder}': config.json has {name}={shown(config[name], 80)}"
+            )
     return config
 
 
@@ -88,8 +91,9 @@ def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
         for name, value in wanted.items():
             if name not in config.changeable and here.get(name) != value:
                 raise FddError(
-                    f"run folder '{folder}': it holds a run with {name}={here.get(name)!r:.80}, "
-                    f"not {value!r}; choose another folder with --out"
+                    f"run folder '{folder}': it holds a run with "
+                    f"{name}={shown(here.get(name), 80)}, not {value!r}; choose another folder "
+                    "with --out"
                 )
     elif folder.is_dir() and any(path.name != LOCK for path in folder.iterdir()):
         raise FddError(
@@ -110,7 +114,7 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
         version = read_config(folder).get("data_version")
         if version != config["data_version"]:
             raise FddError(
-                f"run folder '{folder}': its data_version={version!r:.80}, and here it is "
+                f"run folder '{folder}': its data_version={shown(version, 80)}, and here it is "
                 f"{config['data_version']!r}; choose another folder with --out"
             )
     with writing_to(folder):
@@ -221,8 +225,8 @@ def load_fitting(
     for name, value in about.items():
         if options.get(name) != value:
             raise FddError(
-                f"run folder '{folder}': config.json has {name}={options.get(name)!r:.80}, and the "
-                f"weights were trained with {value!r:.80}; put that back"
+                f"run folder '{folder}': config.json has {name}={shown(options.get(name), 80)}, "
+                f"and the weights were trained with {shown(value, 80)}; put that back"
             )
     return weights
 
@@ -247,7 +251,7 @@ def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
     for number, moments in saved["state"].items():
         if type(number) is not int or not 0 <= number < len(parameters):
-            raise ValueError(f"there is no parameter {number!r:.80}")
+            raise ValueError(f"there is no parameter {shown(number, 80)}")
         kinds = {name: (one.shape, one.dtype) for name, one in moments.items() if name != "step"}
         of_each = (parameters[number].shape, parameters[number].dtype)
         step = moments["step"]

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from baselines.training.config import RunConfig
+from fdd.errors import shown
 
 LOST = 0.3
 """A collapse: samples keep less than this share of the diversity or sharpness that they had."""
@@ -121,7 +122,7 @@ class EarlyStopping:
         for name, value in saved.items():
             possible = type(value) is type(fresh[name]) and value < 2**53
             if not possible or (isinstance(value, int) and value < 0):
-                raise ValueError(f"{name}={value!r:.80} of the watch is not a possible number")
+                raise ValueError(f"{name}={shown(value, 80)} of the watch is not a possible number")
         return cls(**saved)
 
 

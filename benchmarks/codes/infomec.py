@@ -8,8 +8,10 @@ from numpy.typing import ArrayLike
 from benchmarks.codes.information import binned_information
 from benchmarks.codes.readout import linear_r2
 from benchmarks.statistics.arrays import Floats, Test, check_pairs, constant_columns
+from fdd.defaults import with_defaults
 
 
+@with_defaults
 def infom(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
     """InfoM, modularity: does a code know one parameter only?
 
@@ -54,6 +56,7 @@ def infom(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
     return _concentrated(_information(codes, params, bins))
 
 
+@with_defaults
 def infoc(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
     """InfoC, compactness: is a parameter known by one code only?
 
@@ -81,6 +84,7 @@ def infoc(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
     return _concentrated(_information(codes, params, bins).T)
 
 
+@with_defaults
 def infoe(codes: ArrayLike, params: ArrayLike, test: Test = None, *, seed: int = 0) -> float:
     """InfoE, explicitness: what share of the parameters does a linear map of the codes predict?
 

@@ -9,8 +9,10 @@ from benchmarks.codes.geometry import centred
 from benchmarks.codes.readout import linear_r2
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import Floats, Test, check_pairs, standardise
+from fdd.defaults import with_defaults
 
 
+@with_defaults
 def orthogonality(
     codes: ArrayLike, params: ArrayLike, test: Test = None, *, seed: int = 0
 ) -> float:
@@ -33,9 +35,8 @@ def orthogonality(
     Notes
     -----
     Unchanged by rotating, shifting and scaling all codes together, and by scaling single
-    parameters; Scaling single codes changes it:
-    codes of another variance are no rotation. A parameter that is not linear in the codes has no
-    direction and adds nothing.
+    parameters. Scaling single codes changes it: codes of another variance are no rotation. A
+    parameter that is not linear in the codes has no direction and adds nothing.
 
     It is the importance-weighted orthogonality (IWO) of Geyer et al., Measuring orthogonality in
     representations of generative models, 2024 (arXiv:2407.03728), for linear maps, which give each

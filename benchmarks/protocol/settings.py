@@ -6,6 +6,7 @@ docs/protocol.md says it in words. Whatever changes a score makes a new name.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -22,7 +23,8 @@ TARGETS = (
 """The parameters; a' = |a|, b' = sign(a) b, which (a, b) -> (-a, -b) leaves as they are; the sizes;
 the signs, -1 or 1, that an image can show."""
 
-TRACKS = {
+Track = Literal["none", "pairs", "symmetry", "one", "labels"]
+TRACKS: dict[Track, str] = {
     "none": "Images alone: no parameters, and nothing about how images are related.",
     "pairs": "Pairs of images that follow a known law, without their parameters.",
     "symmetry": "Pairs, and how images and codes change with a symmetry of the equation.",

@@ -25,12 +25,12 @@ from benchmarks.reporting.runs import (
     Row,
     Run,
     name_of,
+    parameter_text,
     places_of,
     rows_of,
     runs_of,
     seed_notes,
     seed_of,
-    shown,
     span,
 )
 from benchmarks.statistics.arrays import require
@@ -227,7 +227,7 @@ def ladder_of(rows: Sequence[Row]) -> Table | None:
 
 def tracks_of(tracks: Sequence[str]) -> dict[str, str]:
     """All tracks and what a model of each may use; none where no model states its own."""
-    return TRACKS if any(tracks) else {}
+    return {str(name): text for name, text in TRACKS.items()} if any(tracks) else {}
 
 
 def _strata(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -267,7 +267,7 @@ def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
 def _column(place: Place) -> Column:
     group = CAPTIONS.get(place[1], place[1])
     if len(place) > 2:
-        return Column(shown(place[2]), group, place)
+        return Column(parameter_text(place[2]), group, place)
     return Column(group, "", place)
 
 

@@ -11,7 +11,7 @@ from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.settings import TRACKS
 from benchmarks.reporting.runs import Result
 from benchmarks.statistics.arrays import LARGEST
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 LIMIT = 20 * 10**6
 """Bytes of a result file; real ones have some 100 kB."""
@@ -68,7 +68,7 @@ def read_result(path: Path) -> Result:
         raise FddError(f"'{path}' is not strict JSON: {error}") from error
     scores = checked_scores(path, result)
     if not _plain(result["name"]):
-        raise FddError(f"'{path}': name={result['name']!r:.40} must be a {NAME}")
+        raise FddError(f"'{path}': name={shown(result['name'], 40)} must be a {NAME}")
     return result | {"scores": scores}
 
 
@@ -83,15 +83,17 @@ def checked_scores(path: Path, result: Any) -> dict[str, Any]:
         if key not in result:
             raise FddError(f"'{path}' is not a result file: it lacks {key!r}")
         if not isinstance(result[key], kind):
-            raise FddError(f"'{path}' is not a result file: {key}={result[key]!r:.40}")
+            raise FddError(f"'{path}' is not a result file: {key}={shown(result[key], 40)}")
     said = (result["protocol"], result["data_version"], *result["deviations"], *result["settings"])
     for text in said:
         if not isinstance(text, str) or not text.isprintable():
-            raise FddError(f"'{path}' is not a result file: {text!r:.40} is not printable text")
+            raise FddError(
+                f"'{path}' is not a result file: {shown(text, 40)} is not printable text"
+            )
     if result.get("supervision", "none") not in list(TRACKS):
         raise FddError(
-            f"'{path}' is not a result file: supervision={result['supervision']!r:.40} is none of "
-            f"{', '.join(TRACKS)}"
+            f"'{path}' is not a result file: supervision={shown(result['supervision'], 40)} is "
+            f"none of {', '.join(TRACKS)}"
         )
     if not result["scores"]:
         raise FddError(f"'{path}' is not a result file: it has no scores")
@@ -105,7 +107,7 @@ def _plain(text: str) -> bool:
 
 def _cells(path: Path, names: tuple[str, ...], value: Any) -> dict[str, Any]:
     """What stands at score, score/set or score/set/parameter: a cell, or an object of cells."""
-    where = f"'{path}': score {'/'.join(names)!r:.80}"
+    where = f"'{path}': score {shown('/'.join(names), 80)}"
     if not _plain(names[-1]) or "/" in names[-1]:
         raise FddError(f"{where} must have a {NAME}, without '/'")
     if not isinstance(value, dict) or not value or (len(names) == 3 and "score" not in value):
@@ -119,9 +121,11 @@ def _cell(where: str, value: dict[str, Any]) -> Cell:
     for key in NUMBERS:
         number = value.get(key, 0)
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise FddError(f"{where} has {key}={number!r:.40}: it must be a number")
+            raise FddError(f"{where} has {key}={shown(number, 40)}: it must be a number")
         if not -LARGEST <= number <= LARGEST:
-            raise FddError(f"{where} has {key}={number!r:.40}: at most 1e100 in size is allowed")
+            raise FddError(
+                f"{where} has {key}={shown(number, 40)}: at most 1e100 in size is allowed"
+            )
     without = set() if {"low", "high"} <= value.keys() else {"low", "high"}  # half an interval
     return {key: float(value[key]) for key in NUMBERS if key in value.keys() - without}
 
@@ -132,15 +136,15 @@ def _check_beside(path: Path, result: Result, other: Path, before: Result) -> No
     for fact in [*there, *here]:
         if here.get(fact) != there.get(fact):
             raise FddError(
-                f"'{path}' has {fact}={here.get(fact)!r:.80} and '{other}' "
-                f"{there.get(fact)!r:.80}: they cannot stand in one table"
+                f"'{path}' has {fact}={shown(here.get(fact), 80)} and '{other}' "
+                f"{shown(there.get(fact), 80)}: they cannot stand in one table"
             )
     same = all(result[key] == before[key] for key in ("name", "weights_sha256"))
     # models without a file of weights are the same one if all else is equal too
     if same and (result["weights_sha256"] or result == before):
         raise FddError(
             f"'{path}' and '{other}' are results of the same model: name={result['name']!r}, "
-            f"weights_sha256={result['weights_sha256']!r:.20}"
+            f"weights_sha256={shown(result['weights_sha256'], 20)}"
         )
 
 

@@ -161,10 +161,10 @@ def place_of(track: str) -> int:
     return list(TRACKS).index(track) if track in TRACKS else -1
 
 
-def shown(label: str) -> str:
+def parameter_text(label: str) -> str:
     """What a parameter is called where people read it.
 
-    >>> shown("abs(b)"), shown("b'")
+    >>> parameter_text("abs(b)"), parameter_text("b'")
     ('|b|', "b'")
     """
     return f"|{label[4:-1]}|" if label.startswith("abs(") else label

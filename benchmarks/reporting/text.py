@@ -14,10 +14,10 @@ from benchmarks.reporting.runs import (
     cell_of,
     cut,
     name_of,
+    parameter_text,
     places_of,
     rows_of,
     runs_of,
-    shown,
     span,
     track_of,
 )
@@ -107,7 +107,7 @@ def _readings(result: Result) -> list[str]:
     for name, labels in PARAMETERS.items():
         for label in labels:
             cells = [cell_of(result, (kind, name, label)) for kind in kinds]
-            title = shown(label)
+            title = parameter_text(label)
             if label == "mean":
                 title = MEANS_OF.get(name, f"mean {labels[0]} to d")
             texts = (_full(cell, DESCRIPTIONS["linear_r2"]) for cell in cells)

@@ -18,7 +18,7 @@ from typing import Any
 
 from filelock import FileLock
 
-from fdd.errors import FddError, missing_extra, shown, starved
+from fdd.errors import FddError, missing_extra, shown
 from fdd.files import as_path
 from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_2019, kaggle_handle, release
 
@@ -166,15 +166,12 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
                 if _unpacked(file.infolist()) > shutil.disk_usage(path.parent).free:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
                 file.extractall(target)
-    except OSError as error:
-        if error.errno not in CLASHES:
+    except (OSError, MemoryError) as error:
+        if not isinstance(error, OSError) or error.errno not in CLASHES:
             shutil.rmtree(target, ignore_errors=True)
             raise
         problem = f"its names do not go together ({error.strerror})"
-    except Exception as error:  # zipfile and the decompressors raise many types
-        if starved(error):
-            shutil.rmtree(target, ignore_errors=True)
-            raise
+    except Exception:  # zipfile and the decompressors raise many types
         problem = "it is not a whole zip archive"
     if problem is not None:
         shutil.rmtree(target, ignore_errors=True)

@@ -145,15 +145,15 @@ class PackagedDataset(Dataset):
                 if shard.note.get(key) != wanted:
                     raise FddError(
                         f"{key}={wanted!r}: file {str(shard.path)!r} holds images of "
-                        f"{shard.note.get(key)!r:.80}"
+                        f"{shown(shard.note.get(key), 80)}"
                     )
         self._starts = np.cumsum([0, *(shard.rows for shard in shards)])
         for shard, start in zip(shards, self._starts.tolist(), strict=False):
             if shard.note.get("start") != start:
                 raise FddError(
                     f"file {str(shard.path)!r} holds the rows from "
-                    f"{shard.note.get('start')!r:.80} on, and its name says those from {start} on; "
-                    "get the package again"
+                    f"{shown(shard.note.get('start'), 80)} on, and its name says those from "
+                    f"{start} on; get the package again"
                 )
         super().__init__(np.concatenate([shard.params() for shard in shards]), item)
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import fdd
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import (
     alone_in,
     alone_in_part,
@@ -245,7 +245,7 @@ def _check_same(root: Path, job: Job, state: dict[str, Any]) -> None:
         if state.get(key, value) != value:
             raise FddError(
                 f"folder {str(root)!r} holds images of another {key} "
-                f"({state[key]!r:.80}, not {value!r}); choose another folder"
+                f"({shown(state[key], 80)}, not {value!r}); choose another folder"
             )
     for place in job.folders[1:]:
         not_linked(place)
