@@ -119,6 +119,8 @@ REGRESSORS = {
 }
 """R2 scores: the regressor of `scores.predict`, how many draws are fitted at once, and for each
 block the name of the setting with the number of draws."""
+Reads = tuple[Floats, Floats | None]
+"""What is read of TARGETS from the test codes, and from those of the oracle."""
 MCC = {"mcc": "pearson", "mcc_spearman": "spearman"}
 """`scores.mcc` without an alignment: the kind of correlation."""
 
@@ -127,13 +129,13 @@ def code_parts(
     coded: Coded,
     settings: Settings,
     best: Coded | None = None,
-    read: Mapping[str, Floats] | None = None,
+    read: Mapping[str, Reads] | None = None,
 ) -> Parts:
     """All scores of codes.
 
     Parameters
     ----------
-    read : by R2 score what `read_test` gives for it, where that is known already
+    read : by R2 score what `read_test` gives of `coded` and of `best`, where that is known already
     best : the same images with the codes that the oracle reads from them, for the ceiling
 
     Returns
@@ -163,13 +165,19 @@ def read_test(name: str, coded: Coded, settings: Settings) -> Floats:
     return np.concatenate(found, axis=1)
 
 
+def read_both(name: str, coded: Coded, settings: Settings, best: Coded | None) -> Reads:
+    """`read_test` of a model's codes and, if they are there, of the oracle's."""
+    top = None if best is None else read_test(name, best, settings)
+    return read_test(name, coded, settings), top
+
+
 def _read(name: str, coded: Coded, settings: Settings) -> Floats:
     regressor, rows, seed = REGRESSORS[name][0], settings.nonlinear_rows, settings.seed
     return scores.predict(*coded.fit, coded.test[0], regressor=regressor, max_rows=rows, seed=seed)
 
 
 def _r2(
-    name: str, coded: Coded, settings: Settings, best: Coded | None, read: Floats | None
+    name: str, coded: Coded, settings: Settings, best: Coded | None, read: Reads | None
 ) -> dict[str, Any]:
     """R2 of every parameter, all of a block from one fit, and the mean over each set."""
 
@@ -177,14 +185,13 @@ def _r2(
         return r2(test[1], _read(name, Coded((codes, params), test), settings))
 
     _, batch, blocks = REGRESSORS[name]
-    own = read_test(name, coded, settings) if read is None else read
+    own, top = read_both(name, coded, settings, best) if read is None else read
     nulls = []
     for block, setting in blocks:  # codes that follow each other are decomposed once
         part, draws = coded.of(block.columns), getattr(settings, setting)
         nulls.append(
             permutation_null(score, *part.fit, part.test, draws, settings.seed, batch=batch)
         )
-    top = None if best is None else read_test(name, best, settings)
     found: dict[str, Any] = {}
     for (block, _), null in zip(blocks, nulls, strict=True):
         at = block.columns

@@ -11,8 +11,8 @@ import numpy as np
 
 import fdd
 from benchmarks.oracle import Oracle
-from benchmarks.protocol.codes import code_parts, read_test
-from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows, Traits
+from benchmarks.protocol.codes import code_parts, read_both
+from benchmarks.protocol.data import Coded, Data, Draw, Images, Rows
 from benchmarks.protocol.images import CAPTIONS, conditions, generate, generator_parts
 from benchmarks.protocol.parts import Parts, Run, run_parts
 from benchmarks.protocol.samples import sample_parts
@@ -85,11 +85,12 @@ def evaluate(
         coded = Coded((fit_codes, learned), (codes, truth))
         if data.oracle_codes is not None:
             best = Coded((data.oracle_codes[0], learned), (data.oracle_codes[1], truth))
-        predicted = read_test("nonlinear_r2", coded, settings)
-        parts |= code_parts(coded, settings, best, {"nonlinear_r2": predicted})
+        reads = read_both("nonlinear_r2", coded, settings, best)
+        predicted = reads[0]
+        parts |= code_parts(coded, settings, best, {"nonlinear_r2": reads})
         correlation = correlations(codes, truth)
         if data.traits is not None:
-            parts["strata"] = partial(_strata, truth, predicted, best, data.traits, settings)
+            parts["strata"] = partial(strata, truth, *reads, data.traits, settings)
     shown = {"FD(v)": images[:SHOWN]}
     if generates and data.world is not None:
         given = conditions(model, data, fit_codes, codes)
@@ -107,13 +108,6 @@ def evaluate(
     if by_stratum is not None:
         result["strata"] = by_stratum
     return Evaluation(result, truth, predicted, correlation, shown)
-
-
-def _strata(
-    truth: Floats, predicted: Floats, best: Coded | None, traits: Traits, settings: Settings
-) -> dict[str, Any]:
-    top = None if best is None else read_test("nonlinear_r2", best, settings)
-    return strata(truth, predicted, top, traits, settings)
 
 
 def _paths(model: Any, codes: Any, params: Floats, draw: Draw) -> dict[str, Images]:
