@@ -182,6 +182,7 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, score
         "mean training image",
         "nearest of 25 training images",
         "FD from another start",
+        "mean of FD from 64 starts",
     ]
     cells = [cell.strip() for cell in lines[3].split("|")]
     assert cells[2:4] == ["0, 1", "4"]
