@@ -18,7 +18,7 @@ from fdd.errors import FddError, known, shown
 from fdd.releases.cards import Release
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.shading import shaded
+from fdd.rendering.shading import rgb, shaded
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -61,6 +61,16 @@ def checked_item(
     return Item(form, transform, target_transform)
 
 
+def in_colours(images: np.ndarray, palette: str = Drawing.palette) -> np.ndarray:
+    """Images of any output as RGB: counts [n, H, W] are painted, gray is a colour like others.
+
+    uint8 [n, H, W, 3] or [n, H, W], or counts of another unsigned type, to uint8 [n, H, W, 3].
+    """
+    if images.dtype != np.uint8:
+        return rgb(images, PALETTES[palette])
+    return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
+
+
 class Dataset:
     """A map data set in torch's style: `ds[i]` is an image, or (image, vector) with parameters.
 
@@ -71,6 +81,8 @@ class Dataset:
     version: str | None = None
     """Name of the release; None for pictures of unknown origin."""
     split: str
+    size: int
+    """Width and height of an image in pixels."""
     output: str = "rgb"
     palette: str
 
@@ -90,6 +102,10 @@ class Dataset:
         if self._images is None:
             self._images = self.read(np.arange(len(self)))
         return self._images
+
+    def pictures(self, count: int) -> np.ndarray:
+        """The first `count` images as a person looks at them: uint8 [k, H, W, 3], of any output."""
+        return in_colours(self.read(np.arange(min(count, len(self)))), self.palette)
 
     @property
     def params(self) -> pd.DataFrame:
@@ -138,7 +154,7 @@ class RenderedDataset(Dataset):
     def __init__(
         self, card: Release, split: str, paths: list[Path], drawing: Drawing, item: Item
     ) -> None:
-        self.version, self.split = card.name, split
+        self.version, self.split, self.size = card.name, split, card.size
         self.output, self.palette = drawing.output, drawing.palette
         self._drawing = drawing
         self._card, self._paths = card, paths
