@@ -64,7 +64,7 @@ def png(image: np.ndarray) -> bytes:
 def save_png(image: np.ndarray, path: Path, durable: bool = True) -> None:
     """Writes uint8 [H, W, 3] as PNG, under a temporary name first; `durable` as `atomic_write`."""
     with atomic_write(path, durable) as temporary:
-        temporary.write_bytes(png(image))
+        Image.fromarray(image).save(temporary, format="PNG")
 
 
 def checked_png(argument: str, value: Any) -> Path:
