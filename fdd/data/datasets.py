@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -61,6 +61,12 @@ def checked_item(
     return Item(form, transform, target_transform)
 
 
+def data_loader_worker() -> Any:
+    """torch's description of the DataLoader worker that this is, or None."""
+    data = sys.modules.get("torch.utils.data")
+    return data.get_worker_info() if data else None
+
+
 def in_colours(images: np.ndarray, palette: str = Drawing.palette) -> np.ndarray:
     """Images of any output as RGB: counts [n, H, W] are painted, gray is a colour like others.
 
@@ -71,8 +77,30 @@ def in_colours(images: np.ndarray, palette: str = Drawing.palette) -> np.ndarray
     return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
 
 
+def _stacked(results: list[Any]) -> Any:
+    """Arrays or numbers of one shape as an array, tensors as a tensor, anything else as a list."""
+    torch: Any = sys.modules.get("torch")
+    if len({(type(one), getattr(one, "shape", ())) for one in results}) == 1:
+        if torch and isinstance(results[0], torch.Tensor):
+            return torch.stack(results)
+        if isinstance(results[0], (np.ndarray, np.generic, int, float)):
+            return np.stack(results)
+    return results
+
+
+def _of_each(transform: Transform | None) -> Transform | None:
+    """The transform of one image or vector as a transform of a batch of them."""
+    if transform is None:
+        return None
+    return lambda batch: _stacked([transform(one) for one in batch])
+
+
 class Dataset:
     """A map data set in torch's style: `ds[i]` is an image, or (image, vector) with parameters.
+
+    A slice, a list or an array of whole numbers, or one of booleans gives a batch: images [n, ...],
+    or (images, vectors [n, 6]). Transforms are applied to each item of it, and what they give is
+    stacked: arrays and numbers to an array, tensors to a tensor, anything else to a list.
 
     Works in a `torch.utils.data.DataLoader` with any number of workers, and needs no torch.
     Subclasses give `read`, and set the attributes below.
@@ -117,13 +145,22 @@ class Dataset:
     def __len__(self) -> int:
         return len(self._vectors)
 
-    def __getitem__(self, index: int) -> Any:
-        row = operator.index(index)
-        if not -len(self) <= row < len(self):
-            raise IndexError(f"index {row} is out of range for {len(self)} images")
-        image = self.read([row % len(self)])[0]
+    def __getitem__(self, index: int | slice | ArrayLike) -> Any:
+        """An item, or for a slice, a list, an array of whole numbers or a mask a batch of items.
+
+        Raises IndexError for a number out of range, FddError for any other index.
+        """
+        rows = self._chosen(index)
+        if isinstance(rows, int):
+            return self.__getitems__([rows])[0]
+        item = Item(self._form, _of_each(self.transform), _of_each(self.target_transform))
+        return item.of(self.read(rows), self._vectors[rows])
+
+    def __getitems__(self, indices: Iterable[int]) -> list[Any]:
+        """The items at these indices, read together: what a DataLoader calls for a batch."""
+        rows = self._several(list(indices))
         item = Item(self._form, self.transform, self.target_transform)
-        return item.of(image, self._vectors[row].copy())
+        return list(map(item.of, self.read(rows), self._vectors[rows]))
 
     def __repr__(self) -> str:
         names = ("version", "split", "output", "palette")
@@ -133,6 +170,41 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
+
+    def _chosen(self, index: Any) -> int | np.ndarray:
+        """The row that a number means, counted from 0, or the rows int64 [n] of another index."""
+        if getattr(index, "ndim", 0) == 0:  # torch takes a tensor of one number for that number
+            try:
+                rows = range(len(self))[index]
+                return rows if isinstance(rows, int) else np.array(rows, np.int64)
+            except TypeError:
+                pass
+            except IndexError:
+                raise self._out_of_range(index) from None
+        return self._several(index)
+
+    def _several(self, indices: Any) -> np.ndarray:
+        """The rows int64 [n] of a list or an array: numbers, negative ones from the end, or a mask.
+
+        A mask has a boolean for each image.
+        """
+        try:
+            rows = np.asarray(None if isinstance(indices, tuple) else indices)
+        except (TypeError, ValueError):  # lists in a list, a tensor on a GPU
+            rows = np.array(None)
+        if rows.dtype == bool and rows.shape == (len(self),):
+            return np.flatnonzero(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise FddError(
+                f"index={shown(indices, 80)} must be a whole number, a slice, or a list or an "
+                f"array of whole numbers or of {len(self)} booleans"
+            )
+        for outside in rows[(rows < -len(self)) | (rows >= len(self))]:
+            raise self._out_of_range(outside)
+        return rows.astype(np.int64) % len(self)
+
+    def _out_of_range(self, index: Any) -> IndexError:
+        return IndexError(f"index {int(index)} is out of range for {len(self)} images")
 
     def _rows(self, indices: ArrayLike) -> np.ndarray:
         rows = np.atleast_1d(np.asarray(indices))
