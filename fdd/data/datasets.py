@@ -14,6 +14,7 @@ from numpy.typing import ArrayLike
 
 from fdd.attractors.params import FORMS, NAMES
 from fdd.data import cache, published
+from fdd.data.html import overview
 from fdd.errors import FddError, known, shown
 from fdd.releases.cards import Release
 from fdd.rendering.drawing import Drawing
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Transform = Callable[[Any], Any]
+
+FIRST = 6
+"""Images that a notebook shows of a data set."""
 
 
 @dataclass(frozen=True)
@@ -170,6 +174,18 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
+
+    def _repr_html_(self) -> str:
+        vector = f"float64 [{len(NAMES)}], {self._form or 'raw'}"
+        image = self.read([0])
+        item = f"image {image.dtype} {list(image.shape[1:])}"
+        item = f"({item}, vector {vector})" if self._form else f"{item}; its vector is {vector}"
+        changes = {"transform": self.transform, "target_transform": self.target_transform}
+        given = [f", {name}={shown(value)}" for name, value in changes.items() if value is not None]
+        images = self.pictures(FIRST)
+        return overview(
+            repr(self), f"An item: {item}{''.join(given)}", images, self._vectors[:FIRST], NAMES
+        )
 
     def _chosen(self, index: Any) -> int | np.ndarray:
         """The row that a number means, counted from 0, or the rows int64 [n] of another index."""
