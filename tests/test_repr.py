@@ -1,6 +1,7 @@
 """What an interpreter or a notebook shows of an object says what it is, in the names of options."""
 
 import base64
+import dataclasses
 import io
 from html.parser import HTMLParser
 
@@ -106,3 +107,62 @@ def test_what_a_notebook_shows_holds_no_tags_of_others(tiny, tmp_path):
         "An item: (image uint8 [16, 16, 3], vector float64 [6], scaled), transform=<script>&"
     )
     assert len(page.pictures) == 6
+
+
+CLIFFORD = """
+family    parameters             equation
+clifford  x0, y0 in [-1, 1]      x', y' = (sin(a * y) + c * cos(a * x), sin(b * x) + d * cos(b * y))
+          a, b, c, d in [-3, 3]
+"""
+BEDHEAD = """
+family   parameters            equation
+bedhead  x0, y0, a in [-1, 1]  x', y' = (sin(x * y / b) * y + cos(a * x - y), x + sin(y) / b)
+         b in [0.3, 1]
+"""
+
+
+def test_a_family_with_its_parameters_and_equation():
+    assert str(fdd.families["clifford"]) == CLIFFORD.strip()
+    assert str(fdd.families["bedhead"]) == BEDHEAD.strip()
+    lines = str(fdd.families["gumowski_mira"]).splitlines()
+    assert lines[1] == "gumowski_mira  x0, y0 in [-1, 1]  bend = 2.0 * (1.0 - mu)"
+    assert lines[4] == "               mu in [-0.9, 0.4]  x', y' = (new_x, new_y)"
+    lines = str(fdd.families["symmetric_icon"]).splitlines()
+    assert lines[2] == "                a in [1.8, 5]          for power in range(3, 9):"
+    assert lines[6].startswith("                d in [3, 9], whole     p = a * (x * x + y * y) + l")
+
+
+def test_all_families_as_one_table(monkeypatch):
+    moth = dataclasses.replace(fdd.families["bedhead"], name="moth")
+    monkeypatch.setitem(fdd.families, "moth", moth)
+    head, *lines = str(fdd.families).splitlines()
+    assert head == "family          parameters             equation"
+    assert [line.split()[0] for line in lines if line[0] != " "] == list(fdd.families)
+    equation = "x', y' = (sin(x * y / b) * y + cos(a * x - y), x + sin(y) / b)"
+    assert lines[-2:] == [
+        f"moth            x0, y0, a in [-1, 1]   {equation}",
+        "                b in [0.3, 1]",
+    ]
+
+
+def test_a_family_whose_equation_has_no_source_names_it():
+    program = {}
+    exec("def moth(x, y, a, b): return a * y, b * x", program)
+    moth = dataclasses.replace(fdd.families["bedhead"], name="moth", step=program["moth"])
+    assert "x', y' = moth(x, y, a, b)" in str(moth)
+    moth = dataclasses.replace(moth, step=lambda x, y, a, b: (a * y, b * x))
+    assert "x', y' = <lambda>(x, y, a, b)" in str(moth)
+
+
+def test_a_notebook_shows_families_as_a_table():
+    moth = dataclasses.replace(fdd.families["bedhead"], name="<b>moth")
+    page = Page(moth._repr_html_())
+    assert page.open == []
+    assert page.texts == [
+        *["family", "parameters", "equation"],
+        "<b>moth",
+        "x0, y0, a in [-1, 1]\nb in [0.3, 1]",
+        "x', y' = (sin(x * y / b) * y + cos(a * x - y), x + sin(y) / b)",
+    ]
+    texts = Page(fdd.families._repr_html_()).texts
+    assert texts[3::3] == list(fdd.families)
