@@ -242,13 +242,18 @@ class RenderedDataset(Dataset):
     def __init__(
         self, card: Release, split: str, paths: list[Path], drawing: Drawing, item: Item
     ) -> None:
-        self.version, self.split, self.size = card.name, split, card.size
+        self.version, self.split = (card.origin or card).name, split
+        self.size, self.points = card.size, card.points
         self.output, self.palette = drawing.output, drawing.palette
         self._drawing = drawing
         self._card, self._paths = card, paths
         self._shards: dict[int, np.ndarray] = {}
         vectors = np.concatenate([cache.open_shard(path)["params"] for path in paths])
         super().__init__(vectors, item)
+
+    def __repr__(self) -> str:
+        drawn = f", size={self.size}, points={self.points})" if self._card.origin else ")"
+        return super().__repr__().removesuffix(")") + drawn
 
     def _shard(self, number: int) -> np.ndarray:
         if number not in self._shards:
@@ -258,8 +263,7 @@ class RenderedDataset(Dataset):
     def read(self, indices: ArrayLike) -> np.ndarray:
         """The images at these indices, untransformed.
 
-        uint8 [k, 128, 128, 3] for the output "rgb", uint8 [k, 128, 128] for "gray", uint32 for
-        "counts".
+        uint8 [k, H, W, 3] for the output "rgb", uint8 [k, H, W] for "gray", uint32 for "counts".
         """
         rows = self._rows(indices)
         images = np.empty((len(rows), *self._drawing.shape), self._drawing.kind)
