@@ -192,6 +192,13 @@ def test_subsets_splits_and_concatenations_of_torch_take_it(load, data):
     np.testing.assert_array_equal(stacked[4]["again"][0], ds.images[4])
 
 
+def test_a_subset_of_all_is_an_instance_of_the_class_of_torch(load, data):
+    ds = load(params=True)
+    everything = data.Subset(ds, range(len(ds)))
+    assert isinstance(everything, data.Dataset)
+    assert_rows(data.DataLoader(everything, batch_size=10), ds, list(range(25)))
+
+
 def test_samplers_of_torch_take_it(load, data):
     ds = load(params=True)
     loader = data.DataLoader(ds, sampler=data.WeightedRandomSampler(MASK.astype(float), 50))

@@ -106,7 +106,9 @@ class Dataset:
     or (images, vectors [n, 6]). Transforms are applied to each item of it, and what they give is
     stacked: arrays and numbers to an array, tensors to a tensor, anything else to a list.
 
-    Works in a `torch.utils.data.DataLoader` with any number of workers, and needs no torch.
+    Works in a `torch.utils.data.DataLoader` with any number of workers, in torch's samplers, splits
+    and concatenations, and needs no torch: it does not inherit from torch's class. Where a library
+    asks for an instance of that, `torch.utils.data.Subset(ds, range(len(ds)))` is one, and as fast.
     Subclasses give `read`, and set the attributes below.
     """
 
