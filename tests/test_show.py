@@ -62,6 +62,22 @@ def test_tensors_are_images_too():
     np.testing.assert_array_equal(picture.image, fdd.show(COLOURS).image)
 
 
+class OnGpu:
+    """A tensor in the memory of a GPU, of which numpy makes no array."""
+
+    is_cuda = True
+
+    def cpu(self):
+        return COLOURS
+
+    def __array__(self, *arguments, **options):
+        raise TypeError("use Tensor.cpu() to copy the tensor to host memory first")
+
+
+def test_a_tensor_on_a_gpu_is_copied():
+    np.testing.assert_array_equal(fdd.show(OnGpu()).image, fdd.show(COLOURS).image)
+
+
 @pytest.mark.parametrize("count", [1, 4, 9])
 def test_no_more_than_count_are_shown(count):
     picture = fdd.show(COLOURS, count=count)
