@@ -87,6 +87,19 @@ def test_all_of_the_cache_is_hashed_again(load, tmp_path, command):
     ]
 
 
+def test_info_lists_what_is_in_the_cache(load, command):
+    load(size=8)
+    code, output, errors = command("info", "--cache", "cache")
+    assert (code, errors) == (0, "")
+    lines = output.splitlines()
+    first = lines.index("tiny-1-8x8-400: drawn in another size or with other points")
+    assert lines[first + 1 : first + 4] == [
+        "  train      25 images,      0 in the cache,      0 MB when all are",
+        "  val        10 images,     10 in the cache,      0 MB when all are",
+        "  test       10 images,      0 in the cache,      0 MB when all are",
+    ]
+
+
 def test_what_it_is_called(load):
     assert repr(load(size=8)) == (
         "RenderedDataset(10 images, version='tiny-1', split='val', output='rgb', palette='kbc', "

@@ -210,7 +210,7 @@ def _wrong_shards(
     return wrong, complaints
 
 
-def _redrawn_in(cache: Path) -> Iterator[Release]:
+def redrawn_in(cache: Path) -> Iterator[Release]:
     """The releases drawn in another size or with other points that have a folder in the cache."""
     for path in sorted(cache.glob("*-*x*-*")):
         match = re.fullmatch(r"(.+)-([0-9]+)x\2-([0-9]+)", path.name)
@@ -225,7 +225,7 @@ def verify_cache(cache: Path) -> list[dict[str, Any]]:
     many are what their checksum says), and `different`, a list of `file` and `reason`.
     """
     reports = []
-    for card in [*RELEASES.values(), *_redrawn_in(cache)]:
+    for card in [*RELEASES.values(), *redrawn_in(cache)]:
         published = published_checksums(card.name)
         for split in card.splits:
             folder = cache / card.name / split
