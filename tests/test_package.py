@@ -442,7 +442,9 @@ def test_mistakes(tmp_path, capsys):
     assert main(["package", "--out", str(tmp_path / "out"), "--images", "0"]) == 2
     assert capsys.readouterr() == ("", "fdd: images=0 must be a whole number of at least 1\n")
     assert main(["package", "--out", str(tmp_path / "out"), "--version", "fdd-9"]) == 2
-    assert capsys.readouterr().err.startswith("fdd: version='fdd-9' is not known; choose from")
+    assert capsys.readouterr().err.startswith(
+        "fdd: version='fdd-9' is not known (did you mean fdd-1?); "
+    )
     with pytest.raises(SystemExit):
         main(["package"])
     assert "one of the arguments --out --check is required" in capsys.readouterr().err

@@ -58,7 +58,8 @@ def test_params_can_have_an_exponent(command):
         (["--split", "dev"], "split='dev' is not known; choose from train, val, test"),
         (
             ["--version", "fdd-0"],
-            "version='fdd-0' is not known; choose from fdd-1, mini-1, tiny-1, fdd, mini",
+            "version='fdd-0' is not known (did you mean fdd-1?); choose from fdd-1, mini-1, "
+            "tiny-1, fdd, mini",
         ),
         (
             ["--params", "nan", *VECTOR[1:]],
