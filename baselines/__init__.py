@@ -41,7 +41,6 @@ for _package in (
     "safetensors",
     "skimage",
     "tensorboard",
-    "tyro",
 ):
     if find_spec(_package) is None:
         _error = missing_extra("baselines", ImportError(name=_package))

@@ -1,6 +1,6 @@
 """What a trained model generates along a path in its latent space.
 
-Command: `python -m baselines.interpolate RUN`. The path leads from code to code, the stations, in
+Command: `fdd interpolate RUN`. The path leads from code to code, the stations, in
 legs that are straight lines or arcs, and is drawn as an animated GIF and as a strip, one still
 picture. Where the codes stand for Fractal Dream images, the path of the Fractal Dream itself is
 drawn beside the model's.
@@ -16,7 +16,6 @@ from typing import Annotated, Literal, NamedTuple
 
 import numpy as np
 import torch
-import tyro
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
@@ -31,6 +30,7 @@ from fdd.commands import arguments_of, command, say
 from fdd.data.path import linear
 from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_path, atomic_write, not_linked, writing_to
+from fdd.options import Arg, parse
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
 from fdd.rendering.cpu import render_cpu
@@ -58,7 +58,7 @@ class Options:
     the straight line of parameters, and tells how similar the two are.
     """
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    run: Annotated[Path, Arg("RUN", positional=True)]
     """The folder of a trained run."""
     path: Literal["linear", "spherical"] = "linear"
     """How to go from one code to the next: on a straight line, or on an arc around 0 (slerp). A
@@ -67,9 +67,7 @@ class Options:
     """Where the path leads: through codes drawn from N(0, 1), or through the codes of images of the
     test split (or, for a run on a folder, of its pictures), which needs a model with an encoder, or
     one that learns the parameters themselves (lsd)."""
-    rows: Annotated[
-        tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: the first ones)")
-    ] = ()
+    rows: Annotated[tuple[int, ...], Arg(default="the first ones")] = ()
     """With --between images, which images to pass, by their numbers from 0: RUN --rows 4 9 2."""
     stations: int = 3
     """How many codes or images to pass, if --rows does not say which."""
@@ -81,10 +79,7 @@ class Options:
     """With --between codes, another number draws other codes."""
     checkpoint: Literal["last", "best"] = "last"
     """Weights of the last checkpoint, or of that with the best score."""
-    out: Annotated[
-        Path | None,
-        tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: RUN/interpolation)"),
-    ] = None
+    out: Annotated[Path | None, Arg("FOLDER", "RUN/interpolation")] = None
     """The folder to write to."""
     device: str = "auto"
     """Where the model runs: cpu, cuda, cuda:1 and so on; auto takes cuda when there is one."""
@@ -318,8 +313,7 @@ def compared(frames: Frames) -> list[str]:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    options = tyro.cli(Options, args=arguments_of(argv), prog="python -m baselines.interpolate")
-    say(*interpolate(options))
+    say(*interpolate(parse(Options, arguments_of(argv), "fdd interpolate")))
     return 0
 
 

@@ -1,7 +1,7 @@
 """The experiments of 2019 as recipes, and those that followed.
 
-    python -m baselines.recipes list
-    python -m baselines.recipes run lsd --mini --seeds 0 1 2
+    fdd recipes list
+    fdd recipes run lsd --mini --seeds 0 1 2
 
 A recipe is a few runs to be compared: the settings of 2019 at full size, which need a GPU, or with
 --mini narrower networks on the 32x32 release, for two CPU cores. The runs are ordinary run folders,
@@ -16,9 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import tyro
+from typing import Annotated, Any
 
 from baselines import BASELINES
 from baselines.training.cli import run
@@ -26,6 +24,7 @@ from baselines.training.config import RunConfig
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown
 from fdd.files import as_path
+from fdd.options import Arg, parse_one
 
 Options = Mapping[str, Any]
 
@@ -181,7 +180,7 @@ class List:
 class Run:
     """Train the runs of a recipe, one after another; the same command again resumes them."""
 
-    recipe: tyro.conf.Positional[str]
+    recipe: Annotated[str, Arg("RECIPE", positional=True)]
     """Its name, as `list` has it."""
     mini: bool = False
     """The small form: 32x32 images and narrower networks, for two CPU cores."""
@@ -286,13 +285,12 @@ def main(argv: Sequence[str] | None = None, changes: Options | None = None) -> i
 
     `changes` are as in `run_recipe`.
     """
-    choice: Any = tyro.cli(
-        List | Run, args=arguments_of(argv), prog="python -m baselines.recipes", description=__doc__
-    )
-    if isinstance(choice, List):
-        say(describe())
-        return 0
-    return run_recipe(choice, changes)
+    kinds = {"list": List, "run": Run}
+    choice = parse_one(kinds, arguments_of(argv), "fdd recipes", "The experiments as recipes.")
+    if isinstance(choice, Run):
+        return run_recipe(choice, changes)
+    say(describe())
+    return 0
 
 
 if __name__ == "__main__":

@@ -32,6 +32,7 @@ from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown
 from fdd.files import as_file, as_path, atomic_write, writing_to
+from fdd.options import parse
 from fdd.pictures import resize
 from fdd.progress import progress_bar
 from fdd.releases.cards import release
@@ -332,10 +333,8 @@ def _cell(values: pd.Series) -> str:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
+    options = parse(Options, arguments_of(argv), "python -m benchmarks.recipes")
     require("torch")
-    options: Options = require("tyro").cli(
-        Options, args=arguments_of(argv), prog="python -m benchmarks.recipes"
-    )
     out = None if options.out is None else as_file("out", options.out)
     figure = None if options.figure is None else as_file("figure", options.figure)
     scores = score_folder(options)

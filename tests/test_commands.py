@@ -18,6 +18,7 @@ MODULES = [
     "baselines.interpolate",
     "baselines.recipes",
     "baselines.sweep",
+    "baselines.train",
     "benchmarks.correspondence",
     "benchmarks.leaderboard",
     "benchmarks.mini",
@@ -59,7 +60,7 @@ def test_what_is_no_mistake_of_the_user_keeps_its_traceback():
 
 
 def test_a_command_returns_its_own_status_and_keeps_its_name():
-    @command("fdd")
+    @command()
     def main(status: int) -> int:
         """Does it."""
         return status
