@@ -165,14 +165,13 @@ def between_codes(model: Model, options: Options) -> Frames:
 
 def between_images(model: Model, options: Options) -> Frames:
     """The path through the codes of images, and the true path between Fractal Dream images."""
-    follows = model.vectors(np.empty((0, 6))) is not None
-    if follows and options.path != "linear":
+    if model.has_vectors and options.path != "linear":
         raise FddError(
             f"path={shown(options.path)} must be linear with between='images' for the baseline "
             f"{shown(model.config['baseline'])}, whose codes follow the line of parameters"
         )
     size = model.image_size
-    if not follows:
+    if not model.has_vectors:
         try:
             model.encode(np.empty((0, size, size, 3), np.uint8))
         except FddError as error:
@@ -192,8 +191,10 @@ def between_params(
     line = path(params, options.frames, options.cyclic, "linear")
     true, imaged = fractal_dream(line, card)
     true = resize(true, model.image_size)
-    codes: ArrayLike | None = model.vectors(line)
-    if codes is None:
+    codes: ArrayLike
+    if model.has_vectors:
+        codes = model.vectors(line)
+    else:
         stations = model.encode(true[:: options.frames])
         codes = path(stations, options.frames, options.cyclic, options.path)
     return Frames(model.generate(codes), names, true, imaged)

@@ -22,7 +22,7 @@ from baselines import BASELINES
 from baselines.training.cli import run
 from baselines.training.config import RunConfig
 from fdd.commands import arguments_of, command, say
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, known, shown
 from fdd.files import as_path
 from fdd.options import Arg, parse_one
 
@@ -200,8 +200,7 @@ class Run:
 
 def named(name: str) -> Recipe:
     """The recipe of that name. FddError for an unknown one."""
-    if name not in RECIPES:
-        raise FddError(f"recipe={shown(name)} must be one of {', '.join(RECIPES)}")
+    known("recipe", name, RECIPES)
     return RECIPES[name]
 
 
@@ -227,12 +226,8 @@ def run_recipe(options: Run, changes: Options | None = None) -> int:
     for a bad option of any.
     """
     recipe = named(options.recipe)
-    unknown = set(options.only) - set(recipe.runs)
-    if unknown:
-        raise FddError(
-            f"only={shown(min(unknown))} must be a run of {options.recipe}: "
-            f"{', '.join(recipe.runs)}"
-        )
+    for name in options.only:
+        known("only", name, recipe.runs)
     faces = any(name.startswith("aae-faces") for name in recipe.runs)
     if faces and not str(options.data).startswith("images:"):
         raise FddError(

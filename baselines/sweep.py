@@ -42,7 +42,7 @@ from baselines.training.parallel import processes_told
 from baselines.training.runs import load_state
 from fdd.commands import arguments_of, command, complain, say
 from fdd.defaults import matplotlib, styled
-from fdd.errors import FddError, known, shown, whole_number
+from fdd.errors import FddError, known, meant, shown, whole_number
 from fdd.files import LOCK, alone_in, as_path, atomic_write, not_linked
 from fdd.options import Arg, one_of, parse, value_of
 
@@ -138,8 +138,10 @@ def parse_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, Valu
         if not equals:
             raise FddError(f"--set {setting} must be --set NAME=VALUES, as in beta1=0.5,0.7")
         if name not in asdict(config):
+            near = meant(name, kinds)
             raise FddError(
-                f"--set {setting}: there is no option {name}; the baseline's --help lists them"
+                f"--set {setting}: there is no option {name}{near}; the baseline's --help lists "
+                "them"
             )
         if name in found:
             raise FddError(f"--set {setting}: {name} is given twice; give all its values at once")

@@ -12,6 +12,7 @@ from conftest import tree
 from PIL import Image
 
 import fdd
+from baselines import BASELINES
 from fdd.data import published
 
 
@@ -81,8 +82,7 @@ COMMANDS = (
         ("info --unknown", "option='--unknown' is not known; fdd info --help lists what is"),
         (
             "train aea",
-            "baseline='aea' is not known; choose from dcgan, aae, lsd, contrastive, dcca, lejepa, "
-            "betavae, regression",
+            f"baseline='aea' is not known; choose from {', '.join(BASELINES)}",
         ),
         (
             "train aae --stesp 3",

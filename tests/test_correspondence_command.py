@@ -213,7 +213,7 @@ def test_what_a_run_was_trained_with_is_its_own_word(run, capsys):
     path.write_text(json.dumps(config | {"supervision": "all"}))
     assert command(run) == 2
     message = (
-        f"error: '{run}' has supervision='all': it must be one of none, pairs, symmetry, one, "
+        f"error: '{run}': supervision='all' is not known; choose from none, pairs, symmetry, one, "
         "labels\n"
     )
     assert capsys.readouterr().err == message

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from fdd.devices import pick_device
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, known, shown
 from fdd.releases.cards import release
 
 
@@ -161,9 +161,11 @@ class RunConfig:
         for field in fields(self):
             value, hint = getattr(self, field.name), hints[field.name]
             if get_origin(hint) is Literal:
-                known = get_args(hint)
-                if not any(type(value) is type(one) and value == one for one in known):
-                    words = " or ".join(map(repr, known))
+                choices = get_args(hint)
+                if all(isinstance(one, str) for one in choices):
+                    known(field.name, value, choices)
+                elif type(value) is not int or value not in choices:
+                    words = " or ".join(map(str, choices))
                     raise FddError(f"{field.name}={shown(value)} must be {words}")
             if hint in PLAIN and not isinstance(value, hint):
                 raise FddError(f"{field.name}={shown(value)} must be {PLAIN[hint]}")
