@@ -171,6 +171,20 @@ def choose(
     return first, others
 
 
+def catalogue(package: str, argv: Sequence[str]) -> str:
+    """What `python -m PACKAGE` says: the commands of a package, each with a line about it.
+
+    FddError for any word besides --help.
+    """
+    lines = summaries(package)
+    for word in argv:
+        if word not in HELP:
+            near = meant(word, lines)
+            raise FddError(f"write python -m {package}.NAME; {shown(word)} is not known here{near}")
+    prog = f"python -m {package}.NAME"
+    return f"usage: {prog} [OPTIONS]\n\n{listing(lines)}\n\n{prog} --help explains one."
+
+
 def listing(lines: Mapping[str, str]) -> str:
     """Names, each with a line about it that is broken where the terminal ends."""
     column = max(map(len, lines)) + 4

@@ -1,13 +1,16 @@
 """How the options of every command are declared, read and explained."""
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest
 
+import baselines.__main__
+import benchmarks.__main__
 from fdd import FddError
-from fdd.options import Arg, parse, summaries
+from fdd.options import Arg, parse
 
 
 @dataclass(frozen=True)
@@ -135,15 +138,40 @@ options:
     )
 
 
-def test_commands_are_told_from_other_modules_without_importing_any():
-    found = summaries("benchmarks")
-    assert set(found) == {
-        "correspondence",
-        "leaderboard",
-        "mini",
-        "reader",
-        "recipes",
-        "references",
-        "report",
-    }
-    assert found["leaderboard"] == "Result files of several people as one table."
+@pytest.mark.parametrize("words", [[], ["--help"]])
+def test_a_package_lists_what_there_is_to_run(capsys, monkeypatch, words):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert benchmarks.__main__.main(words) == 0
+    assert capsys.readouterr() == (
+        """\
+usage: python -m benchmarks.NAME [OPTIONS]
+
+  correspondence  Does the latent space of a trained model correspond to the
+                  parameters? The scores of one model.
+  leaderboard     Result files of several people as one table.
+  mini            How a release of small images is chosen: its rule of
+                  acceptance, and what a reader loses by it.
+  reader          A supervised reader: a small residual network that learns to
+                  read the parameters from images.
+  recipes         Scores of the runs of `baselines.recipes`, as one table with
+                  the spread over seeds.
+  references      Scores to put beside those of models: of codes without any
+                  training, and of the oracle's codes.
+  report          The scores of several models on one page.
+
+python -m benchmarks.NAME --help explains one.
+""",
+        "",
+    )
+
+
+def test_a_package_lists_every_baseline(capsys):
+    assert baselines.__main__.main([]) == 0
+    names = re.findall(r"^  (\w+)  ", capsys.readouterr().out, re.MULTILINE)
+    assert set(names) == {*baselines.BASELINES, "interpolate", "recipes", "sweep", "train"}
+
+
+def test_a_word_that_is_no_module_is_one_sentence(capsys):
+    assert benchmarks.__main__.main(["reprot"]) == 2
+    message = "write python -m benchmarks.NAME; 'reprot' is not known here (did you mean report?)"
+    assert capsys.readouterr() == ("", f"error: {message}\n")

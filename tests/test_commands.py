@@ -12,6 +12,7 @@ from fdd.commands import command
 
 MODULES = [
     "fdd.cli",
+    "baselines.__main__",
     "baselines.aae",
     "baselines.dcgan",
     "baselines.lsd",
@@ -19,6 +20,7 @@ MODULES = [
     "baselines.recipes",
     "baselines.sweep",
     "baselines.train",
+    "benchmarks.__main__",
     "benchmarks.correspondence",
     "benchmarks.leaderboard",
     "benchmarks.mini",
