@@ -1,9 +1,9 @@
 """What a trained model generates along a path in its latent space.
 
-Command: `fdd interpolate RUN`. The path leads from code to code, the stations, in
-legs that are straight lines or arcs, and is drawn as an animated GIF and as a strip, one still
-picture. Where the codes stand for Fractal Dream images, the path of the Fractal Dream itself is
-drawn beside the model's.
+Command: `fdd interpolate RUN`. The path leads from code to code, the stations, in legs that are
+straight lines or arcs, and is drawn as an animated GIF and as a strip, one still picture. Where the
+codes stand for Fractal Dream images, the path of the Fractal Dream itself is drawn beside the
+model's.
 """
 
 from __future__ import annotations
@@ -12,20 +12,15 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 import fdd
 from baselines import load_run
-from baselines.training.data import Images, Params, to_tensor
-from baselines.training.model import Model
 from baselines.training.pictures import read_pictures
-from baselines.training.record import READABLE
-from baselines.training.stopping import similarity
 from fdd.commands import arguments_of, command, say
 from fdd.data.path import linear
 from fdd.errors import FddError, shown, whole_number
@@ -34,6 +29,10 @@ from fdd.options import Arg, parse
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
 from fdd.rendering.cpu import render_cpu
+
+if TYPE_CHECKING:
+    from baselines.training.data import Images, Params
+    from baselines.training.model import Model
 
 Floats = NDArray[np.float64]
 
@@ -242,6 +241,8 @@ def strip(frames: Frames, per_leg: int) -> Images:
 
 def enlarged(images: Images) -> Images:
     """Images [..., S, S, 3] enlarged by a whole number to about READABLE pixels on a side."""
+    from baselines.training.record import READABLE
+
     zoom = max(1, READABLE // images.shape[-2])
     return images.repeat(zoom, axis=-3).repeat(zoom, axis=-2)
 
@@ -301,6 +302,11 @@ def compared(frames: Frames) -> list[str]:
     """How similar the model's frames are to the true ones, in lines; none without these."""
     if frames.true is None or frames.imaged is None:
         return []
+    import torch
+
+    from baselines.training.data import to_tensor
+    from baselines.training.stopping import similarity
+
     cpu = torch.device("cpu")
     made, true = (to_tensor(i[frames.imaged], cpu) for i in (frames.made, frames.true))
     lines = [f"mean SSIM of model and {TRUE}: {similarity(made, true):.3f} ({len(made)} frames)"]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from baselines import BASELINES
-from baselines.training.cli import main as train
+from baselines.training.cli import parse, run
 from fdd.commands import arguments_of, command
 from fdd.options import choose, summaries
 
@@ -19,9 +19,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     lines = {name: told.get(name, "") for name in BASELINES}
     about = "Train a baseline, a model that learns a latent space from Fractal Dream images."
     name, others = choose(arguments_of(argv), lines, "fdd train", about, "baseline")
-    module, made = BASELINES[name]
-    found = import_module(module)
-    return train(getattr(found, made), found.PRESETS, others)
+    presets = import_module(f"baselines.configs.{name}").PRESETS
+    config, out = parse(name, presets, others)
+    module, made = BASELINES[name]  # with the networks, which --help does without
+    return run(getattr(import_module(module), made), config, out)
 
 
 if __name__ == "__main__":

@@ -117,12 +117,34 @@ def test_help_lists_the_commands(command):
     assert "  info         Show what is there: releases, splits, cache.\n" in output
 
 
-@pytest.mark.parametrize("words", [*COMMANDS.split(", "), "train aae", "recipes run"])
+@pytest.mark.parametrize(
+    "words", [*COMMANDS.split(", "), *(f"train {name}" for name in BASELINES), "recipes run"]
+)
 def test_every_command_has_one_look_of_help(command, words):
     code, output, errors = command(*words.split(), "--help")
     assert (code, errors) == (0, "")
     assert re.match(rf"usage: fdd {words}( [A-Z]+)? \[OPTIONS\]", output)
     assert command(*words.split(), "-h") == (0, output, "")
+
+
+def test_help_does_not_wait_for_torch(run_python):
+    asked = ["", "preview", "train", "train aae", "recipes", "interpolate", "score", "report"]
+    program = f"""
+import sys
+from fdd.cli import main
+for words in {asked}:
+    try:
+        main([*words.split(), "--help"])
+    except SystemExit as end:
+        print(end.code, *sys.modules, file=sys.stderr)
+"""
+    code, output, errors = run_python("-c", program)
+    assert (code, output.count("usage: fdd ")) == (0, len(asked))
+    for line in errors.splitlines():
+        ended, *loaded = line.split()
+        assert ended == "0"
+        heavy = {"torch", "matplotlib", "optuna", "sklearn", "skimage", "tensorboard"}
+        assert heavy.isdisjoint(loaded)
 
 
 @pytest.mark.parametrize("name", ["interpolate", "recipes", "sweep"])

@@ -335,7 +335,7 @@ def test_without_a_package_one_sentence_says_what_to_install(run_python, tmp_pat
     assert errors.endswith(f"fdd.errors.FddError: {sentence}\n")
 
 
-def test_help_imports_torch_and_nothing_else_that_is_slow(run_python):
+def test_the_help_of_a_module_imports_torch_and_nothing_else_that_is_slow(run_python):
     program = """
 import sys
 from baselines.aae import AAE, PRESETS, main

@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 from baselines.training.config import RunConfig
-from baselines.training.loop import train_checked
-from baselines.training.runs import read_config, saved_options
 from fdd.commands import arguments_of, command, complain, say
 from fdd.errors import FddError, known, shown
 from fdd.files import as_path
@@ -41,9 +39,7 @@ def main(
 
     0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`.
     """
-    config, out = parse(make, presets, arguments_of(argv))
-    config.check()
-    return run(make, config, out, **data)
+    return run(make, *parse(make.name, presets, arguments_of(argv)), **data)
 
 
 @command(stopped="stopped; the run goes on from its last checkpoint, if any")
@@ -52,6 +48,8 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
 
     `config` is one that its `check` has passed.
     """
+    from baselines.training.loop import train_checked
+
     lines = {**asdict(config), "run folder": out}
     say(*(f"{name:23}{value}" for name, value in lines.items()))
     outcome = train_checked(make, config, out, **data)
@@ -65,8 +63,8 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     return 0
 
 
-def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple[RunConfig, Path]:
-    """The options and the run folder that `argv` asks for.
+def parse(baseline: str, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple[Any, Path]:
+    """The options, checked, and the run folder that `argv` asks for.
 
     --preset or --resume sets the defaults that the other options then change.
     """
@@ -76,13 +74,14 @@ def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple
     known("preset", first.preset, presets)
     defaults = presets[first.preset]
     if first.resume is not None:
-        defaults = saved_config(make, as_path("resume", first.resume))
+        defaults = saved_config(baseline, type(defaults), as_path("resume", first.resume))
     about = inspect.getdoc(type(defaults)) or ""
-    changes = given([start, defaults], argv, f"fdd train {make.name}", about)
+    changes = given([start, defaults], argv, f"fdd train {baseline}", about)
     told = {name: changes.pop(name) for name in ("preset", "resume", "out") if name in changes}
     config = replace(defaults, **changes)
+    config.check()
     if first.resume is None:
-        name = f"{make.name}-{first.preset}-seed{config.seed}"
+        name = f"{baseline}-{first.preset}-seed{config.seed}"
         return config, first.out or Path("runs", name)
     if len(told) > 1:
         raise FddError(
@@ -91,12 +90,14 @@ def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple
     return config, first.resume
 
 
-def saved_config(make: Any, folder: Path) -> RunConfig:
+def saved_config(baseline: str, config_type: type[RunConfig], folder: Path) -> RunConfig:
     """The options of the run in `folder`. FddError if it holds no run of this baseline."""
+    from baselines.training.runs import read_config, saved_options
+
     saved = read_config(folder)
-    if saved["baseline"] != make.name:
+    if saved["baseline"] != baseline:
         raise FddError(
             f"run folder {shown(folder)}: its baseline is {shown(saved['baseline'])}, not "
-            f"{shown(make.name)}"
+            f"{shown(baseline)}"
         )
-    return saved_options(make.config_type, saved, folder)
+    return saved_options(config_type, saved, folder)

@@ -61,6 +61,8 @@ Fraction = Annotated[float, Rule("a number from 0 to below 1", lambda v: _finite
 Open = Annotated[float, Rule("a number above 0 and below 1", lambda v: _finite(v) and 0 < v < 1)]
 Step = Annotated[float, Rule("a number above 0 and at most 6", lambda v: _finite(v) and 0 < v <= 6)]
 Share = Annotated[float, Rule("a number from 0 to 1", lambda v: _finite(v) and 0 <= v <= 1)]
+AdversarialName = Literal["bce", "hinge", "wgan-clip", "wgan-gp"]
+ReconstructionName = Literal["mse", "ms-ssim"]
 STORED: dict[str, str | None] = {"fdd": None, "kaggle": "kaggle"}
 """Values of `data` that mean the stored images of a release: the `source` of `fdd.load`."""
 Data = Annotated[
