@@ -28,7 +28,7 @@ from tiny_runs import (
 import baselines
 from baselines.aae import AAE, PRESETS
 from baselines.training.cli import main
-from baselines.training.loop import train
+from baselines.training.loop import forecast, train
 from fdd import FddError
 from fdd.pictures import resize
 
@@ -315,6 +315,35 @@ def test_ctrl_c_says_how_to_resume(command, name):
     assert status == 130
     assert errors.endswith("stopped and saved at step 2; go on with --resume a\n")
     assert command("--resume", "a", make=baseline(name))[0] == 0
+
+
+LONG = (
+    "a step takes {} s here, so the other {} take about {} hours; without a GPU, --preset mini "
+    "trains on small images in minutes"
+)
+
+
+@pytest.mark.parametrize(
+    ("size", "steps", "seconds", "told"),
+    [
+        (128, 24_998, 3.217, LONG.format("3.22", 24_998, 22)),
+        (64, 10**6, 130.0, LONG.format("130", 10**6, "36,111")),
+        (128, 7000, 1.0, None),
+        (32, 10**6, 130.0, None),
+    ],
+)
+def test_a_run_that_takes_hours_on_a_processor_is_told_so(size, steps, seconds, told):
+    assert forecast(dataclasses.replace(OPTIONS, image_size=size), steps, seconds) == told
+
+
+@pytest.mark.parametrize(("size", "times"), [(64, 1), (32, 0)])
+def test_a_run_says_after_two_steps_that_it_takes_hours_and_goes_on(command, size, times):
+    stop = lambda model, losses: signal.raise_signal(signal.SIGINT)  # noqa: E731
+    options = words(**TINY | {"image_size": size, "steps": 10**10})
+    status, _, errors = command(*options, "--out", "a", make=acting(baseline("dcgan"), 3, stop))
+    assert (status, baselines.load_run("a").config["steps"]) == (130, 10**10)
+    line = re.escape(LONG).replace(r"\{\}", "[0-9.,e-]+")
+    assert len(re.findall(rf"^{line}$", errors.replace("\r", "\n"), re.MULTILINE)) == times
 
 
 def test_a_run_of_another_baseline_is_not_resumed(command, trained):
