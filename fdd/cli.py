@@ -12,10 +12,10 @@ from typing import Annotated, Any
 import fdd
 from fdd.attractors.families import FAMILIES
 from fdd.commands import arguments_of, command, complain, say
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_path
 from fdd.options import Arg, choose, first_lines, one_of, parse
-from fdd.releases.cards import DEFAULT_VERSION
+from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
 Palette = Annotated[str, one_of(PALETTES)]
@@ -50,6 +50,22 @@ class Preview:
     """Width and height in pixels."""
     points: Annotated[int | None, Arg(default="the release's")] = None
     """Points of an orbit."""
+
+
+@dataclass(frozen=True)
+class Show:
+    """Show images side by side in one PNG, as fdd.show does."""
+
+    split: Split = "test"
+    """Split of fdd-1 to show the first images of."""
+    count: int = 24
+    """Number of images, at most."""
+    columns: int = 8
+    """Images in a row."""
+    params: Annotated[tuple[tuple[float, ...], ...], Arg("VALUE", each=True)] = ()
+    """Show this vector (x0 y0 a b c d) instead; give several."""
+    out: Path = Path("show.png")
+    """PNG to write, .png."""
 
 
 @dataclass(frozen=True)
@@ -155,9 +171,8 @@ def info(options: Info) -> int:
 
 
 def preview(options: Preview) -> int:
-    from fdd.folders.sheets import check_count, contact_sheet, imaged_params
-    from fdd.pictures import checked_png
-    from fdd.releases.cards import release
+    from fdd.folders.sheets import contact_sheet, imaged_params
+    from fdd.pictures import check_count, checked_png
     from fdd.releases.sampling import sample_params
     from fdd.rendering.drawing import checked_drawing
 
@@ -179,10 +194,22 @@ def preview(options: Preview) -> int:
     return 0
 
 
+def show(options: Show) -> int:
+    from fdd.pictures import check_count, checked_png
+
+    count = whole_number("count", options.count, 1)
+    out = checked_png("out", options.out)
+    what: Any = options.params
+    if not what:
+        check_count(count, release(DEFAULT_VERSION).size)
+        what = fdd.sample_params(count, options.split)
+    fdd.show(what, columns=options.columns, count=count, out=out)
+    say(f"{min(count, len(what))} images in {out}")
+    return 0
+
+
 def _say_beyond(options: Generate) -> None:
     """Says in one line of stderr that some of the images are not among those of the split."""
-    from fdd.releases.cards import release
-
     card = release(options.version)
     rows, stop = card.rows(options.split), options.start + options.count
     first = max(rows, options.start)
@@ -284,6 +311,7 @@ def verify(options: Verify) -> int:
 
 OWN: dict[str, tuple[Any, Callable[[Any], int]]] = {
     "preview": (Preview, preview),
+    "show": (Show, show),
     "generate": (Generate, generate),
     "verify": (Verify, verify),
     "package": (Package, package),

@@ -7,8 +7,9 @@ import signal
 import time
 from importlib import import_module
 
+import numpy as np
 import pytest
-from conftest import tree
+from conftest import pixels, tree
 from PIL import Image
 
 import fdd
@@ -50,8 +51,8 @@ def test_info_makes_no_folder(command, tmp_path, monkeypatch):
 
 
 COMMANDS = (
-    "preview, generate, verify, package, info, train, recipes, sweep, interpolate, score, report, "
-    "leaderboard"
+    "preview, show, generate, verify, package, info, train, recipes, sweep, interpolate, score, "
+    "report, leaderboard"
 )
 
 
@@ -153,6 +154,44 @@ def test_a_module_that_is_a_command_is_the_same_as_the_command(command, capsys, 
         import_module(f"baselines.{name}").main(["--help"])
     output = capsys.readouterr().out
     assert command(name, "--help") == (0, output, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "images", "shape"),
+    [
+        ("--count 5 --columns 3", 5, (268, 400)),
+        ("--params 0.1,0.1,-2,-1.5,-2.6,0.9 --params 0 0.5 1 -1 2 -2 --out two.png", 2, (136, 268)),
+    ],
+)
+def test_show_writes_what_fdd_show_shows(command, tmp_path, words, images, shape):
+    out = "two.png" if "--out" in words else "show.png"
+    assert command("show", *words.split()) == (0, f"{images} images in {out}\n", "")
+    rows = [[0.1, 0.1, -2, -1.5, -2.6, 0.9], [0, 0.5, 1, -1, 2, -2]]
+    what = rows if "--params" in words else fdd.sample_params(5, "test")
+    columns = 3 if "--columns" in words else 8
+    picture = fdd.show(what, columns=columns).image
+    assert picture.shape == (*shape, 3)
+    np.testing.assert_array_equal(pixels(tmp_path / out), picture)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--count 0", "count=0 must be a whole number of at least 1"),
+        ("--columns 0", "columns=0 must be a whole number of at least 1"),
+        ("--split all", "split='all' is not known; choose from train, val, test"),
+        ("--out a.gif", "out='a.gif' must end in .png, as a PNG is what is written"),
+        ("--count 1000000", "count=1000000 must be at most 30812 in a sheet of images of size=128"),
+        (
+            "--params 1 2",
+            "what (float64 [1, 2]) must be images, uint8 [n, H, W, 3] or [n, H, W], a data set of "
+            "fdd.load, or parameters, rows of (x0, y0, a, b, c, d)",
+        ),
+    ],
+)
+def test_show_refuses_mistakes_in_one_sentence(refused, tmp_path, words, message):
+    refused(message, "show", *words.split())
+    assert tree(tmp_path) == {}
 
 
 def test_generate_goes_on_and_verify_agrees(command, tmp_path):
