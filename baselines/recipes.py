@@ -280,8 +280,8 @@ def main(argv: Sequence[str] | None = None, changes: Options | None = None) -> i
 
     `changes` are as in `run_recipe`.
     """
-    kinds = {"list": List, "run": Run}
-    choice = parse_one(kinds, arguments_of(argv), "fdd recipes", "The experiments as recipes.")
+    kinds, about = {"list": List, "run": Run}, "Experiments as recipes: a few runs to be compared."
+    choice = parse_one(kinds, arguments_of(argv), "fdd recipes", about)
     if isinstance(choice, Run):
         return run_recipe(choice, changes)
     say(describe())

@@ -128,6 +128,18 @@ def test_every_command_has_one_look_of_help(command, words):
     assert command(*words.split(), "-h") == (0, output, "")
 
 
+def test_train_trains_the_baseline_that_it_names(command, refused, tmp_path):
+    words = "--version tiny-1 --data stream --image-size 16 --width 2 --kernel-size 3 --steps 2"
+    words += " --batch-size 4 --device cpu --out run"
+    code, output, errors = command("train", "dcgan", *words.split())
+    assert code == 0, errors
+    assert output.endswith("trained to step 2: run\n")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["baseline"], config["steps"], config["width"]) == ("dcgan", 2, 2)
+    message = "run folder 'run': its baseline is 'dcgan', not 'lsd'"
+    refused(message, "train", "lsd", "--resume", "run")
+
+
 def test_help_does_not_wait_for_torch(run_python):
     asked = ["", "preview", "train", "train aae", "recipes", "interpolate", "score", "report"]
     program = f"""
