@@ -21,7 +21,7 @@ from benchmarks.oracle import load_oracle
 from benchmarks.protocol.data import Data, read_data
 from benchmarks.protocol.evaluation import LEAST_IMAGES, Evaluation, evaluate, head
 from benchmarks.protocol.parts import Tell, processes_for, progress, quiet, run_parts
-from benchmarks.protocol.settings import TRACKS, Settings, Track
+from benchmarks.protocol.settings import QUICK, TRACKS, Settings, Track
 from benchmarks.reporting.files import check_out
 from benchmarks.reporting.saved import folder_of, write_run
 from benchmarks.reporting.text import as_text
@@ -45,10 +45,13 @@ class Options:
     """The run folder that a baseline wrote; a folder with train.npy and test.npy, the codes of the
     first images of these splits; an .onnx file, or a folder with encoder.onnx and generator.onnx;
     or package.module:name of a model or a function that makes one (docs/protocol.md)."""
-    images: int = Settings.test_images
-    """Test images to score on; at least 40."""
-    train_images: int = Settings.train_images
-    """Train images to fit on; at least 40."""
+    images: int | None = None
+    """Test images to score on, at least 40; if not given, 2000, or 500 with --quick."""
+    train_images: int | None = None
+    """Train images to fit on, at least 40; if not given, 4000, or 1000 with --quick."""
+    quick: bool = False
+    """A first look in less than a minute: fewer images, and fewer draws for chance and intervals. A
+    result says so, and stands in no table with those of the protocol."""
     out: Path | None = None
     """Where to write; MODEL/correspondence if not given."""
     seed: int = 0
@@ -70,15 +73,20 @@ class Options:
     processor, up to 6, and one alone for fewer than 2000 images. The scores are the same."""
 
     def settings(self, others: Settings | None = None) -> Settings:
-        """What is given here; `others` are those of the protocol. FddError if out of range."""
-        for name, count in (("images", self.images), ("train_images", self.train_images)):
-            whole_number(name, count, LEAST_IMAGES)
-        return replace(
-            others or Settings(),
-            seed=whole_number("seed", self.seed, 0),
-            train_images=self.train_images,
-            test_images=self.images,
-        )
+        """What is given here, else `others`, else QUICK or the protocol's own.
+
+        FddError if out of range.
+        """
+        base = others or (QUICK if self.quick else Settings())
+        given = {
+            field: whole_number(name, count, LEAST_IMAGES)
+            for field, name, count in (
+                ("test_images", "images", self.images),
+                ("train_images", "train_images", self.train_images),
+            )
+            if count is not None
+        }
+        return replace(base, seed=whole_number("seed", self.seed, 0), **given)
 
 
 class Bench:
@@ -88,7 +96,7 @@ class Bench:
         self, options: Options, tell: Tell = quiet, others: Settings | None = None
     ) -> None:
         self.options, self.settings = options, options.settings(others)
-        processes = processes_for(options.images, options.processes)
+        processes = processes_for(self.settings.test_images, options.processes)
         self.run = partial(run_parts, processes=processes, tell=tell)
         self.oracle = cache(partial(load_oracle, path=options.oracle))
         self._data: dict[tuple[str, int], Data] = {}

@@ -43,10 +43,13 @@ class Options:
     """Run folders, or other models as `fdd score` takes them."""
     out: Path = Path("report")
     """Where to write index.html, results.csv, results.json and figures."""
-    images: int = Settings.test_images
-    """Test images to score on; at least 40."""
-    train_images: int = Settings.train_images
-    """Train images to fit on; at least 40."""
+    images: int | None = None
+    """Test images to score on, at least 40; if not given, 2000, or 500 with --quick."""
+    train_images: int | None = None
+    """Train images to fit on, at least 40; if not given, 4000, or 1000 with --quick."""
+    quick: bool = False
+    """A first look, less than a minute for each model: fewer images, and fewer draws for chance and
+    intervals. A result says so, and stands in no table with those of the protocol."""
     seed: int = 0
     """Of subsets, permutations and half-samples."""
     checkpoint: Literal["last", "best"] = "last"

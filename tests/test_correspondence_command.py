@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 import pytest
-from fake_models import QUICK
+from fake_models import FEW, QUICK
 from PIL import Image
 from tiny_runs import TINY
 
@@ -20,6 +20,8 @@ import fdd
 from baselines.aae import AAE, Config
 from baselines.training.loop import train
 from benchmarks import correspondence
+from benchmarks.correspondence import Options
+from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.saved import load_evaluation
 from fdd.releases.cards import RELEASES, Release
 
@@ -162,6 +164,23 @@ def test_a_generator_alone_is_scored_for_what_it_draws_and_out_chooses_the_folde
     assert "linear_r2" not in scores
     assert scores["top1"]["direct"]["score"] == 1
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "run"]
+
+
+def test_quick_takes_fewer_images_and_draws_and_says_so():
+    assert Options("m").settings() == Settings()
+    assert Options("m").settings(FEW) == FEW
+    quick = Options("m", quick=True, images=60).settings()
+    assert quick.deviations() == [
+        "train_images is 800, not 4000",
+        "test_images is 60, not 2000",
+        "pairwise_rows is 200, not 500",
+        "draws is 99, not 999",
+        "slow_draws is 19, not 99",
+        "nonlinear_rows is 400, not 2000",
+        "halves is 20, not 50",
+    ]
+    for draws in (quick.draws, quick.slow_draws, quick.few_draws):
+        assert 1 / (draws + 1) <= 0.05  # so that a score can be better than chance
 
 
 @pytest.mark.parametrize(

@@ -225,7 +225,8 @@ def test_every_option_of_one_model_is_one_of_several():
     assert {k: one[k] for k in one.keys() & many.keys() - {"out"}} == {
         k: many[k] for k in one.keys() & many.keys() - {"out"}
     }
-    options = report.Options(("m",), images=50, checkpoint="best", size=16, seed=2)
+    options = report.Options(("m",), images=50, checkpoint="best", size=16, seed=2, quick=True)
     of_each = options.of_each()
     assert (of_each.images, of_each.checkpoint, of_each.size, of_each.seed) == (50, "best", 16, 2)
+    assert (of_each.quick, of_each.train_images) == (True, None)
     assert (of_each.out, of_each.data, of_each.oracle) == (None, None, None)

@@ -103,6 +103,18 @@ class Settings:
         ]
 
 
+QUICK = Settings(
+    train_images=800,
+    test_images=400,
+    pairwise_rows=200,
+    draws=99,
+    slow_draws=19,
+    nonlinear_rows=400,
+    halves=20,
+)
+"""For a first look: fewer images and draws. p can still be 0.05, but never less than 0.01."""
+
+
 def all_targets(params: Floats) -> Floats:
     """Raw parameters [N, 6] -> columns TARGETS, float64 [N, 15]."""
     canonical = fdd.canonical_params(params)[:, 2:]
