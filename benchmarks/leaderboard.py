@@ -233,7 +233,7 @@ def as_csv(board: Board) -> str:
 
 
 def as_html(board: Board) -> str:
-    """One page that needs no other file and no network; on a phone a card for each line."""
+    """One page that needs no other file and no network."""
     columns = []
     for name in board.columns:
         score, *rest = _place(name)
@@ -263,9 +263,19 @@ def as_html(board: Board) -> str:
         ladder=ladder_of(rungs),
         others=OTHERS,
         table=table_of(columns, rows, tracks=True),
-        columns=board.columns,
+        verdict=_verdict(board),
         notes=_notes(board),
     )
+
+
+def _verdict(board: Board) -> str:
+    """Who is first, in each track."""
+    first = {line.track: line for line in reversed(board.lines)}
+    named = [
+        f"{line.name}{f' of those trained with {track}' if track else ''}"
+        for track, line in reversed(first.items())
+    ]
+    return f"First by {board.sort}: {'; '.join(named)}."
 
 
 def write_board(out: Path, board: Board) -> None:

@@ -8,8 +8,9 @@ from fake_results import evaluation
 from PIL import Image
 
 from benchmarks.protocol.descriptions import QUESTIONS
-from benchmarks.reporting.figures import all_figures, read_metrics, rows_png
+from benchmarks.reporting.figures import LEADS, all_figures, read_metrics, rows_png
 
+LEAD = [f"lead-{number}.png" for number in range(1, 5)]
 CODES = ["scores.png", "predictions.png", "codes.png"]
 IMAGES = ["pairs.png", "path.png"]
 ODD = ["$\\frac{$", "<b>&", "n" * 300, "a\nb", "%s {x}"]
@@ -48,28 +49,53 @@ def several():
 
 
 def test_every_figure_is_a_picture_with_something_on_it(alone, several):
-    assert list(alone) == [*CODES, *IMAGES]
+    assert list(alone) == [*LEAD, *CODES, *IMAGES]
     for figure in [*alone.values(), *several.values()]:
-        assert 150 < min(grey(figure.png).shape)
         assert max(grey(figure.png).shape) < 4000
         assert grey(figure.png).std() > 5
-        assert figure.topic in {*QUESTIONS, "headline"}
         assert len(figure.alt) > 20
-        assert figure.caption.endswith(".")
+        if figure.name.startswith("lead"):
+            assert figure.topic in LEADS
+        else:
+            assert 150 < min(grey(figure.png).shape)
+            assert figure.topic in {*QUESTIONS, "headline"}
+            assert figure.caption.endswith(".")
+
+
+def test_a_page_begins_with_what_is_made_of_v_below_the_renderer_s_own(alone, several):
+    rows = [alone[name] for name in LEAD]
+    assert [row.caption for row in rows] == ["FD(v)", "G(v)", "G(Mv + b)", "G(E(FD(v)))"]
+    assert {row.topic for row in rows} == {"rows"}
+    shown = evaluation().pictures["G(v)"]
+    with Image.open(io.BytesIO(rows[1].png)) as picture:
+        pixels = np.asarray(picture)
+    assert pixels.shape == (16, 8 * 16 + 7, 3)
+    np.testing.assert_array_equal(pixels[:, 17:33], shown[1])
+    captions = [figure.caption for figure in several.values() if figure.topic == "rows"]
+    assert captions == ["FD(v)", *(f"G(v) of {name}" for name in ODD[:4])]
+
+
+def test_without_a_generator_a_page_begins_with_true_against_read():
+    found = [f for f in all_figures([evaluation(generator=False)]) if f.topic in LEADS]
+    assert [figure.topic for figure in found] == ["panels"] * 4
+    assert [figure.caption for figure in found] == [
+        *("|a|    R2 0.60", "sign(a) b    R2 0.60", "c    R2 0.60", "d    R2 0.60")
+    ]
+    assert all(grey(figure.png).shape == (320, 320) for figure in found)
 
 
 def test_a_model_has_the_figures_of_what_it_has():
     without_codes = evaluation(encoder=False)
-    assert [figure.name for figure in all_figures([without_codes])] == IMAGES
+    assert [figure.name for figure in all_figures([without_codes])] == [*LEAD[:2], *IMAGES]
     del without_codes.pictures["G path"]
-    assert [figure.name for figure in all_figures([without_codes])] == IMAGES[:1]
+    assert [figure.name for figure in all_figures([without_codes])] == [*LEAD[:2], *IMAGES[:1]]
     without_images = evaluation(generator=False)
-    assert [figure.name for figure in all_figures([without_images])] == CODES
+    assert [figure.name for figure in all_figures([without_images])] == [*LEAD, *CODES]
 
 
 def test_several_runs_share_figures_and_the_first_have_their_own(alone, several):
     own = [f"{kind}-{i}.png" for i in (1, 2, 3) for kind in ("predictions", "codes")]
-    assert list(several) == ["scores.png", *own, *IMAGES]
+    assert list(several) == [*LEAD, "lead-5.png", "scores.png", *own, *IMAGES]
     for number, name in enumerate(ODD[:3], 1):
         assert several[f"codes-{number}.png"].caption.startswith(f"{name}: ")
     for name in ("scores.png", *IMAGES):
@@ -84,7 +110,7 @@ def test_seeds_of_a_run_are_one_line(alone):
 
 def test_training_is_drawn_where_a_run_wrote_its_losses(run):
     found = {figure.name: figure for figure in all_figures([evaluation(run=run(5))])}
-    assert list(found) == [*CODES, *IMAGES, "training.png"]
+    assert list(found) == [*LEAD, *CODES, *IMAGES, "training.png"]
     assert found["training.png"].topic == "training"
     assert grey(found["training.png"].png).std() > 5
 

@@ -20,7 +20,8 @@ class Description:
 
     title: its name in tables. asks: its question, one sentence. best: its best value; 0 where less
     is better, infinity where there is no largest one. near: values beyond the best are worse again.
-    each: it is given for each parameter, and as their mean.
+    each: it is given for each parameter, and as their mean. ends: the smallest and the largest
+    value that it can have.
     """
 
     title: str
@@ -28,6 +29,7 @@ class Description:
     best: float = 1.0
     near: bool = False
     each: bool = False
+    ends: tuple[float, float] = (0.0, 1.0)
 
     @property
     def goal(self) -> str:
@@ -49,6 +51,15 @@ class Description:
             return np.abs(found - self.best)
         return found if self.less_is_better else -found
 
+    def interval(self, low: float, high: float) -> tuple[float, float]:
+        """The part of an interval that this score can reach.
+
+        >>> Description("R2", "", ends=(-inf, 1.0)).interval(-0.1, 1.02)
+        (-0.1, 1.0)
+        """
+        least, most = self.ends
+        return min(max(low, least), most), min(max(high, least), most)
+
     @property
     def bounded(self) -> bool:
         """Whether it lies on a scale that ends at 1."""
@@ -60,6 +71,12 @@ class Description:
         if size == 0 or 0.01 <= size < 10 or (self.bounded and size < 1e6):
             return f"{round(value, decimals) + 0:.{decimals}f}"  # + 0 makes -0.0 a plain 0.0
         return f"{value:.0f}" if 1000 <= size < 1e6 else f"{value:.3g}"
+
+
+R2 = (-inf, 1.0)
+CORRELATION = (-1.0, 1.0)
+UNLIMITED = (0.0, inf)
+"""Ends of scores that are no shares."""
 
 
 @dataclass(frozen=True)
@@ -83,21 +100,25 @@ QUESTIONS: dict[str, Question] = {
                 "R2, linear",
                 "What share of a parameter's variance does least squares predict from new codes?",
                 each=True,
+                ends=R2,
             ),
             "nonlinear_r2": Description(
                 "R2, kernel ridge",
                 "What share does kernel ridge regression predict, which follows smooth curves?",
                 each=True,
+                ends=R2,
             ),
             "boosting_r2": Description(
                 "R2, gradient boosting",
                 "What share do gradient-boosted trees predict, which split one code at a time?",
                 each=True,
+                ends=R2,
             ),
             "neighbours_r2": Description(
                 "R2, k-NN",
                 "What share does the mean of the ten train images with the nearest codes predict?",
                 each=True,
+                ends=R2,
             ),
             "infoe": Description(
                 "InfoE, explicitness",
@@ -106,6 +127,7 @@ QUESTIONS: dict[str, Question] = {
             "params_to_codes_r2": Description(
                 "R2, parameters to codes",
                 "What share of the codes' own variance is linear in the parameters?",
+                ends=R2,
             ),
         },
     ),
@@ -140,7 +162,9 @@ QUESTIONS: dict[str, Question] = {
                 "DCI completeness", "Is each parameter predicted from one code only?"
             ),
             "dci_explicitness": Description(
-                "DCI explicitness", "Does a small probe suffice to predict the parameters?"
+                "DCI explicitness",
+                "Does a small probe suffice to predict the parameters?",
+                ends=CORRELATION,
             ),
             "infom": Description(
                 "InfoM, modularity",
@@ -158,6 +182,7 @@ QUESTIONS: dict[str, Question] = {
                 "Mutual information gap",
                 "How far is a parameter's best code ahead, in mutual information in nats?",
                 best=inf,
+                ends=UNLIMITED,
             ),
         },
     ),
@@ -168,14 +193,17 @@ QUESTIONS: dict[str, Question] = {
             "cka": Description(
                 "CKA, linear",
                 "Are images as similar by their codes as they are by their parameters?",
+                ends=CORRELATION,
             ),
             "cka_rbf": Description(
                 "CKA, RBF",
                 "Are nearby images as similar by both, with a Gaussian kernel on whitened codes?",
+                ends=CORRELATION,
             ),
             "cca": Description(
                 "CCA",
                 "How well do directions of codes match directions of parameters, on new images?",
+                ends=CORRELATION,
             ),
             "svcca": Description(
                 "SVCCA",
@@ -192,10 +220,12 @@ QUESTIONS: dict[str, Question] = {
             "rsa": Description(
                 "RSA",
                 "Do distances between codes rank pairs of images as those between parameters do?",
+                ends=CORRELATION,
             ),
             "distance_correlation": Description(
                 "Distance correlation",
                 "Do codes and parameters depend on each other in any way at all?",
+                ends=CORRELATION,
             ),
             "procrustes": Description(
                 "Procrustes disparity",
@@ -229,8 +259,7 @@ QUESTIONS: dict[str, Question] = {
                 "Does a code depend on one parameter only, in 20 bins? Noise scores high too.",
             ),
             "irs": Description(
-                "IRS",
-                "Does a code stay put when all parameters but one change?",
+                "IRS", "Does a code stay put when all parameters but one change?", ends=R2
             ),
             "factor_vae": Description(
                 "FactorVAE score",
@@ -250,7 +279,9 @@ QUESTIONS: dict[str, Question] = {
         "itself from another starting point.",
         {
             "ssim": Description(
-                "SSIM", "How similar are G's image and FD(v) in the structure of small windows?"
+                "SSIM",
+                "How similar are G's image and FD(v) in the structure of small windows?",
+                ends=CORRELATION,
             ),
             "ms_ssim": Description(
                 "MS-SSIM", "How similar are they in structure at several scales?"
@@ -258,24 +289,29 @@ QUESTIONS: dict[str, Question] = {
             "counts_correlation": Description(
                 "Rank correlation with counts",
                 "Do the colours of G's image rank the pixels as the counts behind FD(v) do?",
+                ends=CORRELATION,
             ),
             "oracle_r2": Description(
                 "Oracle R2",
                 "What share of v's variance does the oracle read from G's image?",
                 each=True,
+                ends=R2,
             ),
             "step_cosine": Description(
                 "Step cosine similarity",
                 "Does a small step in v change G's image in the pixels that it changes in FD's?",
+                ends=CORRELATION,
             ),
             "step_sensitivity": Description(
                 "Step-size rank correlation",
                 "Does G's image change most for those v for which FD's does?",
+                ends=CORRELATION,
             ),
             "step_gain": Description(
                 "Median step-size ratio",
                 "How large is the change of G's image, as a multiple of the change of FD's?",
                 near=True,
+                ends=UNLIMITED,
             ),
             "top1": Description(
                 "Retrieval at 1", "How often is FD(v) the test image nearest to G's image?"
@@ -315,11 +351,13 @@ QUESTIONS: dict[str, Question] = {
                 "FDD-FID",
                 "How far apart are mean and covariance of generated and real images?",
                 best=0.0,
+                ends=UNLIMITED,
             ),
             "fdd_kid": Description(
                 "FDD-KID",
                 "How far apart are they by a kernel, without the bias of small sets?",
                 best=0.0,
+                ends=(-inf, inf),
             ),
             "fdd_precision": Description(
                 "Precision", "What share of the generated images lies among real ones?"
@@ -331,6 +369,7 @@ QUESTIONS: dict[str, Question] = {
                 "Density",
                 "How densely do real images surround generated ones, compared with real ones?",
                 near=True,
+                ends=UNLIMITED,
             ),
             "fdd_coverage": Description(
                 "Coverage", "What share of the real images has a generated one nearby?"
@@ -339,11 +378,13 @@ QUESTIONS: dict[str, Question] = {
                 "FID, random network",
                 "A control: the FID in features of a network with random weights.",
                 best=0.0,
+                ends=UNLIMITED,
             ),
             "pca_fid": Description(
                 "FID, pixel PCA",
                 "A control: the FID in principal components of the pixels.",
                 best=0.0,
+                ends=UNLIMITED,
             ),
         },
     ),
@@ -355,7 +396,7 @@ DESCRIPTIONS = {k: d for question in QUESTIONS.values() for k, d in question.sco
 
 def description_of(score: str) -> Description:
     """The description of a score; of one that the protocol does not have, more is better."""
-    return DESCRIPTIONS.get(score, Description(score, "", best=inf))
+    return DESCRIPTIONS.get(score, Description(score, "", best=inf, ends=(-inf, inf)))
 
 
 HEADLINE: tuple[tuple[str, str, tuple[str, ...]], ...] = (

@@ -16,12 +16,15 @@ from benchmarks.reporting.plots import (
     Images,
     codes_figure,
     png,
+    prediction_panels,
     predictions_figure,
     rows_figure,
     scores_figure,
+    strip,
     training_figure,
 )
 from benchmarks.reporting.runs import Run, runs_of
+from benchmarks.reporting.verdict import condition_of
 from fdd.defaults import styled
 
 if TYPE_CHECKING:
@@ -31,17 +34,24 @@ IN_FULL = 3
 """Runs that get figures of their own."""
 IN_ROWS = 12
 """Runs that get rows in the figures of images."""
+IN_LEAD = 4
+"""Runs that get a row at the top of the page."""
+LEADS = ("rows", "panels")
+"""Topics of the pictures at the top of a page, whose captions are labels: rows of images, one below
+the other, or plots side by side."""
 POINTS = 200
 """Points of a training curve; more values are averaged in this many equal parts."""
 WATCHED = (" mean", " std", " cv", " norm")
 """Endings of columns of metrics.csv that are neither losses nor scores."""
+PAIRS = {"FD(v)": "FD(v)"} | {caption: caption for caption in CAPTIONS.values()}
 PATH = {"FD path": "FD", "G path": "G"}
+"""Labels of rows of images by their names in an evaluation, the renderer's first."""
 
 
 @dataclass(frozen=True)
 class Figure:
     """A picture: its file name, the part of the report it belongs to (a key of QUESTIONS,
-    "headline" or "training"), what it is, what to see in it, and the bytes of the PNG."""
+    "headline", "training" or one of LEADS), what it is, what to see in it, the bytes of the PNG."""
 
     name: str
     topic: str
@@ -59,8 +69,48 @@ def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
     by_result = {id(evaluation.result): evaluation for evaluation in evaluations}
     first = {run.name: by_result[id(run.results[0])] for run in runs}
     with styled(STYLE):
-        found = [_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)]
+        found = [
+            *_lead(runs, first),
+            *(_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)),
+        ]
     return [figure for figure in found if figure is not None]
+
+
+def _lead(runs: Sequence[Run], first: Mapping[str, Evaluation]) -> list[Figure]:
+    """What a reader sees first: FD(v) above what is made of v, of several runs in the way that each
+    is judged by; without a generator, canonical parameters of the first run, true against read."""
+    judged = {run.name: CAPTIONS[name] for run in runs if (name := condition_of(run))}
+    shown = {name: first[name].pictures for name in list(judged)[:IN_LEAD] if first[name].pictures}
+    if len(shown) > 1:
+        shown = {
+            name: {key: pictures[key] for key in ("FD(v)", judged[name]) if key in pictures}
+            for name, pictures in shown.items()
+        }
+    rows = _rows(shown, PAIRS)
+    if len(rows) > 1:
+        return [
+            Figure(
+                f"lead-{number}.png",
+                "rows",
+                f"{label}, the first test images",
+                label,
+                strip(images),
+            )
+            for number, (label, images) in enumerate(rows.items(), 1)
+        ]
+    encoded = next((found for found in first.values() if found.predicted is not None), None)
+    if encoded is None:
+        return []
+    return [
+        Figure(
+            f"lead-{number}.png",
+            "panels",
+            f"{label}: read against true, as points near or far from a diagonal.",
+            label,
+            png(figure),
+        )
+        for number, (label, figure) in enumerate(prediction_panels(encoded).items(), 1)
+    ]
 
 
 def _scores(runs: Sequence[Run]) -> Figure | None:
@@ -110,8 +160,7 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
 def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
     shown = dict(list(first.items())[:IN_ROWS])
     drawn = {name: found.pictures for name, found in shown.items()}
-    captions = {"FD(v)": "FD(v)"} | {caption: caption for caption in CAPTIONS.values()}
-    pairs, paths = _rows(drawn, captions), _rows(drawn, PATH)
+    pairs, paths = _rows(drawn, PAIRS), _rows(drawn, PATH)
     figures = []
     if len(pairs) > 1:
         figures.append(

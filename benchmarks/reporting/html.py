@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -10,7 +11,6 @@ from typing import Any
 
 from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import (
-    HEADLINE,
     LADDER,
     QUESTIONS,
     Description,
@@ -20,10 +20,12 @@ from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import TRACKS
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.runs import (
+    WEAK,
     Place,
     Result,
     Row,
     Run,
+    beats_chance,
     name_of,
     parameter_text,
     places_of,
@@ -31,12 +33,13 @@ from benchmarks.reporting.runs import (
     runs_of,
     seed_notes,
     seed_of,
+    share_of,
     span,
+    written_ends,
 )
+from benchmarks.reporting.verdict import RULES, condition_of, verdict
 from benchmarks.statistics.arrays import require
 
-WEAK = 0.05
-"""A score with a larger p is shown as no better than chance."""
 BESIDE_ONE_ANOTHER = 5
 """A table that stands beside another one has at most this many columns."""
 ORACLE = "the oracle"
@@ -51,13 +54,16 @@ OTHERS = (
 class Shown:
     """A score as the page shows it.
 
-    text: the number. interval: "0.588 to 0.632", or empty. marks: where score, low, high, chance
-    and ceiling are, in percent of the bar's length. weak: p, where it is above WEAK. same: the p of
-    samples and images having one distribution. spoken: what a screen reader says of the bar. note:
-    how many seeds have the score, if not all.
+    text: the number. value: the same in full precision. better: whether it is better than chance.
+    interval: "0.588 to 0.632", or empty. marks: where score, low, high, chance and ceiling are, in
+    percent of the bar's length. weak: p, where it is above WEAK. same: the p of samples and images
+    having one distribution. spoken: what a screen reader says of the bar. note: how many seeds have
+    the score, if not all.
     """
 
     text: str
+    value: float
+    better: bool
     interval: str
     marks: Mapping[str, float]
     weak: str
@@ -68,11 +74,20 @@ class Shown:
 
 @dataclass(frozen=True)
 class Column:
-    """A column of a table: its head, the head that it shares with its neighbours, its place."""
+    """A column of a table: its head, the head that it shares with its neighbours, its place.
+
+    about: what a reader must know of it; if empty, the description of its score.
+    """
 
     head: str
     group: str
     place: Place
+    about: str = ""
+
+    @property
+    def tip(self) -> str:
+        """What a reader must know of it."""
+        return self.about or f"{self.described.asks} {self.described.goal}".strip()
 
     @property
     def described(self) -> Description:
@@ -84,15 +99,16 @@ class Column:
 class Table:
     """A row a run between a row of chance and one of ceilings.
 
-    notes: sentences above it. groups: (shared head, number of columns), or empty. chance, ceiling:
-    a text for each column. bands: the rows of each track, or all under ""; a row is (name, what its
-    intervals are over, a cell for each column).
+    notes: sentences above it. groups: (shared head, number of columns), or empty. heads: (head,
+    what a reader must know of it) of each column. chance, ceiling: a text for each column. bands:
+    the rows of each track, or all under ""; a row is (name, what its intervals are over, a cell for
+    each column).
     """
 
     title: str
     notes: tuple[str, ...]
     groups: list[tuple[str, int]]
-    heads: list[str]
+    heads: list[tuple[str, str]]
     chance: list[str]
     bands: list[tuple[str, list[tuple[str, str, list[Shown | None]]]]]
     ceiling: list[str]
@@ -103,6 +119,69 @@ class Table:
         return len(self.heads) > BESIDE_ONE_ANOTHER
 
 
+AT_FIRST = 5
+"""Numbers at the top of a page."""
+JUDGED = "the condition that the generator is judged by"
+NUMBERS: tuple[tuple[str, Place, str], ...] = (
+    (
+        "R2 of parameters",
+        ("nonlinear_r2", "canonical", "mean"),
+        "Share of the variance of |a|, sign(a) b, c and d that kernel ridge reads from new codes.",
+    ),
+    (
+        "MCC",
+        ("mcc", "canonical"),
+        "How strongly single codes correlate with single parameters, each with a code of its own.",
+    ),
+    (
+        "Retrieval at 10, {}",
+        ("top10", JUDGED),
+        "How often FD(v), the renderer's image, is among the ten test images nearest to {}.",
+    ),
+    (
+        "Oracle R2, {}",
+        ("oracle_r2", JUDGED, "mean"),
+        "Share of the variance of v that the oracle, a supervised reader, reads from {}.",
+    ),
+    (
+        "FDD-FID",
+        ("fdd_fid", "samples"),
+        "Distance of the generator's samples from real images, in the oracle's features; "
+        "less is better.",
+    ),
+    (
+        "R2 of magnitudes",
+        ("nonlinear_r2", "magnitudes", "mean"),
+        "Share of the variance of |a|, |b|, |c| and |d| that is read, whatever the signs.",
+    ),
+    (
+        "R2 of signs",
+        ("nonlinear_r2", "signs", "mean"),
+        "What is read of the signs of ab, c and d: 0 for guessing, 1 for knowing them.",
+    ),
+    (
+        "R2, linear",
+        ("linear_r2", "canonical", "mean"),
+        "Share of the variance of |a|, sign(a) b, c and d that least squares reads from new codes.",
+    ),
+    (
+        "SSIM, {}",
+        ("ssim", JUDGED),
+        "How alike {} and FD(v) are in the structure of small windows.",
+    ),
+    (
+        "Step cosine similarity, {}",
+        ("step_cosine", JUDGED),
+        "Whether a small step in v changes {} in the pixels that it changes in FD(v).",
+    ),
+    (
+        "Recall",
+        ("fdd_recall", "samples"),
+        "Share of the real images that lies among the generator's samples.",
+    ),
+)
+"""What a page may begin with, the most important first: head, place, and what it says; {} is the
+caption of the condition."""
 LADDER_PLACES = [place for _, _, place in LADDER]
 STRATA_SETS = ("magnitudes", "canonical")
 STRATA = {
@@ -113,7 +192,10 @@ STRATA = {
 
 
 def page(template: str, **values: Any) -> str:
-    """A page of templates/ that needs no other file and no network; all values are escaped."""
+    """A page of templates/ that needs no other file and no network; all values are escaped.
+
+    A browser runs page.js in it, and no other script.
+    """
     jinja2 = require("jinja2")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmarks.reporting"),
@@ -122,7 +204,9 @@ def page(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    return environment.get_template(template).render(values)
+    script = hashlib.sha256(environment.get_template("page.js").render().encode())
+    digest = base64.b64encode(script.digest()).decode()
+    return environment.get_template(template).render(values, script=digest)
 
 
 def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
@@ -136,10 +220,12 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
     tables = {key: _tables(key, runs) for key in QUESTIONS}
     return page(
         "report.html",
-        title=", ".join(run.name for run in runs),
+        names=[run.name for run in runs],
+        verdicts={run.name: text for run in runs if (text := verdict(run))},
+        rules=RULES,
+        numbers=_table("", (), numbers_of(runs), runs, every=True),
         facts=_facts(results),
         deviations=list(dict.fromkeys(text for r in results for text in r["deviations"])),
-        headline=_headline(runs),
         ladder=ladder_of(rows_of(runs, LADDER_PLACES)),
         tracks=tracks_of([run.track for run in runs]),
         others=OTHERS,
@@ -150,6 +236,18 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
         pictures=pictures,
         models=[_model(run.name, result) for run in runs for result in run.results],
     )
+
+
+def numbers_of(runs: Sequence[Run]) -> list[Column]:
+    """The first AT_FIRST of NUMBERS that any of the runs has."""
+    condition = next((name for run in runs if (name := condition_of(run))), "direct")
+    caption = CAPTIONS[condition]
+    columns = []
+    for head, place, about in NUMBERS:
+        where = tuple(condition if part == JUDGED else part for part in place)
+        if any(run.cell(where) for run in runs):
+            columns.append(Column(head.format(caption), "", where, about.format(caption)))
+    return columns[:AT_FIRST]
 
 
 def _facts(results: Sequence[Result]) -> dict[str, str]:
@@ -205,11 +303,6 @@ def _model(name: str, result: Result) -> dict[str, Any]:
     }
 
 
-def _headline(runs: Sequence[Run]) -> Table | None:
-    columns = [Column(head, group, place) for group, head, place in HEADLINE]
-    return _table("", (), columns, runs, every=True)
-
-
 def ladder_of(rows: Sequence[Row]) -> Table | None:
     """The table of tracks, the oracle among those with labels; None without any magnitudes.
 
@@ -245,7 +338,8 @@ def _written(cell: Cell | None) -> str:
     """A score by stratum: itself, its interval and its ceiling."""
     if not cell:
         return ""
-    text = f"{cell['score']:.3f} [{cell['low']:.3f}, {cell['high']:.3f}]"
+    described = description_of("nonlinear_r2")
+    text = f"{described.written(cell['score'])} [{', '.join(written_ends(cell, described))}]"
     return f"{text} of {cell['ceiling']:.3f}" if "ceiling" in cell else text
 
 
@@ -326,7 +420,7 @@ def table_of(
         for key in ("chance", "ceiling")
     )
     groups = [(group, len(list(of))) for group, of in groupby(c.group for c in columns)]
-    heads = [column.head for column in columns]
+    heads = [(column.head, column.tip) for column in columns]
     return Table(
         title, notes, groups if any(g for g, _ in groups) else [], heads, chance, bands, ceiling
     )
@@ -349,21 +443,38 @@ def _top(described: Description, found: Sequence[Cell | None]) -> float:
 def _shown(column: Column, cell: Cell | None, top: float, seeds: int) -> Shown | None:
     if cell is None:
         return None
-    write = column.described.written
+    described, better = column.described, beats_chance(cell, column.described)
     marks: dict[str, float] = {
         key: round(100 * min(max(cell[key] / top, 0), 1), 1)
         for key in ("score", "low", "high", "chance", "ceiling")
         if key in cell
     }
-    said = [f"{key} {write(cell[key])}" for key in ("chance", "ceiling") if key in cell]
+    said = [f"{key} {described.written(cell[key])}" for key in ("chance", "ceiling") if key in cell]
+    share = share_of(cell, described)
+    said += [] if share is None else [_way(share, better)]
     said += [f"p {cell['p']:.3f}"] if "p" in cell else []
-    said += [f"{cell['share']:.0%} of the way from chance to ceiling"] if "share" in cell else []
-    interval = f"{write(cell['low'])} to {write(cell['high'])}" if "low" in cell else ""
+    interval = " to ".join(written_ends(cell, described))
     weak = f"p {cell['p']:.2f}" if cell.get("p", 0) > WEAK else ""
     same = f"p same {cell['p_same']:.3f}" if "p_same" in cell else ""
     said += [same] if same else []
-    note = f"of {cell['seeds']} of {seeds} seeds" if cell["seeds"] < seeds else ""
-    return Shown(write(cell["score"]), interval, marks, weak, same, ", ".join(said), note)
+    return Shown(
+        text=described.written(cell["score"]),
+        value=cell["score"],
+        better=better,
+        interval=interval,
+        marks=marks,
+        weak=weak,
+        same=same,
+        spoken=", ".join(said),
+        note=f"of {cell['seeds']} of {seeds} seeds" if cell["seeds"] < seeds else "",
+    )
+
+
+def _way(share: float, better: bool) -> str:
+    """How far a score has come from chance to its ceiling, in words."""
+    if not better or share == 0:
+        return "no better than chance"
+    return "at the ceiling" if share == 1 else f"{100 * share:.0f} % of the way"
 
 
 def _limits(described: Description, cells: Sequence[Cell | None], key: str) -> str:

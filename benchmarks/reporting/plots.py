@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
+from PIL import Image
 
 from benchmarks.protocol.settings import TARGETS
 from benchmarks.reporting.runs import Run, cell_of, cut
@@ -109,7 +110,8 @@ def _panels(
 
 
 def _dot(axes: Axes, cell: Mapping[str, Any], at: float, face: str) -> None:
-    low, high, score = (max(cell.get(k, cell["score"]), -0.05) for k in ("low", "high", "score"))
+    ends = [cell.get(key, cell["score"]) for key in ("low", "high", "score")]
+    low, high, score = np.clip(ends, -0.05, 1)
     for key, colour in (("chance", CHANCE), ("ceiling", CEILING)):
         if key in cell:
             axes.vlines(max(cell[key], -0.05), at - 0.15, at + 0.15, color=colour, linewidth=1.6)
@@ -122,21 +124,44 @@ def predictions_figure(found: Evaluation) -> Canvas:
     rows = _rows_of(found.truth.shape[1])
     figure = _canvas(8.4, 0.2 + 2.2 * len(rows))
     for axes, kind, column in _panels(figure, rows):
-        truth, predicted = found.truth[:, column], found.predicted[:, column]  # type: ignore[index]
-        low, high = truth.min(), truth.max()
-        axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=1)
-        axes.scatter(truth, predicted, s=4, color=BLUE, alpha=0.25, linewidths=0, zorder=2)
-        margin = 0.05 * (high - low)
-        axes.set_xlim(low - margin, high + margin)
-        axes.set_ylim(low - margin, high + margin)
-        axes.set_aspect("equal")
+        _read_against_true(axes, found, column)
         axes.locator_params(nbins=4)
-        cell = cell_of(found.result, ("nonlinear_r2", kind, TARGETS[column]))
-        score = f"    R2 {round(cell['score'], 2) + 0:.2f}" if cell else ""
-        axes.set_title(f"{LABELS[column]}{score}")
+        axes.set_title(_with_r2(found, kind, column))
     figure.supxlabel("true", fontsize=10)
     figure.supylabel("read from the code", fontsize=10)
     return figure
+
+
+def prediction_panels(found: Evaluation) -> dict[str, Canvas]:
+    """The canonical parameters, true across and read upwards, a drawing without words for each
+    label."""
+    panels = {}
+    for panel in PANELS[0]:
+        kind, column = panel  # type: ignore[misc]
+        figure = _canvas(2, 2)
+        axes = figure.subplots()
+        _read_against_true(axes, found, column)
+        axes.set_xticks([])
+        axes.set_yticks([])
+        panels[_with_r2(found, kind, column)] = figure
+    return panels
+
+
+def _with_r2(found: Evaluation, kind: str, column: int) -> str:
+    cell = cell_of(found.result, ("nonlinear_r2", kind, TARGETS[column]))
+    score = f"    R2 {round(cell['score'], 2) + 0:.2f}" if cell else ""
+    return f"{LABELS[column]}{score}"
+
+
+def _read_against_true(axes: Axes, found: Evaluation, column: int) -> None:
+    truth, predicted = found.truth[:, column], found.predicted[:, column]  # type: ignore[index]
+    low, high = truth.min(), truth.max()
+    axes.plot([low, high], [low, high], color=GREY, linewidth=0.8, zorder=1)
+    axes.scatter(truth, predicted, s=4, color=BLUE, alpha=0.25, linewidths=0, zorder=2)
+    margin = 0.05 * (high - low)
+    axes.set_xlim(low - margin, high + margin)
+    axes.set_ylim(low - margin, high + margin)
+    axes.set_aspect("equal")
 
 
 def codes_figure(found: Evaluation) -> Canvas:
@@ -178,6 +203,16 @@ def rows_figure(rows: Mapping[str, Images], heads: Sequence[str] = ()) -> Canvas
         lines[-1].set_xticks((np.arange(across) + 0.5) * strip.shape[1] / across, heads)
         lines[-1].tick_params(length=0)
     return figure
+
+
+def strip(images: Images) -> bytes:
+    """A PNG of images uint8 [N, S, S, 3] side by side as they are, with grey lines between."""
+    line = max(1, images.shape[2] // 64)
+    apart = np.pad(images, ((0, 0), (0, 0), (0, line), (0, 0)), constant_values=190)
+    buffer = io.BytesIO()
+    picture = Image.fromarray(np.concatenate(list(apart), axis=1)[:, :-line])
+    picture.save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
 
 
 def _strip(images: Images) -> Images:

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.protocol.cells import Cell
-from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS
+from benchmarks.protocol.cells import LEAST_ROOM, Cell
+from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS, Description
 from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import TRACKS
 from benchmarks.statistics.intervals import interquartile_mean, seed_interval
@@ -42,6 +42,8 @@ OF_A_SEED = ("seed", "trained_on", "supervision")
 """What the configs of the seeds of one run may differ in; older ones lack the last."""
 ENOUGH = 5
 """Seeds below which a difference between runs is no finding."""
+WEAK = 0.05
+"""A score with a larger p is no better than chance."""
 
 
 @dataclass(frozen=True)
@@ -230,6 +232,47 @@ def places_of(score: str) -> list[Place]:
 
 def _labels(labels: tuple[str, ...], each: bool) -> list[tuple[str, ...]]:
     return [(label,) for label in labels] if each else [()]
+
+
+def beats_chance(cell: Cell, described: Description) -> bool:
+    """Whether a score is better than chance: its p is at most WEAK, or, without a p, all of its
+    interval is better. Never where there is no chance to compare with.
+
+    >>> beats_chance({"score": 0.3, "chance": 0.1, "p": 0.2}, DESCRIPTIONS["mcc"])
+    False
+    >>> beats_chance({"score": 3, "low": 2, "high": 4, "chance": 9}, DESCRIPTIONS["fdd_fid"])
+    True
+    """
+    if "p" in cell:
+        return bool(cell["p"] <= WEAK)
+    if "chance" not in cell:
+        return False
+    whole = {"low": cell["score"], "high": cell["score"], **cell}
+    return bool(
+        described.loss([whole["low"], whole["high"]]).max() < described.loss(cell["chance"])
+    )
+
+
+def written_ends(cell: Cell, described: Description) -> list[str]:
+    """The ends of a score's interval as text, no further than it can reach; [] without one."""
+    if not {"low", "high"} <= cell.keys():
+        return []
+    return [described.written(end) for end in described.interval(cell["low"], cell["high"])]
+
+
+def share_of(cell: Cell, described: Description) -> float | None:
+    """How far a score has come from chance, 0, to its ceiling, 1, and never beyond these.
+
+    None where there is no chance, no ceiling, or too little room between them.
+
+    >>> share_of({"score": 0.5, "chance": 0.1, "ceiling": 0.9}, DESCRIPTIONS["mcc"])
+    0.5
+    """
+    if not {"chance", "ceiling"} <= cell.keys():
+        return None
+    losses = described.loss([cell[key] for key in ("chance", "ceiling", "score")])
+    room, come = losses[0] - losses[1:]
+    return None if room <= LEAST_ROOM else float(np.clip(come / room, 0, 1))
 
 
 def span(cells: Sequence[Cell | None], key: str) -> tuple[float, float] | None:

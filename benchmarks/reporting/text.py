@@ -20,6 +20,7 @@ from benchmarks.reporting.runs import (
     runs_of,
     span,
     track_of,
+    written_ends,
 )
 
 WIDTH = 100
@@ -170,7 +171,7 @@ def _full(cell: Cell | None, described: Description) -> str:
 
 def _limits(cell: Cell, described: Description) -> str:
     """A cell under LIMITS."""
-    ends = [described.written(cell[key]) for key in ("low", "high") if key in cell]
+    ends = written_ends(cell, described)
     interval = f" [{', '.join(ends)}]" if ends else ""
     numbers = _part(cell, described, ("chance", "ceiling"))
     return f"{_part(cell, described, ('score',))}{interval:>17}{numbers}"

@@ -1,0 +1,60 @@
+"use strict";
+
+// Numbers as numbers, all else as text; what is missing comes last, whichever way the order goes.
+function compare(one, other, down) {
+  if (!one || !other) return !one - !other;
+  const numbers = [Number(one), Number(other)];
+  const order = numbers.some(Number.isNaN) ? one.localeCompare(other) : numbers[0] - numbers[1];
+  return down ? -order : order;
+}
+
+function valueOf(row, column) {
+  const cell = row.cells[column];
+  return cell.dataset.value ?? cell.textContent.trim();
+}
+
+// The rows of each part of a table by a column; names of tracks, chance and ceiling stay.
+function sort(bodies, column, down) {
+  for (const body of bodies) {
+    const rows = [...body.rows].filter((row) => !row.matches(".track"));
+    rows.sort((a, b) => compare(valueOf(a, column), valueOf(b, column), down));
+    body.append(...rows);
+  }
+}
+
+for (const table of document.querySelectorAll("table")) {
+  const bodies = [...table.tBodies];
+  const heads = [...table.tHead.lastElementChild.cells];
+  if (bodies.every((body) => body.querySelectorAll("tr:not(.track)").length < 2)) continue;
+  heads.forEach((head, column) => {
+    if (head.tagName !== "TH") return;
+    const button = document.createElement("button");
+    button.append(...head.childNodes);
+    head.append(button);
+    button.addEventListener("click", () => {
+      const down = head.getAttribute("aria-sort") !== "descending";
+      heads.forEach((other) => other.removeAttribute("aria-sort"));
+      head.setAttribute("aria-sort", down ? "descending" : "ascending");
+      sort(bodies, column, down);
+    });
+  });
+}
+
+const dialog = document.querySelector("dialog");
+const large = dialog.querySelector("img");
+for (const picture of document.querySelectorAll("figure img")) {
+  const enlarge = () => {
+    large.src = picture.src;
+    large.alt = picture.alt;
+    large.className = picture.className;
+    dialog.showModal();
+  };
+  picture.tabIndex = 0;
+  picture.role = "button";
+  picture.title = "Enlarge";
+  picture.addEventListener("click", enlarge);
+  picture.addEventListener("keydown", (event) => {
+    if (event.key === "Enter") enlarge();
+  });
+}
+dialog.addEventListener("click", () => dialog.close());
