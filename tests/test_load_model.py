@@ -236,9 +236,23 @@ def test_a_name_that_gives_no_model_is_named(module):
         load_model("their_models:encoder")
 
 
+@pytest.mark.parametrize("ending", ["pt", "pth", "ckpt", "safetensors"])
+def test_of_weights_alone_it_is_said_how_to_give_their_network(tmp_path, ending):
+    path = tmp_path / f"weights.{ending}"
+    path.write_bytes(b"")
+    message = (
+        f"'{path}' holds weights without their network: build it in a module, mymodel.py, with the "
+        "line model = benchmarks.adapters.from_torch(encoder, generator, latent_size=K), and give "
+        "mymodel:model"
+    )
+    refused(message, load_model, path)
+    refused(message, weights_sha256, path)
+
+
 def test_anything_else_is_refused_in_one_sentence(tmp_path):
-    (tmp_path / "weights.pt").write_bytes(b"")
-    for path in (tmp_path, tmp_path / "weights.pt", tmp_path / "none", "a:b:c", "a b:c", "", "x."):
+    (tmp_path / "file.txt").write_bytes(b"")
+    places = (tmp_path, tmp_path / "file.txt", tmp_path / "none", tmp_path / "none.pt")
+    for path in (*places, "a:b:c", "a b:c", "", "x."):
         message = (
             f"'{path}' is not a model: it must be a run folder (with config.json), a folder with "
             "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "

@@ -19,6 +19,8 @@ from fdd.files import as_path
 
 CHECKPOINTS = ("last", "best")
 ATTRIBUTE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
+WEIGHTS = (".ckpt", ".pt", ".pth", ".safetensors")
+"""Endings of files that no network can be built from."""
 BLOCK = 2**20
 
 
@@ -112,6 +114,13 @@ def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
 
 
 def _no_model(path: AnyPath) -> FddError:
+    place = Path(path)
+    if place.suffix in WEIGHTS and place.is_file():
+        return FddError(
+            f"{shown(path)} holds weights without their network: build it in a module, mymodel.py, "
+            "with the line model = benchmarks.adapters.from_torch(encoder, generator, "
+            "latent_size=K), and give mymodel:model"
+        )
     return FddError(
         f"{shown(path)} is not a model: it must be a run folder (with config.json), a folder with "
         "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
