@@ -12,7 +12,9 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -23,7 +25,7 @@ from benchmarks.protocol.settings import PROTOCOL, Settings, Track
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.files import PAGE, check_out, strict_json, write_report
 from benchmarks.reporting.saved import folder_of, load_evaluation, write_run
-from benchmarks.reporting.text import headline
+from benchmarks.reporting.text import headline, verdicts
 from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, printable, shown
@@ -139,7 +141,8 @@ def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> s
     evaluations = score_models(options.models, bench, done)
     results = [evaluation.result for evaluation in evaluations]
     write_report(out, results, lambda: all_figures(evaluations))
-    return f"{headline(results)}\nindex.html, results.csv, results.json and figures: {out}"
+    said = "\n".join([*verdicts(results), "", headline(results)])
+    return f"{said}\nindex.html, results.csv, results.json and figures: {out}"
 
 
 @command(stopped="stopped; run the same command again to go on from the last model scored")
@@ -148,14 +151,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parse(Options, arguments_of(argv), "fdd report")
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
-    with progress_bar(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:
+    with ExitStack() as shown:
+
+        @cache
+        def bar() -> Any:  # from the first part on: a mistake is found before
+            total = len(options.models)
+            made = progress_bar(total=total, desc="scoring", unit="model", leave=False)
+            return shown.enter_context(made)
 
         def done(text: str) -> None:
-            bar.update()
-            bar.write(printable(text), file=sys.stderr)
+            bar().update()
+            bar().write(printable(text), file=sys.stderr)
 
         def tell(name: str, done: int, of: int) -> None:
-            bar.set_postfix_str(f"{done} of {of} parts {name}".rstrip())
+            bar().set_postfix_str(f"{done} of {of} parts {name}".rstrip())
 
         printed = write_page(options, Bench(options.of_each(), tell), done)
     say(printed)

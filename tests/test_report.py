@@ -42,6 +42,15 @@ class FakeBench:
         return found
 
 
+class Usable:
+    """A model that can be read."""
+
+    latent_size = 6
+
+    def generate(self, codes):
+        raise AssertionError("it is not to be scored")
+
+
 @pytest.fixture
 def models(tmp_path):
     """Two folders of models."""
@@ -140,7 +149,15 @@ def test_no_model_and_the_same_one_twice_are_refused(models):
 def test_a_report_is_a_page_of_all_models(models, tmp_path):
     options, told = report.Options(tuple(models), out=tmp_path / "report"), []
     lines = report.write_page(options, FakeBench(), told.append).splitlines()
-    assert [line.split()[0] for line in lines[2:6]] == ["chance", "one", "two", "ceiling"]
+    said = "FD(v) is among the ten images nearest to G(v) in"
+    assert lines[:5] == [
+        f"one: {said} 10 % of cases, by chance in 5 %: outline and",
+        "grain are partly right.",
+        f"two: {said} 20 % of cases, by chance in 5 %: outline and",
+        "grain are partly right.",
+        "",
+    ]
+    assert [line.split()[0] for line in lines[7:11]] == ["chance", "one", "two", "ceiling"]
     assert str(tmp_path / "report") in lines[-1]
     assert told == [f"{model}: scored" for model in models]
     results = json.loads((tmp_path / "report" / "results.json").read_text())
@@ -216,6 +233,18 @@ def test_a_mistake_is_one_line(models, tmp_path, capsys):
         assert report.main([*given, "--out", str(tmp_path / "report"), *options]) == 2
         assert capsys.readouterr().err.splitlines()[-1].startswith(f"error: {message}")
     assert not (tmp_path / "report").exists()
+
+
+def test_a_model_that_cannot_be_read_is_found_before_anything_is_scored(tmp_path, capsys):
+    none, scores = tmp_path / "none", tmp_path / "scores.json"
+    scores.write_text("{}")
+    for wrong in (none, scores):
+        assert report.main([f"{__name__}:Usable", str(wrong), "--out", str(tmp_path / "out")]) == 2
+        output, errors = capsys.readouterr()
+        assert output == ""
+        assert errors.startswith(f"error: '{wrong}' is not a model: it must be a run folder ")
+        assert errors.count("\n") == 1  # no bar before it
+    assert not (tmp_path / "out").exists()
 
 
 def test_every_option_of_one_model_is_one_of_several():

@@ -21,7 +21,7 @@ from benchmarks.reporting import files, runs
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import JUDGED, NUMBERS, as_html
 from benchmarks.reporting.runs import PARAMETERS, cells_of, places_of, runs_of
-from benchmarks.reporting.text import as_text, headline
+from benchmarks.reporting.text import as_text, headline, verdicts
 from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
@@ -324,6 +324,22 @@ def test_the_text_is_narrow_and_holds_what_is_there(part):
     assert ("least squares" in text, "MCC, raw" in text) == (part != "encoder",) * 2
     assert ("G(v)" in text, "FDD-FID" in text) == (part != "generator",) * 2
     assert ("G(Mv + b)" in text) == (part is None)
+
+
+def test_the_text_begins_with_what_the_scores_say():
+    assert as_text(without("generator")).splitlines()[:3] == [
+        "Reads |a| to 61 %, sign(a) b to 61 %, c to 61 % and d to 61 % of what can be read.",
+        "",
+        "no-generator",
+    ]
+    assert verdicts([without("generator"), without("encoder")]) == [
+        "no-generator: Reads |a| to 61 %, sign(a) b to 61 %, c to 61 % and d to 61 % of what can "
+        "be read.",
+        "no-encoder: FD(v) is among the ten images nearest to G(v) in 60 % of cases, by chance in "
+        "5 %: the",
+        "outline is right, the grain is partly right.",
+    ]
+    assert verdicts([result(scores={"mcc": {"raw": cell(0.5)}})]) == []
 
 
 def test_the_text_shows_scores_beside_chance_and_ceiling():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 
 from benchmarks.protocol.cells import Cell
@@ -22,6 +23,7 @@ from benchmarks.reporting.runs import (
     track_of,
     written_ends,
 )
+from benchmarks.reporting.verdict import verdict
 
 WIDTH = 100
 """Columns of a terminal."""
@@ -32,10 +34,19 @@ BESIDE = f"{LIMITS}{'p':>6}"
 
 
 def as_text(result: Result) -> str:
-    """The scores of one model, the most important ones in full, at most 100 columns wide."""
-    blocks = [_about(result), _readings(result), _codes(result)]
+    """The scores of one model in words, then the most important ones in full, at most 100 columns
+    wide."""
+    blocks = [verdicts([result]), _about(result), _readings(result), _codes(result)]
     blocks += [_generator(result), _samples(result)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
+
+
+def verdicts(results: Sequence[Result]) -> list[str]:
+    """What the scores of each run say, in lines of at most 100 columns."""
+    runs = runs_of(results)
+    named = [f"{cut(run.name, WIDTH // 2)}: " if len(runs) > 1 else "" for run in runs]
+    said = [name + text for name, run in zip(named, runs, strict=True) if (text := verdict(run))]
+    return [line for text in said for line in textwrap.wrap(text, WIDTH)]
 
 
 def headline(results: Sequence[Result]) -> str:
