@@ -4,6 +4,7 @@ And what tests of the scores of codes share.
 """
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -99,6 +100,22 @@ def run_python(start_python):
         return process.returncode, output, errors
 
     return run
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """A headless Chromium that logs what pages say and request; a skip where there is none."""
+    selenium = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
+    program, driver = shutil.which("chromium"), shutil.which("chromedriver")
+    if program is None or driver is None:
+        pytest.skip("chromium and chromedriver are not installed")
+    options = selenium.ChromeOptions()
+    options.binary_location = program
+    for one in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"):
+        options.add_argument(one)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    with selenium.Chrome(options, selenium.ChromeService(driver)) as browser:
+        yield browser
 
 
 @pytest.fixture
