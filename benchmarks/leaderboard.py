@@ -270,12 +270,10 @@ def as_html(board: Board) -> str:
 
 def _verdict(board: Board) -> str:
     """Who is first, in each track."""
-    first = {line.track: line for line in reversed(board.lines)}
-    named = [
-        f"{line.name}{f' of those trained with {track}' if track else ''}"
-        for track, line in reversed(first.items())
-    ]
-    return f"First by {board.sort}: {'; '.join(named)}."
+    first = {line.track: line.name for line in reversed(board.lines)}
+    named = [f"{name} ({track})" if track else name for track, name in first.items()]
+    each = " in each track" if _tracked(board) else ""
+    return f"First by {board.sort}{each}: {', '.join(reversed(named))}."
 
 
 def write_board(out: Path, board: Board) -> None:

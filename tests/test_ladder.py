@@ -90,6 +90,8 @@ def test_a_leaderboard_sorts_within_tracks_and_shows_the_ladder(tmp_path):
     assert lines[4].split()[:3] == ["high", "1", "none"]
     assert "Sorted by linear_r2/canonical, within each track." in lines
     assert as_csv(board).splitlines()[1].startswith("high,1,none,0.6")
+    first = "First by linear_r2/canonical in each track: high (none), model-pairs (pairs), "
+    assert f"{first}model-labels (labels)." in Parsed(board_html(board)).text
     words = titles(board_html(board))
     assert words.count("trained with: none") == words.count("model-pairs") == 2
     assert words.index("linear_r2") < words.index("the oracle")

@@ -22,6 +22,7 @@ from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import JUDGED, NUMBERS, as_html
 from benchmarks.reporting.runs import PARAMETERS, cells_of, places_of, runs_of
 from benchmarks.reporting.text import as_text, headline, verdicts
+from benchmarks.reporting.verdict import verdict
 from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
@@ -218,6 +219,20 @@ def test_what_is_better_than_chance_is_bold_and_nothing_else_is():
     html = as_html([one])
     assert set(re.findall("<b>(0[.][0-9]+|3[.]000)</b>", html)) == {"0.600", "0.500"}
     assert set(re.findall('<span class="plain">(.*?)</span>', html)) == {"0.600", "3.000"}
+
+
+def test_a_page_begins_with_the_words_of_each_run_and_five_numbers():
+    alone = as_html([without("generator")])
+    said = f'<p class="verdict">{verdict(*runs_of([without("generator")]))}</p>'
+    assert said in alone.replace("\N{NO-BREAK SPACE}", " ")
+    heads = re.findall('<li><p title="[^"]+">(.*?) <b>', alone)
+    assert heads == ["R2 of parameters", "MCC", "R2 of magnitudes", "R2 of signs", "R2, linear"]
+    first = "R2 of parameters", "MCC", "Retrieval at 10, G(v)", "Oracle R2, G(v)", "FDD-FID"
+    assert Parsed(as_html([result(), without("encoder")])).rows[0] == list(first)
+    images = image_scores(0.6, ("reconstruction",))
+    own = [result("own", scores=images), without("generator")]
+    assert "Retrieval at 10, G(E(FD(v)))" in Parsed(as_html(own)).rows[0]
+    assert Parsed(as_html([*own, without("encoder")])).rows[0] == list(first)
 
 
 def test_shares_are_said_in_words_and_end_at_chance_and_ceiling():

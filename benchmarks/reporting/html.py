@@ -221,7 +221,7 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
     return page(
         "report.html",
         names=[run.name for run in runs],
-        verdicts={run.name: text for run in runs if (text := verdict(run))},
+        verdicts={run.name: _unbroken(text) for run in runs if (text := verdict(run))},
         rules=RULES,
         numbers=_table("", (), numbers_of(runs), runs, every=True),
         facts=_facts(results),
@@ -238,9 +238,15 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
     )
 
 
+def _unbroken(text: str) -> str:
+    """Percentages that stay on one line."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
 def numbers_of(runs: Sequence[Run]) -> list[Column]:
     """The first AT_FIRST of NUMBERS that any of the runs has."""
-    condition = next((name for run in runs if (name := condition_of(run))), "direct")
+    judged = {condition_of(run) for run in runs}
+    condition = next((name for name in CAPTIONS if name in judged), "direct")
     caption = CAPTIONS[condition]
     columns = []
     for head, place, about in NUMBERS:

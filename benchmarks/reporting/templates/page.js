@@ -1,16 +1,16 @@
 "use strict";
 
-// Numbers as numbers, all else as text; what is missing comes last, whichever way the order goes.
+// By the numbers that texts begin with, or else as texts; what is missing comes last, either way.
 function compare(one, other, down) {
   if (!one || !other) return !one - !other;
-  const numbers = [Number(one), Number(other)];
+  const numbers = [one, other].map(parseFloat);
   const order = numbers.some(Number.isNaN) ? one.localeCompare(other) : numbers[0] - numbers[1];
   return down ? -order : order;
 }
 
 function valueOf(row, column) {
   const cell = row.cells[column];
-  return cell.dataset.value ?? cell.textContent.trim();
+  return cell.dataset.value ?? cell.textContent.replace("\u2013", "").trim();
 }
 
 // The rows of each part of a table by a column; names of tracks, chance and ceiling stay.
