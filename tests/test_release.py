@@ -28,6 +28,7 @@ SHIPPED = {
     "benchmarks/reporting/templates/base.html",
     "benchmarks/reporting/templates/leaderboard.html",
     "benchmarks/reporting/templates/macros.html",
+    "benchmarks/reporting/templates/page.js",
     "benchmarks/reporting/templates/report.html",
     "benchmarks/reporting/templates/style.css",
     "fdd/releases/checksums/fdd-1.sha256",
