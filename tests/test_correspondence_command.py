@@ -137,7 +137,8 @@ def test_the_command_prints_tables_and_writes_a_report(trained, scored):
     assert {"scores.png", "pairs.png"} <= set(pictures)
     html = (out / "index.html").read_text()
     assert html.count("data:image/png;base64,") == len(pictures)
-    assert "http" not in html
+    assert "http:" not in html
+    assert "https:" not in html
 
 
 @pytest.mark.usefixtures("scored")

@@ -8,7 +8,7 @@ from fake_results import evaluation
 from PIL import Image
 
 from benchmarks.protocol.descriptions import QUESTIONS
-from benchmarks.reporting.figures import LEADS, all_figures, read_metrics, rows_png
+from benchmarks.reporting.figures import LEADS, all_figures, first_figures, read_metrics, rows_png
 
 LEAD = [f"lead-{number}.png" for number in range(1, 5)]
 CODES = ["scores.png", "predictions.png", "codes.png"]
@@ -76,12 +76,14 @@ def test_a_page_begins_with_what_is_made_of_v_below_the_renderer_s_own(alone, se
 
 
 def test_without_a_generator_a_page_begins_with_true_against_read():
-    found = [f for f in all_figures([evaluation(generator=False)]) if f.topic in LEADS]
+    one, two = evaluation("one", generator=False), evaluation("two", run="r", encoder=False)
+    found = first_figures([one])
     assert [figure.topic for figure in found] == ["panels"] * 4
     assert [figure.caption for figure in found] == [
         *("|a|    R2 0.60", "sign(a) b    R2 0.60", "c    R2 0.60", "d    R2 0.60")
     ]
     assert all(grey(figure.png).shape == (320, 320) for figure in found)
+    assert [figure.caption for figure in first_figures([one, two])] == ["FD(v)", "G(v) of two"]
 
 
 def test_a_model_has_the_figures_of_what_it_has():

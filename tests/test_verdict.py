@@ -51,6 +51,10 @@ def images(found=0.0, grain=None, condition="direct", p=0.001):
             codes([4.9, 0, 1, 0]),
             "Reads next to nothing of v: of each parameter less than 5 % of what can be read.",
         ),
+        (
+            codes([44], [44, 0, 2]),
+            "Reads |a| to 44 % of what can be read, and next to nothing else of v.",
+        ),
         (codes([44]), "Reads |a| to 44 % of what can be read, and nothing else of v."),
         (
             codes([44, 3], [44, 0, 0, 4]),
@@ -92,6 +96,12 @@ def test_without_an_oracle_a_share_is_one_of_the_variance():
 )  # fmt: skip
 def test_of_images_it_says_how_often_they_are_found_and_what_is_right(found, grain, words):
     assert said(images(found, grain)) == f"FD(v) is among the ten images nearest to G(v) in {words}"
+
+
+def test_an_oracle_that_reads_less_than_nothing_finds_no_grain():
+    scores = images(0.4)
+    scores["oracle_r2"] = {"direct": {"mean": cell(-0.1, -1.0, 0.8)}}
+    assert said(scores).endswith("the outline is right, the grain is wrong.")
 
 
 def test_the_better_of_the_codes_for_v_is_judged_and_the_encoder_s_own_if_neither_is_found():

@@ -65,52 +65,50 @@ def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
 
     Where there is no room for the spread over seeds, the first seed of a run stands for all.
     """
+    runs, first = _runs_and_first(evaluations)
+    with styled(STYLE):
+        found = [_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)]
+    return [*first_figures(evaluations), *(figure for figure in found if figure is not None)]
+
+
+def _runs_and_first(
+    evaluations: Sequence[Evaluation],
+) -> tuple[Sequence[Run], dict[str, Evaluation]]:
+    """The runs, and the evaluation of the first seed of each by its name."""
     runs = runs_of([evaluation.result for evaluation in evaluations])
     by_result = {id(evaluation.result): evaluation for evaluation in evaluations}
-    first = {run.name: by_result[id(run.results[0])] for run in runs}
-    with styled(STYLE):
-        found = [
-            *_lead(runs, first),
-            *(_scores(runs), *_of_codes(first), *_of_images(first), _training(runs)),
-        ]
-    return [figure for figure in found if figure is not None]
+    return runs, {run.name: by_result[id(run.results[0])] for run in runs}
 
 
-def _lead(runs: Sequence[Run], first: Mapping[str, Evaluation]) -> list[Figure]:
+def first_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
     """What a reader sees first: FD(v) above what is made of v, of several runs in the way that each
     is judged by; without a generator, canonical parameters of the first run, true against read."""
+    runs, first = _runs_and_first(evaluations)
     judged = {run.name: CAPTIONS[name] for run in runs if (name := condition_of(run))}
-    shown = {name: first[name].pictures for name in list(judged)[:IN_LEAD] if first[name].pictures}
-    if len(shown) > 1:
+    shown = {name: found.pictures for name, found in first.items()}
+    if len(runs) > 1:
+        keys = dict(list(judged.items())[:IN_LEAD])
         shown = {
-            name: {key: pictures[key] for key in ("FD(v)", judged[name]) if key in pictures}
+            name: {key: pictures[key] for key in ("FD(v)", keys.get(name)) if key in pictures}
             for name, pictures in shown.items()
         }
     rows = _rows(shown, PAIRS)
     if len(rows) > 1:
         return [
-            Figure(
-                f"lead-{number}.png",
-                "rows",
-                f"{label}, the first test images",
-                label,
-                strip(images),
-            )
-            for number, (label, images) in enumerate(rows.items(), 1)
+            Figure(f"lead-{i}.png", "rows", f"{label}, the first test images", label, strip(images))
+            for i, (label, images) in enumerate(rows.items(), 1)
         ]
-    encoded = next((found for found in first.values() if found.predicted is not None), None)
-    if encoded is None:
+    encoded = [name for name, found in first.items() if found.predicted is not None]
+    if not encoded:
         return []
-    return [
-        Figure(
-            f"lead-{number}.png",
-            "panels",
-            f"{label}: read against true, as points near or far from a diagonal.",
-            label,
-            png(figure),
-        )
-        for number, (label, figure) in enumerate(prediction_panels(encoded).items(), 1)
-    ]
+    of = f" of {encoded[0]}" if len(runs) > 1 else ""
+    alt = "read against true, as points near or far from a diagonal"
+    with styled(STYLE):
+        panels = prediction_panels(first[encoded[0]])
+        return [
+            Figure(f"lead-{i}.png", "panels", f"{label}: {alt}", f"{label}{of}", png(panel))
+            for i, (label, panel) in enumerate(panels.items(), 1)
+        ]
 
 
 def _scores(runs: Sequence[Run]) -> Figure | None:

@@ -20,7 +20,8 @@ RULES = (
     "The outline is right from a third of the way from chance to the ceiling in this score, which "
     "is what the renderer gets from another starting point, or else 1, and partly right from 5 %.",
     "The grain is right from two thirds of that way in oracle R2, which asks whether v can still "
-    "be read from the generator's image, and partly right from 5 %.",
+    "be read from the generator's image, and partly right from 5 %. Ways begin at 0 where chance "
+    "is less.",
 )
 """How `verdict` finds its words."""
 
@@ -87,16 +88,15 @@ def _of_codes(run: Run) -> Sentence | None:
         return None
     of = "of what can be read" if "ceiling" in (cells[0] or {}) else "of the variance"
     shares = {name: _share(run, (R2, "canonical", name)) for name in READ}
-    read: dict[str, float] = {}
+    asked: dict[str, float] = {}
     for name, halves in READ.items():
-        if shares[name] >= TRACE:
-            read[NAMES.get(name, name)] = shares[name]
-        else:
+        asked[NAMES.get(name, name)] = shares[name]
+        if shares[name] < TRACE:
             for half in halves:
                 kind = "signs" if half.startswith("sign") else "magnitudes"
-                if (share := _share(run, (R2, kind, half))) >= TRACE:
-                    read[parameter_text(half)] = share
-    little = "next to " if any(0 < share < TRACE for share in shares.values()) else ""
+                asked[parameter_text(half)] = _share(run, (R2, kind, half))
+    read = {name: share for name, share in asked.items() if share >= TRACE}
+    little = "next to " if any(0 < share < TRACE for share in asked.values()) else ""
     if not read and not little:
         return Sentence("Reads nothing of v: no parameter better than chance.", nothing=True)
     if not read:
@@ -147,12 +147,13 @@ def _of_samples(run: Run) -> Sentence | None:
 
 
 def _share(run: Run, place: Place) -> float:
-    """How far a score has come from chance, 0, to its ceiling or else its best value, 1; 0 if it is
-    no better than chance."""
+    """How far, from 0 to 1, a score has come from chance, or 0 where that is more, to its ceiling,
+    or else its best value; 0 if it is no better than chance."""
     cell, described = run.cell(place), description_of(place[0])
     if cell is None or not beats_chance(cell, described):
         return 0.0
-    return share_of({"chance": 0.0, "ceiling": described.best, **cell}, described) or 0.0
+    start, end = max(cell.get("chance", 0.0), 0.0), cell.get("ceiling", described.best)
+    return share_of({**cell, "chance": start, "ceiling": end}, described) or 0.0
 
 
 def _word(share: float, right: float) -> str:
