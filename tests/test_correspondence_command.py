@@ -21,6 +21,7 @@ from baselines.aae import AAE, Config
 from baselines.training.loop import train
 from benchmarks import correspondence
 from benchmarks.correspondence import Options
+from benchmarks.protocol.settings import QUICK as QUICK_LOOK
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.saved import load_evaluation
 from fdd.releases.cards import RELEASES, Release
@@ -308,6 +309,9 @@ def test_help_says_what_the_options_mean(capsys):
     assert caught.value.code == 0
     for words in ("--images", "--train-images", "--out", "--seed", "run folder"):
         assert words in printed
+    text = " ".join(printed.replace("\u2502", " ").split())
+    assert f"{QUICK_LOOK.test_images} with --quick" in text
+    assert f"{QUICK_LOOK.train_images} with --quick" in text
 
 
 @pytest.mark.parametrize("package", ["jinja2", "scipy", "sklearn", "matplotlib"])
