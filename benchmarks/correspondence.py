@@ -46,7 +46,7 @@ class Options:
     first images of these splits; an .onnx file, or a folder with encoder.onnx and generator.onnx;
     or package.module:name of a model or a function that makes one (docs/protocol.md)."""
     images: int | None = None
-    """Test images to score on, at least 40; if not given, 2000, or 400 with --quick."""
+    """Test images to score on, at least 40; if not given, 2000, or 300 with --quick."""
     train_images: int | None = None
     """Train images to fit on, at least 40; if not given, 4000, or 800 with --quick."""
     quick: bool = False

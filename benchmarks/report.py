@@ -46,7 +46,7 @@ class Options:
     out: Path = Path("report")
     """Where to write index.html, results.csv, results.json and figures."""
     images: int | None = None
-    """Test images to score on, at least 40; if not given, 2000, or 400 with --quick."""
+    """Test images to score on, at least 40; if not given, 2000, or 300 with --quick."""
     train_images: int | None = None
     """Train images to fit on, at least 40; if not given, 4000, or 800 with --quick."""
     quick: bool = False

@@ -105,7 +105,7 @@ class Settings:
 
 QUICK = Settings(
     train_images=800,
-    test_images=400,
+    test_images=300,
     pairwise_rows=200,
     draws=99,
     slow_draws=19,

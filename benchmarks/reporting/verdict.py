@@ -73,8 +73,8 @@ def condition_of(run: Run) -> str | None:
 
 def _asked(run: Run) -> str | None:
     """That of the codes that are made from v with which the generator finds most."""
-    cells = {name: cell for name in ("direct", "aligned") if (cell := run.cell(("top10", name)))}
-    return max(cells, key=lambda name: cells[name]["score"], default=None)
+    names = [name for name in ("direct", "aligned") if run.cell(("top10", name))]
+    return max(names, key=lambda name: _share(run, ("top10", name)), default=None)
 
 
 def _beating(run: Run) -> list[str]:
