@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path, PurePath
@@ -15,12 +16,19 @@ from filelock import FileLock, Timeout
 
 from fdd.errors import FddError, shown
 
+try:
+    import fcntl
+except ImportError:  # on Windows
+    fcntl = None  # type: ignore[assignment]
+
 LOCK = ".lock"
 """What lies in a folder while a process works in it, and may stay there if that one is killed."""
 LONGEST = 255
 """Bytes of a name that a listing gives: what file systems take."""
 PATIENCE = 10.0
 """Seconds that one who takes a part of a folder waits for others who take theirs."""
+TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp", re.DOTALL)
+"""Names of files that are not complete, and of which nothing is known once nobody writes them."""
 
 
 def as_path(argument: str, value: Any, instead: str = "write another path") -> Path:
@@ -147,20 +155,65 @@ def _locked(folder: Path, name: str, patience: float = 0.0) -> Iterator[None]:
 def atomic_write(path: str | os.PathLike[str], durable: bool = True) -> Iterator[Path]:
     """Yields a temporary path in the same folder that becomes `path` when the block succeeds.
 
-    From then on a power failure leaves `path` as it is. Without `durable` it may leave it damaged:
-    that is for files of which there are many and whose checksums tell.
+    Before, what killed writers left in the folder is removed, and after, a power failure leaves
+    `path` as it is. Without `durable` neither is so: that is for files of which there are many and
+    whose checksums tell.
     """
     final = Path(path)
     temporary = final.with_name(f".{final.name}.{uuid.uuid4().hex}.tmp")
+    if durable:
+        sweep(final.parent)
     try:
-        yield temporary
-        if durable:
-            to_disk(temporary)
-        os.replace(temporary, final)
+        with _in_work(temporary):
+            yield temporary
+            if durable:
+                to_disk(temporary)
+            os.replace(temporary, final)
         if durable:
             to_disk(final.parent)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _in_work(path: Path) -> Iterator[None]:
+    """Makes a file and holds its lock, by which `sweep` knows that somebody writes it."""
+    if fcntl is None:
+        yield
+        return
+    while True:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            with contextlib.suppress(OSError):  # where there are no locks, nobody sweeps
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            if path.exists():  # not swept before it was locked
+                yield
+                return
+        finally:
+            os.close(descriptor)
+
+
+def sweep(folder: Path) -> None:
+    """Removes the temporary files that nobody writes any more, as far as the system can tell.
+
+    Where it has no locks, as Windows and some network file systems, they all stay.
+    """
+    with contextlib.suppress(OSError), os.scandir(folder) as entries:
+        for entry in entries:  # not glob, which holds the names of a million pictures
+            if TEMPORARY.fullmatch(entry.name) and entry.is_file(follow_symlinks=False):
+                _remove_abandoned(entry.path)
+
+
+def _remove_abandoned(path: str) -> None:
+    if fcntl is None:
+        return
+    with contextlib.suppress(OSError):  # it is held, or others were first
+        descriptor = os.open(path, os.O_RDWR)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.unlink(path)
+        finally:
+            os.close(descriptor)
 
 
 def to_disk(path: Path) -> None:

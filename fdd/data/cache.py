@@ -100,7 +100,7 @@ def _note(path: Path) -> Path:
 
 
 def _write_note(path: Path, digest: str) -> None:
-    with atomic_write(_note(path), durable=False) as temporary:
+    with atomic_write(_note(path)) as temporary:
         temporary.write_text(json.dumps({"sha256": digest, **_stamp(path)}) + "\n")
 
 
@@ -271,8 +271,6 @@ def _render_missing(folder: Path, card: Release, split: str) -> None:
     wrong, complaints = _wrong_shards(folder, card, split)
     for complaint in complaints:
         warnings.warn(complaint, stacklevel=4)  # the line that calls load
-    for leftover in folder.glob(".*.tmp"):
-        leftover.unlink()
     images = sum(rows for _, _, rows in wrong)
     needed = images * record_type(card).itemsize
     free = shutil.disk_usage(folder).free

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 import socket
 import threading
@@ -25,7 +24,7 @@ from typing import Any
 
 from fdd.devices import available_threads
 from fdd.errors import FddError, missing_extra, whole_number
-from fdd.files import writing_to
+from fdd.files import sweep, writing_to
 from fdd.folders.shards import Job, Shard, make_shard
 
 Task = tuple[Shard, list[Shard]]
@@ -78,7 +77,7 @@ def client(job: Job, images: int, workers: int | None, scheduler: str | None) ->
             with _local(workers) as local:
                 yield local
         finally:
-            sweep(job)
+            clear_up(job)
     else:
         yield None
 
@@ -103,13 +102,10 @@ def run(
     return rendered
 
 
-def sweep(job: Job) -> None:
+def clear_up(job: Job) -> None:
     """Removes the files that killed processes left half written."""
-    for folder in filter(Path.is_dir, job.folders):
-        with os.scandir(folder) as entries:  # not glob, which holds the names of a million pictures
-            for entry in entries:
-                if entry.name.startswith(".") and entry.name.endswith(".tmp"):
-                    Path(entry.path).unlink(missing_ok=True)
+    for folder in job.folders:
+        sweep(folder)
 
 
 def work(job: Job, shard: Shard, before: list[Shard], mark: Path) -> tuple[int, int]:

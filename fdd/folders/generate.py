@@ -199,7 +199,7 @@ def _finish(job: Job, ranges: Ranges) -> None:
     The manifest comes last, so that whoever is killed before has not finished, and the next one
     clears up.
     """
-    cluster.sweep(job)
+    cluster.clear_up(job)
     _remove_replaced(job, ranges)
     more: dict[str, Any] = {"images": sum(high - low for low, high in ranges)}
     if job.format == "png":

@@ -28,7 +28,15 @@ from fdd.data.indexed_png import encode
 from fdd.data.packaged import MANIFEST, read_manifest
 from fdd.devices import available_threads
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import LOCK, alone_in, as_path, atomic_write, file_digest, writing_to
+from fdd.files import (
+    LOCK,
+    TEMPORARY,
+    alone_in,
+    as_path,
+    atomic_write,
+    file_digest,
+    writing_to,
+)
 from fdd.pictures import grid, save_png
 from fdd.progress import progress_bar
 from fdd.publishing.contents import Contents
@@ -233,7 +241,7 @@ def _begin(root: Path, names: list[str]) -> dict[str, str]:
     expected = {*names, MANIFEST, UNFINISHED, LOCK}
     done: dict[str, str] = {}
     for path in sorted(root.iterdir()):
-        if path.name not in expected and not path.name.endswith(".tmp"):
+        if path.name not in expected and not TEMPORARY.fullmatch(path.name):
             raise FddError(
                 f"folder {str(root)!r} holds {path.name!r}, which is not part of this package; "
                 "remove it or choose another folder"
@@ -252,8 +260,6 @@ def _begin(root: Path, names: list[str]) -> dict[str, str]:
     done = {name: digest for name, digest in done.items() if name in names}
     _write_text(root / UNFINISHED, _as_json(done))
     (root / MANIFEST).unlink(missing_ok=True)
-    for leftover in root.glob(".*.tmp"):
-        leftover.unlink()
     return done
 
 
