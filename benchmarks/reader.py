@@ -8,7 +8,6 @@ be known from an image: trained on more images, it reads more. `load_reader` of
 from __future__ import annotations
 
 import contextlib
-import io
 import json
 import math
 import sys
@@ -322,15 +321,15 @@ def batches(options: Options, step: int) -> Generator[tuple[Images, NDArray[np.f
 def save(training: Training) -> None:
     """Write reader.safetensors and the state; each appears only when it is complete."""
     import safetensors.torch
-    import torch
 
-    reader, buffer = training.reader(), io.BytesIO()
-    torch.save(training.state(), buffer)
+    from baselines.training.runs import state_bytes
+
+    reader = training.reader()
     weights = {name: value.contiguous() for name, value in reader.net.state_dict().items()}
     data = safetensors.torch.save(weights, {"config": json.dumps(reader.config)})
     out = training.options.out
     with writing_to(out):
-        for name, content in ((WEIGHTS, data), (STATE, buffer.getvalue())):
+        for name, content in ((WEIGHTS, data), (STATE, state_bytes(training.state()))):
             with atomic_write(out / name) as path:
                 path.write_bytes(content)
 

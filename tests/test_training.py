@@ -308,6 +308,14 @@ def test_a_learning_rate_far_too_large_is_stopped_in_earnest(run):
         run("aae", "wild", lr_encoder=1e38, batch_norm_eps=1e-5)
 
 
+def test_a_kill_after_the_last_checkpoint_leaves_nothing(run):
+    _, folder = run("aae", "killed")
+    whole = sorted(folder.rglob("*"))
+    shutil.copytree(folder / "checkpoints" / "last", folder / "checkpoints" / "previous")
+    assert run("aae", "killed") == (Outcome(8), folder)
+    assert sorted(folder.rglob("*")) == whole
+
+
 def test_a_finished_run_is_left_alone(run):
     _, folder = run("aae", "a")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}

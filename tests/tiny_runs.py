@@ -135,20 +135,11 @@ def seal(checkpoint):
 
 
 def result(folder):
-    """All that a run must have in common with its repetition, as bytes and tensors."""
+    """All that a run must have in common with its repetition: its files, as bytes."""
     last, best = folder / "checkpoints" / "last", folder / "checkpoints" / "best"
-    state = torch.load(last / "state.pt", weights_only=True)
-    moments = [
-        tensor
-        for optimizer in state["optimizers"].values()
-        for entry in optimizer["state"].values()
-        for tensor in entry.values()
-    ]
     return (
         (last / "model.safetensors").read_bytes(),
         (best / "model.safetensors").read_bytes() if best.exists() else None,
+        (last / "state.pt").read_bytes(),
         (folder / "metrics.csv").read_bytes(),
-        state["step"],
-        state["watch"],
-        [tensor.numpy().tobytes() for tensor in [state["rng"], *moments]],
     )

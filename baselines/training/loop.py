@@ -157,6 +157,8 @@ def go_on(
     run = prepare(make, config, folder, fabric)
     if saved is not None:
         restore(run, saved)
+    if run.writes:
+        runs.clear_up(folder)
     if run.step == config.steps:
         return Outcome(run.step)
     if reason := run.stopping.verdict(config):

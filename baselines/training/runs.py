@@ -22,6 +22,7 @@ import io
 import json
 import os
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, fields
@@ -41,6 +42,8 @@ from fdd.files import LOCK, atomic_write, not_linked, to_disk, writing_to
 C = TypeVar("C", bound=RunConfig)
 
 WEIGHTS, STATE, SUMS = "model.safetensors", "state.pt", "SHA256SUMS"
+ASIDE = {"last": "previous", "best": "previous-best"}
+"""What a checkpoint is called while another one takes its place."""
 
 PROVENANCE = frozenset({"baseline", "supervision", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
@@ -125,8 +128,7 @@ def write_config(folder: Path, config: dict[str, Any]) -> None:
 
 def find_checkpoint(folder: Path, which: str = "last") -> Path | None:
     """The newest complete checkpoint of a run ("last"), or that of the best score; or None."""
-    aside = {"last": "previous", "best": "previous-best"}[which]
-    complete = (folder / "checkpoints" / which, folder / "checkpoints" / aside)
+    complete = (folder / "checkpoints" / which, folder / "checkpoints" / ASIDE[which])
     return next((path for path in complete if path.is_dir()), None)
 
 
@@ -143,21 +145,26 @@ def save_checkpoint(folder: Path, config: RunConfig, saved: Saved, best: bool = 
 
     FddError when it cannot be written; the old one is kept then.
     """
-    buffer = io.BytesIO()
-    torch.save(saved.state, buffer)
     tensors = {name: weight.contiguous() for name, weight in saved.weights.items()}
     files = {
         WEIGHTS: safetensors.torch.save(tensors, {"options": json.dumps(decisive(config))}),
-        STATE: buffer.getvalue(),
+        STATE: state_bytes(saved.state),
     }
     files[SUMS] = b"".join(_sum(name, data) for name, data in files.items())
     checkpoints = folder / "checkpoints"
     with writing_to(folder):
         if best:  # files of its own, so that what damages one checkpoint leaves the other
             _write(checkpoints / "new-best", files)
-            _replace(checkpoints / "new-best", checkpoints / "best", checkpoints / "previous-best")
+            _replace(checkpoints / "new-best", checkpoints / "best")
         _write(checkpoints / "new", files)
-        _replace(checkpoints / "new", checkpoints / "last", checkpoints / "previous")
+        _replace(checkpoints / "new", checkpoints / "last")
+
+
+def clear_up(folder: Path) -> None:
+    """Remove the checkpoint that a killed run had set aside, where the new one is in its place."""
+    for name, aside in ASIDE.items():
+        if (folder / "checkpoints" / name).is_dir():
+            shutil.rmtree(folder / "checkpoints" / aside, ignore_errors=True)
 
 
 def decisive(config: RunConfig) -> dict[str, Any]:
@@ -179,8 +186,9 @@ def _write(folder: Path, files: dict[str, bytes]) -> None:
     to_disk(folder)
 
 
-def _replace(new: Path, name: Path, aside: Path) -> None:
-    """Rename a folder to `name`; what was there stays as `aside` until it is."""
+def _replace(new: Path, name: Path) -> None:
+    """Rename a folder to `name`; what was there stays under another name until it is."""
+    aside = name.with_name(ASIDE[name.name])
     if name.exists():
         shutil.rmtree(aside, ignore_errors=True)
         name.rename(aside)
@@ -326,6 +334,26 @@ def _read(place: Path, name: str) -> Any:
     if sums is None:
         raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), place / SUMS)
     return weights, dict(json.loads(options))
+
+
+def state_bytes(state: dict[str, Any]) -> bytes:
+    """A state as `torch.save` writes it; equal states give equal bytes."""
+    buffer = io.BytesIO()
+    torch.save(_unshared(state), buffer)
+    return buffer.getvalue()
+
+
+def _unshared(value: Any) -> Any:
+    """The same plain data: equal strings are one object, and no container is met twice.
+
+    Pickle writes an object that it has met as a reference to it, and which ones are the same object
+    depends on whether a state was made or read.
+    """
+    if isinstance(value, dict):
+        return {_unshared(key): _unshared(other) for key, other in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_unshared, value))
+    return sys.intern(value) if isinstance(value, str) else value
 
 
 def read_state(data: bytes) -> Any:

@@ -6,7 +6,6 @@ All are of a release of 284 images of 16 x 16 pixels, so that each takes a secon
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import tempfile
@@ -54,7 +53,7 @@ class Work:
     def tree(self, folder: Path) -> dict[str, str]:
         """The digests of all files whose bytes are promised, and of what should not be there."""
         return {
-            name: _state(folder / name) if name.endswith(".pt") else digest
+            name: digest
             for name, digest in tree(folder).items()
             if not self.free(name) and Path(name).name != ".lock"
         }
@@ -121,23 +120,6 @@ def prepare(folder: Path) -> None:
     for split in SOAK.splits:
         fdd.load(split, version=SOAK.name)
     _write_codes()
-
-
-def _state(path: Path) -> str:
-    """A state of training by its values: pickle writes equal ones with different bytes."""
-    import torch
-
-    def plain(value: Any) -> Any:
-        if isinstance(value, torch.Tensor):
-            return [str(value.dtype), list(value.shape), _digest(value.numpy())]
-        if isinstance(value, dict):
-            return {str(key): plain(other) for key, other in value.items()}
-        return [plain(one) for one in value] if isinstance(value, (list, tuple)) else repr(value)
-
-    try:
-        return json.dumps(plain(torch.load(path, weights_only=True)))
-    except Exception as error:  # a damaged one
-        return f"unreadable: {error}"
 
 
 def _digest(*arrays: Any) -> str:
