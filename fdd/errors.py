@@ -12,6 +12,8 @@ import numpy as np
 
 SHOWN, MESSAGE = 240, 2000
 """Characters that a value has room for in a message, and those of a whole message."""
+MOST = 10**9
+"""Vectors, images or batches that one call can be asked for: more than any memory holds."""
 
 
 def printable(text: str) -> str:

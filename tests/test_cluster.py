@@ -244,7 +244,7 @@ def test_many_images_start_a_cluster_unless_told(tmp_path, monkeypatch, images, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--count", "-5"], "count=-5 must be a whole number of at least 1"),
+        (["--count", "-5"], "count=-5 must be a whole number from 1 to 4611686018427387904"),
         (["--start", "-1"], f"start=-1 must be a whole number from 0 to {2**62}"),
         (["--shard-rows", "0"], "shard_rows=0 must be a whole number from 1 to 1000000"),
         (["--workers", "-1"], "workers=-1 must be a whole number from 0 to 4096"),

@@ -479,7 +479,7 @@ ERRORS = [
         "views=['flip', 'flip'] must be different names out of rotation, transposition, flip",
     ),
     ("views", {"views": 3}, "views=3 must be different names out of rotation, transposition, flip"),
-    ("near", {"batch_size": 0}, "batch_size=0 must be a whole number of at least 1"),
+    ("near", {"batch_size": 0}, "batch_size=0 must be a whole number from 1 to 1000000000"),
     (
         "near",
         {"split": "tain"},

@@ -77,8 +77,9 @@ def test_the_declared_share_of_draws_has_an_image(family):
     [
         ((3, "lorenz"), f"family='lorenz' is not known; {KNOWN}"),
         ((3, None), f"family=None is not known; {KNOWN}"),
-        ((-1, "bedhead"), "n=-1 must be a whole number of at least 0"),
-        ((2.0, "bedhead"), "n=2.0 must be a whole number of at least 0"),
+        ((-1, "bedhead"), "n=-1 must be a whole number from 0 to 1000000000"),
+        ((2**63, "bedhead"), f"n={2**63} must be a whole number from 0 to 1000000000"),
+        ((2.0, "bedhead"), "n=2.0 must be a whole number from 0 to 1000000000"),
         ((3, "bedhead", -1), f"seed=-1 must be a whole number from 0 to {2**128 - 1}"),
         ((3, "bedhead", 2**128), f"seed={2**128} must be a whole number from 0 to {2**128 - 1}"),
         ((3, "bedhead", 0.5), f"seed=0.5 must be a whole number from 0 to {2**128 - 1}"),

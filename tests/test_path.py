@@ -66,8 +66,9 @@ def test_no_point_leaves_the_ranges(tiny):
 
 
 ERRORS = [
-    ({"n": 1}, "n=1 must be a whole number of at least 2"),
-    ({"n": 2.0}, "n=2.0 must be a whole number of at least 2"),
+    ({"n": 1}, "n=1 must be a whole number from 2 to 1000000000"),
+    ({"n": 2**63}, f"n={2**63} must be a whole number from 2 to 1000000000"),
+    ({"n": 2.0}, "n=2.0 must be a whole number from 2 to 1000000000"),
     ({"form": "scaled"}, "form='scaled' is not known; choose from canonical, raw"),
     (
         {"version": "fdd-0"},

@@ -179,10 +179,11 @@ def test_a_full_size_shard_has_its_published_checksum(tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"n": -1}, "n=-1 must be a whole number of at least 0"),
-        ({"n": 2.0}, "n=2.0 must be a whole number of at least 0"),
-        ({"n": True}, "n=True must be a whole number of at least 0"),
-        ({"n": None}, "n=None must be a whole number of at least 0"),
+        ({"n": -1}, "n=-1 must be a whole number from 0 to 1000000000"),
+        ({"n": 2**40}, f"n={2**40} must be a whole number from 0 to 1000000000"),
+        ({"n": 2.0}, "n=2.0 must be a whole number from 0 to 1000000000"),
+        ({"n": True}, "n=True must be a whole number from 0 to 1000000000"),
+        ({"n": None}, "n=None must be a whole number from 0 to 1000000000"),
         ({"start": -1}, f"start=-1 must be a whole number from 0 to {2**62}"),
         ({"start": 2**62 + 1}, f"start={2**62 + 1} must be a whole number from 0 to {2**62}"),
         ({"start": 0.5}, f"start=0.5 must be a whole number from 0 to {2**62}"),

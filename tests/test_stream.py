@@ -282,15 +282,19 @@ def test_a_state_of_another_stream_is_refused(make):
         make().load_state_dict(state | {"batch": -1})
 
 
-NUMBER = "must be a whole number of at least"
+FEW, MANY = "must be a whole number from 1 to 4096", "must be a whole number from 1 to 1000000000"
 ERRORS = [
-    ({"batch_size": 0}, f"batch_size=0 {NUMBER} 1"),
+    ({"batch_size": 0}, f"batch_size=0 {MANY}"),
+    ({"batch_size": 2**40}, f"batch_size={2**40} {MANY}"),
     ({"split": "tain"}, "split='tain' is not known (did you mean train?); choose from train, val"),
     ({"version": "fdd-0"}, "version='fdd-0' is not known (did you mean fdd-1?); choose from "),
     ({"start": -1}, "start=-1 must be a whole number from 0 to 4611686018427387904"),
-    ({"prefetch": -1}, f"prefetch=-1 {NUMBER} 0"),
-    ({"threads": 0}, f"threads=0 {NUMBER} 1"),
-    ({"block": 0}, f"block=0 {NUMBER} 1"),
+    ({"prefetch": -1}, "prefetch=-1 must be a whole number from 0 to 1000000000"),
+    ({"prefetch": 2**63}, f"prefetch={2**63} must be a whole number from 0 to 1000000000"),
+    ({"threads": 0}, f"threads=0 {FEW}"),
+    ({"threads": 2**40}, f"threads={2**40} {FEW}"),
+    ({"block": 0}, f"block=0 {MANY}"),
+    ({"block": 2**63}, f"block={2**63} {MANY}"),
     ({"device": "tpu"}, "device='tpu' is not known; choose from cpu, cuda"),
     ({"params": "folded"}, "params='folded' is not known; choose from raw, scaled, canonical"),
     ({"params": None}, "params=None is not known; choose from raw, scaled, canonical"),
@@ -298,7 +302,8 @@ ERRORS = [
     ({"rank": 1}, "rank=1 and world_size=None must be given together"),
     ({"world_size": 2}, "rank=None and world_size=2 must be given together"),
     ({"rank": 2, "world_size": 2}, "rank=2 must be a whole number from 0 to 1"),
-    ({"rank": 0, "world_size": 0}, f"world_size=0 {NUMBER} 1"),
+    ({"rank": 0, "world_size": 0}, f"world_size=0 {MANY}"),
+    ({"rank": 0, "world_size": 2**63}, f"world_size={2**63} {MANY}"),
     ({"transform": 3}, "transform=3 must be a function of one argument"),
 ]
 

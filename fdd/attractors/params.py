@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from fdd.attractors.families import FAMILIES, Family
 from fdd.defaults import with_defaults
-from fdd.errors import FddError, known, shown, whole_number
+from fdd.errors import MOST, FddError, known, shown, whole_number
 
 Params: TypeAlias = ArrayLike | Mapping[str, ArrayLike]
 """What functions take as parameters: an array, or named columns (a DataFrame, a dict)."""
@@ -104,10 +104,10 @@ def uniform_params(n: int, family: str = "fractal_dream", seed: int = 0) -> np.n
 
     Row i depends on the seed and i alone. At least the share `fdd.families[family].imaged` of many
     draws has an image; the others are degenerate. Raises FddError for an unknown family, or unless
-    n and seed are whole numbers of at least 0.
+    n is a whole number from 0 to 10^9 and seed one of at least 0.
     """
     known("family", family, FAMILIES)
-    n, seed = whole_number("n", n, 0), whole_number("seed", seed, 0, 2**128 - 1)
+    n, seed = whole_number("n", n, 0, MOST), whole_number("seed", seed, 0, 2**128 - 1)
     ranges = FAMILIES[family].ranges
     low, high = np.array(ranges).T
     whole = np.isin(FAMILIES[family].parameters, FAMILIES[family].whole)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from fdd.attractors.params import FORMS, Params, checked_params
-from fdd.errors import FddError, known, whole_number
+from fdd.errors import MOST, FddError, known, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import checked_drawing
@@ -54,7 +54,7 @@ def path(
     v, w : float array [6]
         Raw vectors in the ranges of `fdd.render`; names, as of a row of a DataFrame, count there.
     n : int
-        Points, at least 2: both ends are among them.
+        Points, 2 to 10^9: both ends are among them.
     form : "canonical" or "raw"
         In which parameters the line is straight. "canonical": from canonical v to canonical w (see
         `fdd.canonical_params`), where a' is never below 0 and all vectors are canonical. "raw":
@@ -79,7 +79,7 @@ def path(
     card = release(version)
     drawing = card.drawing(output, palette)
     checked_drawing(drawing.family, drawing.size, drawing.points, output, palette)
-    n = whole_number("n", n, 2)
+    n = whole_number("n", n, 2, MOST)
     if threads is not None:
         threads = whole_number("threads", threads, 1)
     start, end = (FORMS[form](_one_vector(name, x)) for name, x in (("v", v), ("w", w)))

@@ -19,7 +19,7 @@ import numpy as np
 from fdd.attractors.params import FORMS
 from fdd.data.datasets import Item, Transform, checked_item, data_loader_worker
 from fdd.devices import available_threads
-from fdd.errors import FddError, known, shown, whole_number
+from fdd.errors import MOST, FddError, known, shown, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import Propose, first_accepted, on_cpu, proposed
 from fdd.rendering.drawing import OUTPUTS, Drawing
@@ -30,6 +30,8 @@ from fdd.rendering.shading import shaded
 CPU_BLOCK, CUDA_BLOCK = 64, 4096
 """Images rendered together by default, on the CPU for each thread and at least four times as many:
 towards the end of a block few candidates are left, too few for all lanes and threads."""
+MOST_THREADS = 4096
+"""More than any machine has; a block grows with the threads."""
 
 
 @dataclass(frozen=True)
@@ -357,7 +359,8 @@ def stream(
     Raises
     ------
     FddError
-        An unknown name or a number out of its range; `device="cuda"` without a GPU that torch sees.
+        An unknown name or a number out of its range (numbers of images, batches and ranks end at
+        10^9, threads at 4096); `device="cuda"` without a GPU that torch sees.
     """
     return Stream(
         **checked_fields(
@@ -411,7 +414,7 @@ def checked_fields(
         raise FddError(f"rank={rank} and world_size={world_size} must be given together")
     ranks = None
     if rank is not None:
-        world_size = whole_number("world_size", world_size, 1)
+        world_size = whole_number("world_size", world_size, 1, MOST)
         ranks = whole_number("rank", rank, 0, world_size - 1), world_size
     if device == "cuda":
         from fdd.rendering.cuda import torch_for
@@ -425,12 +428,12 @@ def checked_fields(
         "card": card,
         "split": split,
         "start": whole_number("start", start, 0, 2**62),
-        "batch_size": whole_number("batch_size", batch_size, 1),
+        "batch_size": whole_number("batch_size", batch_size, 1, MOST),
         "drawing": card.drawing(output, palette),
         "item": item,
         "device": device,
-        "threads": None if threads is None else whole_number("threads", threads, 1),
-        "prefetch": whole_number("prefetch", prefetch, 0),
-        "block": None if block is None else whole_number("block", block, 1),
+        "threads": None if threads is None else whole_number("threads", threads, 1, MOST_THREADS),
+        "prefetch": whole_number("prefetch", prefetch, 0, MOST),
+        "block": None if block is None else whole_number("block", block, 1, MOST),
         "ranks": ranks,
     }

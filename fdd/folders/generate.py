@@ -391,7 +391,7 @@ def generate(
             f"palette={palette!r}: npy shards hold counts, which have none; leave it out"
         )
     start = whole_number("start", start, 0, 2**62)
-    stop = start + whole_number("count", count, 1)
+    stop = start + whole_number("count", count, 1, 2**62)
     if shard_rows is not None:
         shard_rows = whole_number("shard_rows", shard_rows, 1, 10**6)
     cluster.check_options(workers, scheduler, shard)

@@ -10,7 +10,7 @@ import numpy as np
 from fdd.attractors.params import NAMES
 from fdd.defaults import with_defaults
 from fdd.devices import available_threads
-from fdd.errors import whole_number
+from fdd.errors import MOST, whole_number
 from fdd.releases.candidates import candidates
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.rendering.cpu import select
@@ -121,11 +121,11 @@ def sample_params(
     stream goes on beyond the split's stored size, so there is no end of new rows. Each row
     costs about two renderings, since half of the candidates occupy too few pixels.
 
-    Raises FddError for an unknown split or version, or a negative number.
+    Raises FddError for an unknown split or version, a negative number, or n above 10^9.
     """
     card = release(version)
     card.rows(split)
-    n = whole_number("n", n, 0)
+    n = whole_number("n", n, 0, MOST)
     start = whole_number("start", start, 0, 2**62)
     blocks = [
         draw(card, split, first, min(4096, start + n - first))
