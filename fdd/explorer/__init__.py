@@ -1,0 +1,4 @@
+"""The explorer: one page, a file that stands alone, which draws every attractor as it is changed.
+
+May import: errors, files, commands, attractors, arithmetic, rendering, releases.
+"""
