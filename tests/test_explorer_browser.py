@@ -1,0 +1,221 @@
+"""The explorer in Chromium, headless, from a file: what a visitor sees, and that nothing leaves it."""
+
+import hashlib
+import shutil
+
+import numpy as np
+import pytest
+
+import fdd
+from fdd.attractors.families import FAMILIES
+from fdd.explorer.page import explore
+from fdd.rendering.cpu import render_cpu
+from fdd.rendering.drawing import Drawing
+
+webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
+By = pytest.importorskip("selenium.webdriver.common.by").By
+Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
+ui = pytest.importorskip("selenium.webdriver.support.ui")
+CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
+if CHROMIUM is None or DRIVER is None:
+    pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
+
+SECONDS = 60  # that anything may take where other programs run
+
+
+@pytest.fixture(scope="module")
+def browser():
+    options = webdriver.ChromeOptions()
+    options.binary_location = CHROMIUM
+    for one in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+        options.add_argument(one)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as made:
+        made.set_script_timeout(SECONDS)
+        yield made
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    """The page's own address, without what stands behind #."""
+    out = tmp_path_factory.mktemp("explorer") / "explorer.html"
+    explore().save(out)
+    return out.as_uri()
+
+
+@pytest.fixture
+def page(browser, address):
+    """Opens the page anew and waits for its first picture; gives the browser."""
+
+    def opened(state=""):
+        browser.get("about:blank")
+        browser.get(f"{address}#{state}")
+        wait(browser, lambda: text(browser, "facts"))
+        return browser
+
+    return opened
+
+
+def wait(browser, condition):
+    return ui.WebDriverWait(browser, SECONDS, poll_frequency=0.02).until(lambda _: condition())
+
+
+def text(browser, name):
+    return browser.find_element(By.ID, name).text
+
+
+def pixels(browser):
+    """The picture as RGB, uint8 [H, W, 3]."""
+    flat = browser.execute_script(
+        "const { width, height } = document.getElementById('picture');"
+        "const drawn = document.getElementById('picture').getContext('2d');"
+        "return [...drawn.getImageData(0, 0, width, height).data];"
+    )
+    size = int((len(flat) / 4) ** 0.5)
+    return np.array(flat, np.uint8).reshape(size, size, 4)[..., :3]
+
+
+def test_the_page_opens_with_the_first_image_byte_for_byte(page):
+    browser = page()
+    assert np.array_equal(pixels(browser), fdd.render([0.1, 0.1, -2.0, -1.5, -2.6, 0.9]))
+    assert text(browser, "facts") == (
+        "11,773 of 16,384 cells hold a point, 71.9 %; the release keeps it (from 15 %)."
+    )
+    assert text(browser, "python") == (
+        "import fdd\nimage = fdd.render([0.1, 0.1, -2, -1.5, -2.6, 0.9])"
+    )
+
+
+def test_the_worker_counts_as_python_does(page):
+    """One vector of each family; tests/test_explorer.py has more of them, in node."""
+    vectors = {name: fdd.uniform_params(1, name, seed=4)[0] for name in FAMILIES}
+    browser = page()
+    found = browser.execute_async_script(
+        """const [tasks, done] = arguments;
+        const source = document.getElementById("computing").textContent;
+        const worker = new Worker(URL.createObjectURL(new Blob([source])));
+        const hex = (buffer) => [...new Uint8Array(buffer)]
+          .map((byte) => byte.toString(16).padStart(2, "0")).join("");
+        const found = {};
+        worker.onmessage = async ({ data: { id, answer } }) => {
+          found[id] = hex(await crypto.subtle.digest("SHA-256", answer.counts));
+          if (Object.keys(found).length === Object.keys(tasks).length) done(found);
+        };
+        for (const [id, params] of Object.entries(tasks)) {
+          const drawing = { size: 128, points: 60000, output: "gray" };
+          worker.postMessage({ id, task: "draw", family: id, params, ...drawing });
+        }""",
+        {name: vector.tolist() for name, vector in vectors.items()},
+    )
+    expected = {}
+    for name, vector in vectors.items():
+        counts, _ = render_cpu(Drawing(name, output="counts"), vector[None], 1)
+        expected[name] = hashlib.sha256(counts[0]).hexdigest()
+    assert found == expected
+
+
+def test_no_request_leaves_the_page_and_nothing_complains(page):
+    browser = page("family=clifford&size=256&points=300000")
+    wait(browser, lambda: "of 65,536 cells" in text(browser, "facts"))
+    requests = browser.execute_script("return performance.getEntriesByType('resource').length")
+    assert requests == 0
+    assert browser.get_log("browser") == []
+
+
+def test_a_bad_address_is_told_and_never_markup(page):
+    browser = page("family=clifford&a=<img src=x onerror=alert(1)>&b=0.5")
+    assert text(browser, "notes") == (
+        'The address has a = "<img src=x onerror=alert(1)>"; a must be a number from -3 to 3.'
+    )
+    assert browser.find_elements(By.TAG_NAME, "img") == []
+    assert browser.find_element(By.ID, "field-3").get_attribute("value") == "0.5"
+
+
+def test_a_degenerate_vector_is_told_and_the_page_goes_on(page):
+    browser = page("x0=0&y0=0&c=0&d=0")
+    assert text(browser, "facts") == (
+        "Degenerate: this orbit is constant in x or in y, or not finite, and has no picture."
+    )
+    browser.find_element(By.CSS_SELECTOR, "#gallery button").click()
+    wait(browser, lambda: text(browser, "facts").startswith("11,773 of 16,384"))
+
+
+def test_a_number_out_of_range_is_told_beside_its_field(page):
+    browser = page()
+    field = browser.find_element(By.ID, "field-2")
+    field.clear()
+    field.send_keys("7")
+    assert text(browser, "fault-2") == "a must be a number from -3 to 3."
+    assert "-2" in text(browser, "python")
+    field.clear()
+    field.send_keys("1.5")
+    assert text(browser, "fault-2") == ""
+    assert "fdd.render([0.1, 0.1, 1.5, -1.5, -2.6, 0.9])" in text(browser, "python")
+
+
+def test_keys_move_a_slider_the_address_follows_and_undo_goes_back(page):
+    browser = page()
+    browser.find_element(By.ID, "slider-2").send_keys(Keys.ARROW_RIGHT)
+    assert "[0.1, 0.1, -1.999, -1.5, -2.6, 0.9]" in text(browser, "python")
+    assert "a=-1.999&" in browser.current_url
+    browser.find_element(By.ID, "undo").click()
+    assert "[0.1, 0.1, -2, -1.5, -2.6, 0.9]" in text(browser, "python")
+    assert "a=-2&" in browser.current_url
+    assert not browser.find_element(By.ID, "undo").is_enabled()
+
+
+def test_gray_and_palettes_are_those_of_python(page):
+    browser = page("family=de_jong&output=gray")
+    vector = browser.execute_script("return document.getElementById('python').textContent")
+    params = [float(value) for value in vector.partition("[")[2].partition("]")[0].split(",")]
+    gray = fdd.render(params, family="de_jong", output="gray")
+    assert np.array_equal(pixels(browser), np.repeat(gray[..., None], 3, axis=2))
+    ui.Select(browser.find_element(By.ID, "output")).select_by_value("rgb")
+    ui.Select(browser.find_element(By.ID, "palette")).select_by_value("inferno")
+    colours = fdd.render(params, family="de_jong", palette="inferno")
+    wait(browser, lambda: np.array_equal(pixels(browser), colours))
+
+
+def test_a_random_vector_is_one_that_the_release_keeps(page):
+    browser = page()
+    before = text(browser, "python")
+    browser.find_element(By.ID, "random").click()
+    wait(browser, lambda: text(browser, "python") != before)
+    wait(browser, lambda: "the release keeps it" in text(browser, "facts"))
+
+
+def test_the_strip_shows_where_the_release_accepts_and_leads_there(page):
+    browser = page()
+    curve = browser.find_element(By.ID, "curve")
+    wait(browser, lambda: "of 121" in str(curve.get_attribute("aria-label")))
+    assert curve.get_attribute("aria-label") == "The release keeps 86 of 121 vectors"
+    first = browser.find_element(By.CSS_SELECTOR, "#thumbnails button")
+    assert first.get_attribute("aria-label").startswith("a = -3, ")
+    first.click()
+    assert "[0.1, 0.1, -3, -1.5, -2.6, 0.9]" in text(browser, "python")
+
+
+def test_everything_that_can_be_used_has_a_name(page):
+    browser = page()
+    found = browser.find_elements(By.CSS_SELECTOR, "button, input, select, canvas[role], svg")
+    assert len(found) > 40
+    assert [one.get_attribute("outerHTML") for one in found if not one.accessible_name] == []
+
+
+@pytest.mark.parametrize("width", [390, 1400])
+def test_nothing_is_wider_than_the_window(page, width):
+    browser = page()
+    size = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 600}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    wide = browser.execute_script("return document.documentElement.scrollWidth")
+    browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    assert wide <= width
+
+
+def test_without_scripts_the_page_says_what_to_do(browser, address):
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": True})
+    browser.get("about:blank")
+    browser.get(address)
+    shown = browser.find_element(By.TAG_NAME, "main").text
+    browser.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
+    assert shown.startswith("This page draws with JavaScript, which is off in this browser.")
