@@ -3,10 +3,12 @@
 FDD_EXPLORER_VECTORS: vectors of each family whose counts are compared (4).
 """
 
+import base64
 import hashlib
 import os
 import re
 from dataclasses import replace
+from importlib.resources import files
 
 import gmpy2
 import numpy as np
@@ -15,6 +17,7 @@ from explorer_modules import run_node, write_modules
 from test_sines import mpfr
 
 import fdd
+from benchmarks.oracle import load_oracle
 from fdd import FddError
 from fdd.attractors.families import FAMILIES
 from fdd.explorer.command import main
@@ -178,6 +181,55 @@ def test_the_vectors_to_start_from_are_in_range_and_kept(node):
     found = node(program)
     assert len(found) == 6 * len(FAMILIES)
     assert all(one == ["", True] for one in found)
+
+
+# The oracle
+
+ORACLE = files("benchmarks.oracle") / "mini-1.safetensors"
+
+
+def test_the_oracle_reads_what_it_reads_in_python(node):
+    vectors = [FIRST, [0.3, -0.2, -1.2, 2.2, 0.4, -2.1]]
+    program = """const bytes = readFileSync(given.oracle);
+      const { opened, readable, readPixels } = modules.oracle;
+      const oracle = opened(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
+      const { size, points } = oracle.config;
+      return given.vectors.map((params) => {
+        const counts = modules.counts.countsOf("fractal_dream", params, size, points);
+        const pixels = modules.shading.rgb(counts, modules.families.PALETTES.kbc);
+        return [readPixels(oracle, pixels), readable(params)];
+      });"""
+    found = np.array(node(program, {"oracle": str(ORACLE), "vectors": vectors}))
+    images = fdd.render(vectors, size=32, points=4000)
+    assert found[:, 0] == pytest.approx(load_oracle("mini-1").read(images), abs=1e-4)
+    assert np.array_equal(found[:, 1], fdd.canonical_params(vectors)[:, 2:])
+
+
+def test_the_page_takes_an_oracle_in():
+    assert base64.b64encode(ORACLE.read_bytes()).decode() in str(explore(oracle=ORACLE))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"no oracle at all", bytes(100), b"\x02" + bytes(7) + b"{}"]
+)
+def test_a_file_that_is_no_oracle_is_refused(tmp_path, content):
+    file = tmp_path / "mine"
+    file.write_bytes(content)
+    with pytest.raises(FddError) as caught:
+        explore(oracle=file)
+    assert str(caught.value) == (
+        f"oracle='{file}' is not a file that python -m benchmarks.reader wrote; choose one such as "
+        "benchmarks/oracle/mini-1.safetensors"
+    )
+
+
+def test_an_oracle_that_is_not_there_is_told(tmp_path, capsys):
+    assert main(["--out", str(tmp_path / "page.html"), "--oracle", "nothing"]) == 2
+    assert capsys.readouterr().err == (
+        "fdd explore: oracle='nothing' must be a file of at most 16 MiB, such as "
+        "benchmarks/oracle/mini-1.safetensors\n"
+    )
+    assert list(tmp_path.iterdir()) == []
 
 
 # Translation

@@ -1,7 +1,8 @@
-"""The explorer in Chromium, headless, from a file: what a visitor sees, and that nothing leaves it."""
+"""The explorer in headless Chromium: what a visitor sees, and that nothing leaves the page."""
 
 import hashlib
 import shutil
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -193,6 +194,15 @@ def test_the_strip_shows_where_the_release_accepts_and_leads_there(page):
     assert first.get_attribute("aria-label").startswith("a = -3, ")
     first.click()
     assert "[0.1, 0.1, -3, -1.5, -2.6, 0.9]" in text(browser, "python")
+
+
+def test_the_oracle_reads_in_the_browser(browser, tmp_path):
+    explore(oracle=files("benchmarks.oracle") / "mini-1.safetensors").save(tmp_path / "page.html")
+    browser.get((tmp_path / "page.html").as_uri())
+    wait(browser, lambda: text(browser, "read"))
+    assert text(browser, "read") == ("a' 2.00 2.09\nb' 1.50 1.30\nc -2.60 -2.48\nd 0.90 1.05")
+    ui.Select(browser.find_element(By.ID, "family")).select_by_value("clifford")
+    wait(browser, lambda: text(browser, "oracle-note") == "It reads the Fractal Dream alone.")
 
 
 def test_everything_that_can_be_used_has_a_name(page):

@@ -34,6 +34,8 @@ SHIPPED = {
     "fdd/explorer/js/app.js",
     "fdd/explorer/js/asking.js",
     "fdd/explorer/js/counts.js",
+    "fdd/explorer/js/oracle.js",
+    "fdd/explorer/js/reading.js",
     "fdd/explorer/js/shading.js",
     "fdd/explorer/js/sines.js",
     "fdd/explorer/js/state.js",

@@ -18,6 +18,12 @@ def parser() -> argparse.ArgumentParser:
         "the same bytes as fdd.render. It is one file and works without a network.",
     )
     made.add_argument("--out", default="explorer.html", help="HTML to write (explorer.html)")
+    made.add_argument(
+        "--oracle",
+        metavar="FILE",
+        help="oracle whose reading of the pictures the page shows, such as "
+        "benchmarks/oracle/mini-1.safetensors",
+    )
     return made
 
 
@@ -26,6 +32,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status is as `fdd.commands.command` says."""
     arguments = parser().parse_args(arguments_of(argv))
     out = as_file("out", arguments.out)
-    explore().save(out)
+    explore(arguments.oracle).save(out)
     say(f"the explorer in {out}")
     return 0

@@ -22,7 +22,7 @@ from fdd.explorer.translation import changes, orbit_function
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
-PURE = ("families", "constants", "sines", "orbits", "counts", "shading", "state")
+PURE = ("families", "constants", "sines", "orbits", "counts", "shading", "state", "oracle")
 """The modules that compute, each after those that it imports; none needs a browser."""
 
 

@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import base64
 import html
+import json
 from importlib.resources import files
+from typing import Any
 
+from fdd.errors import FddError, shown, whole_number
 from fdd.explorer.modules import PURE, script
-from fdd.files import as_file, atomic_write
+from fdd.files import as_file, as_path, atomic_write
+from fdd.rendering.drawing import MAX_SIZE
 
 COMPUTING = (*PURE, "worker")
 """What runs in the workers, in an order in which each comes after what it imports."""
-PAGE = ("families", "state", "asking", "strip", "app")
+PAGE = ("families", "state", "asking", "oracle", "reading", "strip", "app")
 """What runs in the page itself."""
+LARGEST_ORACLE = 2**24
+"""Bytes of an oracle that a page takes in."""
 
 
 class Explorer:
@@ -36,19 +43,45 @@ class Explorer:
             temporary.write_text(self._text, encoding="utf-8")
 
 
-def explore() -> Explorer:
+def explore(oracle: Any = None) -> Explorer:
     """The explorer: draws any attractor in the browser, to the same bytes as `fdd.render`.
 
-    As the last line of a notebook's cell it is shown there; `save` writes it to a file. Raises
-    FddError if a family has a step that cannot be translated.
+    As the last line of a notebook's cell it is shown there; `save` writes it to a file.
+
+    oracle: the path of a file that `python -m benchmarks.reader` wrote, or of one of those in
+    benchmarks/oracle; the page then shows what it reads from the pictures. Raises FddError if it is
+    not such a file, or if a family has a step that cannot be translated.
     """
     folder = files("fdd.explorer")
     text = (folder / "page.html").read_text(encoding="utf-8")
     parts = {
         "style": (folder / "style.css").read_text(encoding="utf-8"),
+        "oracle": "" if oracle is None else base64.b64encode(_checked_oracle(oracle)).decode(),
         "computing": script(COMPUTING),
         "page": script(PAGE),
     }
     for name, part in parts.items():
         text = text.replace(f"/* {name} */", part)
     return Explorer(text)
+
+
+def _checked_oracle(value: Any) -> bytes:
+    """The bytes of an oracle's file."""
+    path = as_path("oracle", value, "choose another file")
+    if not path.is_file() or path.stat().st_size > LARGEST_ORACLE:
+        raise FddError(
+            f"oracle={shown(value)} must be a file of at most {LARGEST_ORACLE // 2**20} MiB, such "
+            "as benchmarks/oracle/mini-1.safetensors"
+        )
+    data = path.read_bytes()
+    try:
+        length = int.from_bytes(data[:8], "little")
+        config = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["config"])
+        whole_number("size", config["size"], 16, MAX_SIZE)
+        whole_number("points", config["points"], 1)
+    except Exception as error:  # what a foreign file raises has no common type
+        raise FddError(
+            f"oracle={shown(value)} is not a file that python -m benchmarks.reader wrote; choose "
+            "one such as benchmarks/oracle/mini-1.safetensors"
+        ) from error
+    return data

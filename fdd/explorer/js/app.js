@@ -3,6 +3,7 @@
 import { CHANGES, FAMILIES, KEPT_PERCENT, PALETTES, RELEASE } from "./families.js";
 import { complaint, firstState, POINTS, python, read, SIZES, written } from "./state.js";
 import { newWorker, newest } from "./asking.js";
+import { newReading } from "./reading.js";
 import { showStrip } from "./strip.js";
 
 const REST = 150; // milliseconds without a change before the fine picture and the strip begin
@@ -12,6 +13,7 @@ const picture = find("picture");
 
 const drafts = newWorker(say);
 const fines = newWorker(say);
+let reading = null;
 
 let { state, faults } = read(location.hash);
 let settled = state; // the last state that Undo comes back to
@@ -243,10 +245,10 @@ function show(drawn, answer) {
   let facts = "Degenerate: this orbit is constant in x or in y, or not finite, and has no picture.";
   if (answer) {
     const percent = (100 * answer.occupied) / drawn.size ** 2;
-    facts = `${grouped(answer.occupied)} of ${size} cells hold a point, ${percent.toFixed(1)} %`;
+    facts = `${grouped(answer.occupied)} of ${size} cells hold a point, ${percent.toFixed(1)}\u00a0%`;
     if (drawn.size === RELEASE.size && drawn.points === RELEASE.points) {
       const verdict = percent >= KEPT_PERCENT ? "keeps" : "does not keep";
-      facts += `; the release ${verdict} it (from ${KEPT_PERCENT} %)`;
+      facts += `; the release ${verdict} it (from ${KEPT_PERCENT}\u00a0%)`;
     }
     facts += ".";
   }
@@ -278,6 +280,7 @@ const rest = newest(async () => {
     finest = asked;
     show(asked, answer);
   }
+  reading?.(state);
   showStrip(fines, state, find("along").selectedIndex, paint, go);
 });
 
@@ -297,3 +300,9 @@ buildFamily();
 fillControls();
 draft();
 rest();
+
+// the oracle is millions of characters, behind this script: the first picture does not wait for it
+addEventListener("DOMContentLoaded", () => {
+  reading = newReading(say);
+  reading?.(state);
+});

@@ -2,6 +2,7 @@
 
 import { KEPT_PERCENT, PALETTES, RELEASE } from "./families.js";
 import { countsOf, occupiedCells } from "./counts.js";
+import { opened, readPixels } from "./oracle.js";
 import { gray, logarithmic, rgb } from "./shading.js";
 import { uniformVector } from "./state.js";
 
@@ -31,7 +32,22 @@ function random({ family }) {
   return null;
 }
 
-const TASKS = { draw, random, share };
+/** Keeps the oracle in the bytes of its file; returns its config. */
+function keep({ buffer }) {
+  oracle = opened(buffer);
+  return oracle.config;
+}
+
+/** What the oracle reads from the picture of a vector, as its release draws it; null if degenerate. */
+function read({ params }) {
+  const { size, points } = oracle.config;
+  const counts = countsOf("fractal_dream", params, size, points);
+  return counts && [...readPixels(oracle, rgb(counts, PALETTES.kbc))];
+}
+
+let oracle = null;
+
+const TASKS = { draw, keep, random, read, share };
 
 onmessage = ({ data: { id, task, ...fields } }) => {
   const answer = TASKS[task](fields);
