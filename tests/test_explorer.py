@@ -330,10 +330,10 @@ def test_a_notebook_shows_the_page_in_a_frame():
 
 
 def test_the_command_writes_one_file(tmp_path, capsys):
-    out = tmp_path / "page.html"
+    out = tmp_path / "folder" / "page.html"
     assert main(["--out", str(out)]) == 0
     assert capsys.readouterr().out == f"the explorer in {out}\n"
-    assert list(tmp_path.iterdir()) == [out]
+    assert list(out.parent.iterdir()) == [out]
     assert out.read_text(encoding="utf-8") == str(explore())
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from fdd.errors import FddError, shown, whole_number
 from fdd.explorer.modules import PURE, script
-from fdd.files import as_file, as_path, atomic_write
+from fdd.files import as_file, as_path, atomic_write, writing_to
 from fdd.rendering.drawing import MAX_SIZE
 
 COMPUTING = (*PURE, "worker")
@@ -37,10 +37,16 @@ class Explorer:
             f'srcdoc="{html.escape(self._text)}"></iframe>'
         )
 
-    def save(self, path: object) -> None:
-        """Writes the page as one file. Raises FddError for what is not the path of a file."""
-        with atomic_write(as_file("out", path)) as temporary:
-            temporary.write_text(self._text, encoding="utf-8")
+    def save(self, path: Any) -> None:
+        """Writes the page as one file, and makes the folder that it is to lie in.
+
+        Raises FddError for what is not the path of a file, or cannot be written.
+        """
+        out = as_file("out", path)
+        with writing_to(out.parent):
+            out.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(out) as temporary:
+                temporary.write_text(self._text, encoding="utf-8")
 
 
 def explore(oracle: Any = None) -> Explorer:
