@@ -12,7 +12,7 @@ from pathlib import Path
 from PIL import Image
 from selenium import webdriver
 
-from fdd.explorer.page import explore
+from fdd.explorer import explore
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 ORACLE = CHECKOUT / "benchmarks" / "oracle" / "mini-1.safetensors"

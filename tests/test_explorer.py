@@ -20,8 +20,8 @@ import fdd
 from benchmarks.oracle import load_oracle
 from fdd import FddError
 from fdd.attractors.families import FAMILIES
+from fdd.explorer import explore
 from fdd.explorer.command import main
-from fdd.explorer.page import explore
 from fdd.explorer.translation import orbit_function
 from fdd.rendering import shading
 from fdd.rendering.cpu import render_cpu
@@ -255,9 +255,11 @@ def test_a_step_that_cannot_be_translated_is_refused(step):
 
 
 def test_a_family_of_ones_own_is_on_the_page(monkeypatch):
-    mine = replace(FAMILIES["clifford"], name="mine")
-    monkeypatch.setitem(FAMILIES, "mine", mine)
-    assert '"mine": (xs, ys, [a, b, c, d]) => {' in str(explore())
+    mine = replace(FAMILIES["clifford"], name="mine</script>")
+    monkeypatch.setitem(FAMILIES, mine.name, mine)
+    shown = str(explore())
+    assert r'"mine\u003c/script>": (xs, ys, [$a, $b, $c, $d]) => {' in shown
+    assert shown.count("</script>") == str(explore()).count("<script")
 
 
 # The state and its address

@@ -13,7 +13,7 @@ import pytest
 
 import fdd
 from fdd.attractors.families import FAMILIES
-from fdd.explorer.page import explore
+from fdd.explorer import explore
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import Drawing
 

@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from fdd.attractors.families import FAMILIES
+from fdd.explorer import explore
 from fdd.explorer.gallery import GALLERY
-from fdd.explorer.page import explore
 
 webdriver = pytest.importorskip("selenium.webdriver", reason="selenium drives the browser")
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")

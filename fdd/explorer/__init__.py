@@ -2,3 +2,7 @@
 
 May import: errors, files, commands, attractors, arithmetic, rendering, releases.
 """
+
+from fdd.explorer.page import Explorer, explore
+
+__all__ = ["Explorer", "explore"]

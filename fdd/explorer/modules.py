@@ -41,6 +41,11 @@ def script(names: Iterable[str]) -> str:
     return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
 
+def _data(value: Any) -> str:
+    """A value as JavaScript that may stand in a page: no text in it ends a script."""
+    return json.dumps(value).replace("<", "\\u003c")
+
+
 def _turn() -> list[float]:
     """2 pi in three words; up to 256 times the first or the second is exact."""
     rest = sum(map(Fraction, turn_words(4)), Fraction(0))
@@ -72,16 +77,16 @@ def _families() -> str:
     palettes = {name: colours.tobytes().hex() for name, colours in PALETTES.items()}
     facts = {name: _facts(family) for name, family in FAMILIES.items()}
     symmetries = "\n".join(
-        f"{json.dumps(name)}: [{', '.join(changes(family))}]," for name, family in FAMILIES.items()
+        f"{_data(name)}: [{', '.join(changes(family))}]," for name, family in FAMILIES.items()
     )
     return f"""// What fdd declares of its families, palettes and releases.
 
 const coloursOf = (text) => Uint8Array.from(text.match(/../g), (one) => parseInt(one, 16));
 
-export const PALETTES = {json.dumps(palettes)};
+export const PALETTES = {_data(palettes)};
 for (const name in PALETTES) PALETTES[name] = coloursOf(PALETTES[name]);
 
-export const FAMILIES = {json.dumps(facts)};
+export const FAMILIES = {_data(facts)};
 
 // The changes of the vector that a family's symmetries are, in the order of their names.
 export const CHANGES = {{
@@ -102,14 +107,14 @@ const bytesOf = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0)
 
 // Rows S, C, S', C' of t = k/64, at row k modulo 2048.
 export const SINE_TABLE = new Float64Array(bytesOf("{sine_table}").buffer);
-export const TURN = {json.dumps(_turn())};
-export const TAYLOR = {json.dumps([taylor(n) for n in range(12)])};
+export const TURN = {_data(_turn())};
+export const TAYLOR = {_data([taylor(n) for n in range(12)])};
 """
 
 
 def _orbits() -> str:
     functions = "\n".join(
-        f"{json.dumps(name)}: {orbit_function(family)}," for name, family in FAMILIES.items()
+        f"{_data(name)}: {orbit_function(family)}," for name, family in FAMILIES.items()
     )
     return f"""// The families' equations, translated from fdd/attractors/families.py.
 

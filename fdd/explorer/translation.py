@@ -16,7 +16,10 @@ _CALLS = {"sin": "sin", "cos": "cos", "sqrt": "Math.sqrt", "fabs": "Math.abs", "
 
 
 class _Term:
-    """A number of a step that is being translated, by its name in JavaScript."""
+    """A number of a step that is being translated, by its name in JavaScript.
+
+    Names begin with $, which those in Python and JavaScript's own words never do.
+    """
 
     def __init__(self, name: str, lines: list[str]) -> None:
         self.name, self.lines = name, lines
@@ -25,7 +28,7 @@ class _Term:
         return self.name
 
     def then(self, text: str) -> _Term:
-        """What `text` computes, under a name of its own, which no parameter in Python can have."""
+        """What `text` computes, under a name of its own."""
         name = f"${len(self.lines) + 1}"
         self.lines.append(f"const {name} = {text};")
         return _Term(name, self.lines)
@@ -80,19 +83,19 @@ def orbit_function(family: Family) -> str:
     more than `fdd.attractors.families` says.
     """
     lines: list[str] = []
-    state = _Term("x", lines)
+    x, y = _Term("$x", lines), _Term("$y", lines)
 
     def call(function: str) -> Any:
-        return lambda value: state.then(f"{function}({_text(value)})")
+        return lambda value: x.then(f"{function}({_text(value)})")
 
-    def where_less(x: Any, y: Any, chosen: Any, other: Any) -> _Term:
-        return state.then(f"{_text(x)} < {_text(y)} ? {_text(chosen)} : {_text(other)}")
+    def where_less(one: Any, two: Any, chosen: Any, other: Any) -> _Term:
+        return x.then(f"{_text(one)} < {_text(two)} ? {_text(chosen)} : {_text(other)}")
 
-    names = family.parameters[2:]
+    names = [f"${name}" for name in family.parameters[2:]]
     functions = {name: call(function) for name, function in _CALLS.items()}
     step = bind(family.step, **functions, where_less=where_less)
     try:
-        new = step(state, _Term("y", lines), *(_Term(name, lines) for name in names))
+        new = step(x, y, *(_Term(name, lines) for name in names))
         new_x, new_y = map(_text, new)
     except (NameError, TypeError, ValueError) as error:
         raise FddError(
@@ -101,12 +104,12 @@ def orbit_function(family: Family) -> str:
         ) from error
     body = "\n".join(f"    {line}" for line in lines)
     return f"""(xs, ys, [{", ".join(names)}]) => {{
-  let x = xs[0];
-  let y = ys[0];
+  let $x = xs[0];
+  let $y = ys[0];
   for (let $ = 1; $ < xs.length; $++) {{
 {body}
-    xs[$] = x = {new_x};
-    ys[$] = y = {new_y};
+    xs[$] = $x = {new_x};
+    ys[$] = $y = {new_y};
   }}
 }}"""
 
@@ -124,19 +127,20 @@ def changes(family: Family) -> list[str]:
 
 
 def _change(family: Family, symmetry: Symmetry, choices: list[tuple[int | None, ...]]) -> str:
+    names = [f"${name}" for name in family.parameters]
     cases = []
     for choice in choices:
         lines: list[str] = []
         vector = tuple(
             _Term(name, lines) if whole is None else whole
-            for name, whole in zip(family.parameters, choice, strict=True)
+            for name, whole in zip(names, choice, strict=True)
         )
         changed = ", ".join(map(_text, symmetry.change(vector)))  # type: ignore[arg-type]
         case = " && ".join(
             f"{name} === {whole}"
-            for name, whole in zip(family.parameters, choice, strict=True)
+            for name, whole in zip(names, choice, strict=True)
             if whole is not None
         )
         body = "{ " + " ".join([*lines, f"return [{changed}];"]) + " }"
         cases.append(f"if ({case}) {body}" if case else body)
-    return f"([{', '.join(family.parameters)}]) => {{ {' '.join(cases)} }}"
+    return f"([{', '.join(names)}]) => {{ {' '.join(cases)} }}"

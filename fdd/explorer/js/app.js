@@ -11,8 +11,8 @@ const REST = 150; // milliseconds without a change before the fine picture and t
 const find = (id) => document.getElementById(id);
 const picture = find("picture");
 
-const drafts = newWorker(say);
-const fines = newWorker(say);
+const drafts = newWorker(fail);
+const fines = newWorker(fail);
 let reading = null;
 
 let { state, faults } = read(location.hash);
@@ -30,6 +30,12 @@ function say(sentence) {
   note.className = "note";
   note.textContent = sentence;
   find("notes").append(note);
+  return note;
+}
+
+/** A sentence that stays. */
+function fail(sentence) {
+  say(sentence).classList.add("lasting");
 }
 
 // Controls
@@ -102,7 +108,7 @@ function buildFamily() {
     ),
   );
   fillSelect("along", parameters);
-  find("along").selectedIndex = 2;
+  find("along").selectedIndex = 2; // the first after the starting point
   const { family } = state;
   find("gallery").replaceChildren(
     ...gallery.map((params, place) => {
@@ -147,7 +153,7 @@ function change(parts, source) {
   const before = state;
   state = { ...state, ...parts };
   if (state.family !== before.family) buildFamily();
-  find("notes").replaceChildren();
+  find("notes").replaceChildren(...document.querySelectorAll(".lasting"));
   fillControls(source);
   draft();
   clearTimeout(resting);
@@ -303,6 +309,6 @@ rest();
 
 // the oracle is millions of characters, behind this script: the first picture does not wait for it
 addEventListener("DOMContentLoaded", () => {
-  reading = newReading(say);
+  reading = newReading(fail);
   reading?.(state);
 });

@@ -41,7 +41,7 @@ function fill(values, sentence) {
     const row = document.createElement("tr");
     const cells = values ? [values.expected[place], values.found[place]] : [];
     const texts = cells.map((value) => value.toFixed(2));
-    row.innerHTML = `<th scope="row"></th><td></td><td></td><td aria-hidden="true"></td>`;
+    row.innerHTML = `<th scope="row"></th><td></td><td></td><td></td>`;
     row.cells[0].textContent = name;
     texts.forEach((text, number) => (row.cells[number + 1].textContent = text));
     if (values) row.cells[3].innerHTML = bar(LOWEST[place], ...cells);
@@ -57,7 +57,7 @@ function bar(lowest, expected, found) {
     return 10 + 280 * Math.min(Math.max(share, 0), 1);
   };
   return (
-    `<svg viewBox="0 0 300 24"><line x1="10" x2="290" y1="12" y2="12"/>` +
+    `<svg viewBox="0 0 300 24" aria-hidden="true"><line x1="10" x2="290" y1="12" y2="12"/>` +
     `<line class="error" x1="${x(expected)}" x2="${x(found)}" y1="12" y2="12"/>` +
     `<rect x="${x(expected) - 2}" y="3" width="4" height="18"/>` +
     `<circle cx="${x(found)}" cy="12" r="6"/></svg>`

@@ -16,7 +16,7 @@
 //   0.51. Together less than 3.5, which is 1.75 * 2^-52 q.
 // - C1 r2, C2 r and what they are added to stay below 2^-33 beside q v: their roundings are less than
 //   2^-83, and |S| is above 2^-11 in each row but that of t = 0, whose sines take the second try.
-// So e = 1.75 * 2^-52 q + 2^-72 |S|. In about 1 of 1100 sines it does not decide.
+// So e = 1.75 * 2^-52 q + 2^-72 |S|. In about 1 of 1600 sines it does not decide.
 //
 // The second try repeats the sum with pairs of float64, good to 2^-98 (Dekker's product; Python's
 // twin has the bound). Beyond 15 it takes off n turns of 2 pi first, in three words: n times either
