@@ -31,6 +31,7 @@ DRAG = """
 const done = arguments[0];
 const slider = document.getElementById("slider-2");
 const frames = [];
+let work = 0;
 const before = window.pictures.length;
 const begin = performance.now();
 const frame = (now) => {
@@ -38,10 +39,13 @@ const frame = (now) => {
   if (now - begin > 4000) {
     const gaps = frames.slice(1).map((time, place) => time - frames[place]);
     const drawn = window.pictures.length - before;
-    return done([Math.max(...gaps), drawn / ((now - begin) / 1000)]);
+    const late = gaps.filter((gap) => gap > 50).length;
+    return done([Math.max(...gaps), late, gaps.length, drawn / ((now - begin) / 1000), work]);
   }
+  const start = performance.now();
   slider.value = 3 * Math.sin((now - begin) / 700);
   slider.dispatchEvent(new Event("input"));
+  work = Math.max(work, performance.now() - start);
   requestAnimationFrame(frame);
 };
 requestAnimationFrame(frame);
@@ -95,11 +99,11 @@ def test_the_first_picture(page, capsys):
 
 
 def test_a_drag(page, capsys):
-    longest, rate = page.execute_async_script(DRAG)
+    longest, late, frames, rate, work = page.execute_async_script(DRAG)
     with capsys.disabled():
-        print(
-            f"\nwhile a slider moves: longest frame {longest:.0f} ms, {rate:.0f} pictures a second"
-        )
+        print(f"\nwhile a slider moves: {rate:.0f} pictures a second")
+        print(f"frames above 50 ms: {late} of {frames}, the longest {longest:.0f} ms")
+        print(f"work of the page for a frame: at most {work:.0f} ms")
 
 
 def test_exact_beside_inexact(page, capsys):
