@@ -210,8 +210,10 @@ def test_the_strip_shows_where_the_release_accepts_and_leads_there(page):
     assert curve.get_attribute("aria-label") == "The release keeps 86 of 121 vectors"
     first = browser.find_element(By.CSS_SELECTOR, "#thumbnails button")
     assert first.get_attribute("aria-label").startswith("a = -3, ")
-    first.click()
+    first.send_keys(Keys.ENTER)
     assert "[0.1, 0.1, -3, -1.5, -2.6, 0.9]" in text(browser, "python")
+    wait(browser, lambda: first.get_attribute("aria-current") == "true")
+    assert browser.switch_to.active_element == first
 
 
 def test_the_oracle_reads_in_the_browser(browser, tmp_path):

@@ -207,7 +207,8 @@ find("random").onclick = async () => {
 };
 find("controls").onsubmit = (event) => event.preventDefault();
 onkeydown = (event) => {
-  if (event.key !== "z" || !(event.ctrlKey || event.metaKey) || event.target.type === "number") return;
+  const asked = event.key === "z" && (event.ctrlKey || event.metaKey);
+  if (!asked || event.target.type === "number") return; // a field has an undo of its own
   event.preventDefault();
   undo();
 };

@@ -17,7 +17,8 @@ export function opened(buffer) {
   for (const [name, { dtype, shape, data_offsets: offsets }] of Object.entries(entries)) {
     const bytes = buffer.slice(...offsets.map((offset) => 8 + length + offset));
     if (dtype === "F16") weights[name] = { shape, values: halves(new Uint16Array(bytes)) };
-    if (dtype === "F32") weights[name] = { shape, values: Float64Array.from(new Float32Array(bytes)) };
+    if (dtype === "F32")
+      weights[name] = { shape, values: Float64Array.from(new Float32Array(bytes)) };
   }
   return { config: JSON.parse(metadata.config), weights };
 }
@@ -159,7 +160,10 @@ function products(rows, n, columns, m, length) {
 }
 
 function linear(weights, name, batch) {
-  const { shape: [out, length], values } = weights[`${name}.weight`];
+  const {
+    shape: [out, length],
+    values,
+  } = weights[`${name}.weight`];
   const bias = weights[`${name}.bias`].values;
   return batch.map((image) =>
     products(values, out, image, 1, length).map((value, place) => value + bias[place]),
@@ -172,7 +176,9 @@ function normalised(weights, name, batch) {
   const shift = of("bias").map((value, i) => value - of("running_mean")[i] * scale[i]);
   return batch.map((image) => {
     const area = image.length / scale.length;
-    return image.map((value, i) => value * scale[Math.floor(i / area)] + shift[Math.floor(i / area)]);
+    return image.map(
+      (value, i) => value * scale[Math.floor(i / area)] + shift[Math.floor(i / area)],
+    );
   });
 }
 

@@ -19,20 +19,18 @@ export function newReading(fail) {
   const show = newest(async () => {
     const { family, params } = wanted;
     const { version, size, points } = await kept;
-    tell(`It was trained on ${version}: ${size} x ${size} pixels, ${points.toLocaleString("en")} points.`);
+    document.getElementById("oracle-facts").textContent =
+      `It was trained on ${version}: ${size} x ${size} pixels, ${points.toLocaleString("en")} points.`;
     if (family !== "fractal_dream") return fill(null, "It reads the Fractal Dream alone.");
     const found = await ask("read", { params });
     if (params !== wanted.params) return;
-    fill(found && { found, expected: readable(params) }, found ? "" : "This vector has no picture.");
+    if (found) fill({ found, expected: readable(params) }, "");
+    else fill(null, "This vector has no picture.");
   });
   return (state) => {
     wanted = state;
     show();
   };
-}
-
-function tell(sentence) {
-  document.getElementById("oracle-facts").textContent = sentence;
 }
 
 function fill(values, sentence) {

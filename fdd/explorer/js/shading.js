@@ -15,7 +15,7 @@ export function rgb(counts, palette) {
 export function gray(counts) {
   const { levels, cells } = distribution(counts);
   const inks = sharesOf(cells).map((share) => Math.trunc(255 * (1 - share)));
-  return painted(counts, levels, inks.map((ink) => [ink, ink, ink]));
+  return painted(counts, levels, inks.map(grayOf));
 }
 
 /** The counts themselves, for the eye: the darker the more, on a logarithmic scale. */
@@ -23,7 +23,11 @@ export function logarithmic(counts) {
   const { levels } = distribution(counts);
   const most = Math.log1p(levels[levels.length - 1]);
   const inks = levels.map((level) => 230 * (1 - Math.log1p(level) / most));
-  return painted(counts, levels, inks.map((ink) => [ink, ink, ink]));
+  return painted(counts, levels, inks.map(grayOf));
+}
+
+function grayOf(ink) {
+  return [ink, ink, ink];
 }
 
 // The counts that occur, ascending, and how many cells have each.
@@ -83,7 +87,10 @@ function binned(levels, cells, palette) {
   const shares = offsets.map(interpolation(centres, sharesOf([...filled.values()])));
   const span = linspace(shares[0], shares[shares.length - 1], 256);
   const curves = CHANNELS.map((channel) =>
-    interpolation(span, span.map((_, colour) => palette[3 * colour + channel])),
+    interpolation(
+      span,
+      palette.filter((_, byte) => byte % 3 === channel),
+    ),
   );
   return shares.map((share) => curves.map((curve) => Math.trunc(curve(share))));
 }

@@ -134,8 +134,7 @@ function secondTry(x, column) {
   const row = (k & 2047) << 3;
   const sine = [ROWS[row], ROWS[row + 1]];
   const cosine = [ROWS[row + COSINE], ROWS[row + COSINE + 1]];
-  const [value, slope] =
-    column === SINE ? [sine, cosine] : [cosine, [-sine[0], -sine[1]]];
+  const [value, slope] = column === SINE ? [sine, cosine] : [cosine, [-sine[0], -sine[1]]];
 
   const q = product(r, r);
   const t = TAYLOR; // t[n]: the coefficient of r^n, as a pair

@@ -48,7 +48,8 @@ export function read(text, family = "fractal_dream") {
     if (value === null) return state.params[place];
     const number = value.trim() === "" ? NaN : Number(value);
     const fault = complaint(state.family, place, number);
-    if (fault) faults.push(`The address has ${name} = ${JSON.stringify(value.slice(0, 40))}; ${fault}`);
+    if (fault)
+      faults.push(`The address has ${name} = ${JSON.stringify(value.slice(0, 40))}; ${fault}`);
     return fault ? state.params[place] : number;
   });
   state.output = chosen("output", OUTPUTS, state.output);

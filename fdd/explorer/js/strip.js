@@ -5,11 +5,10 @@ import { FAMILIES, KEPT_PERCENT, RELEASE } from "./families.js";
 const PICTURES = 21;
 const BETWEEN = 6; // steps of the curve from one picture to the next
 
-let newestStrip = 0;
+let strip = { key: "", move: () => {} };
 
-/** Draws the strip of a state; `go({params})` is where a click leads. */
+/** Shows the strip of a state, which is drawn unless it is there; `go({params})` follows a click. */
 export async function showStrip(ask, state, place, paint, go) {
-  const strip = ++newestStrip;
   const name = FAMILIES[state.family].parameters[place];
   const values = stops(state.family, place);
   const at = (value) => ({ ...state, ...RELEASE, params: state.params.with(place, value) });
@@ -18,6 +17,8 @@ export async function showStrip(ask, state, place, paint, go) {
     values.reduce((one, other) => (Math.abs(other - value) < Math.abs(one - value) ? other : one));
   const pictured = values.filter((_, number) => values.length < PICTURES || number % BETWEEN === 0);
   const shares = new Map();
+  const key = JSON.stringify([place, at(low)]); // everything but the parameter itself
+  if (key === strip.key) return strip.move(state.params[place]);
 
   const buttons = pictured.map((value) => {
     const made = document.createElement("button");
@@ -36,24 +37,38 @@ export async function showStrip(ask, state, place, paint, go) {
   const count = pictured.length;
   const across = (value) => (((value - low) / (high - low)) * (count - 1) + 0.5) / count;
   curve.onclick = ({ offsetX }) => {
-    const place = (offsetX / curve.clientWidth) * count - 0.5;
-    go({ params: at(nearest(low + ((high - low) * place) / (count - 1))).params });
+    const number = (offsetX / curve.clientWidth) * count - 0.5;
+    go({ params: at(nearest(low + ((high - low) * number) / (count - 1))).params });
   };
-  const draw = () => plot(curve, shares, across, state.params[place]);
+  let here = state.params[place];
+  const draw = () => {
+    plot(curve, shares, across, here);
+    buttons.forEach((one, number) =>
+      one.setAttribute("aria-current", String(pictured[number] === here)),
+    );
+  };
+  const move = (value) => {
+    here = value;
+    draw();
+  };
+  strip = { key, move };
 
   for (const [number, value] of pictured.entries()) {
     const answer = await ask("draw", at(value));
-    if (strip !== newestStrip) return;
+    if (key !== strip.key) return;
     paint(buttons[number].firstChild, answer);
     shares.set(value, answer ? answer.occupied / RELEASE.size ** 2 : 0);
     const percent = (100 * shares.get(value)).toFixed(1);
-    buttons[number].setAttribute("aria-label", `${name} = ${value}, ${percent} % of cells occupied`);
+    buttons[number].setAttribute(
+      "aria-label",
+      `${name} = ${value}, ${percent} % of cells occupied`,
+    );
     draw();
   }
   for (const value of values) {
     if (shares.has(value)) continue;
     const share = await ask("share", at(value));
-    if (strip !== newestStrip) return;
+    if (key !== strip.key) return;
     shares.set(value, share);
     draw();
   }
@@ -86,7 +101,7 @@ function plot(curve, shares, across, here) {
     bands.join("") +
     `<line x1="0" x2="1000" y1="${y(kept)}" y2="${y(kept)}"/>` +
     `<line class="here" x1="${x(here)}" x2="${x(here)}" y1="0" y2="120"/>` +
-    `<path d="M${line}"/>`;
+    `<path d="${line && `M${line}`}"/>`;
   const accepted = points.filter(([, share]) => share >= kept).length;
   curve.setAttribute("aria-label", `The release keeps ${accepted} of ${points.length} vectors`);
 }
