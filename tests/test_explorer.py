@@ -22,6 +22,8 @@ from fdd import FddError
 from fdd.attractors.families import FAMILIES
 from fdd.explorer import explore
 from fdd.explorer.command import main
+from fdd.explorer.modules import script
+from fdd.explorer.page import COMPUTING, PAGE
 from fdd.explorer.translation import orbit_function
 from fdd.rendering import shading
 from fdd.rendering.cpu import render_cpu
@@ -323,6 +325,13 @@ def test_the_page_stands_alone():
     text = str(explore())
     assert re.findall(r"""(?:src|href)=|url\(|\bimport\(|\bfetch\(|XMLHttp|https?:""", text) == []
     assert "default-src 'none'" in text
+
+
+@pytest.mark.parametrize("names", [COMPUTING, PAGE])
+def test_no_two_modules_that_are_joined_give_one_name_to_two_things(names):
+    found = re.findall(r"^(?:async )?(?:function|const|let) (\w+)", script(names), re.MULTILINE)
+    assert [name for name in found if found.count(name) > 1] == []
+    assert len(found) > 20
 
 
 def test_a_notebook_shows_the_page_in_a_frame():

@@ -10,6 +10,7 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from PIL import Image
 
 import fdd
 from fdd.attractors.families import FAMILIES
@@ -193,6 +194,17 @@ def test_gray_and_palettes_are_those_of_python(page):
     ui.Select(browser.find_element(By.ID, "palette")).select_by_value("inferno")
     colours = fdd.render(params, family="de_jong", palette="inferno")
     wait(browser, lambda: np.array_equal(pixels(browser), colours))
+
+
+def test_the_picture_can_be_taken_away_as_a_png(page, tmp_path):
+    browser = page("size=32&points=4000")
+    place = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    browser.execute_cdp_cmd("Browser.setDownloadBehavior", place)
+    browser.find_element(By.ID, "download").click()
+    file = tmp_path / "fractal_dream-32.png"
+    wait(browser, file.exists)
+    image = fdd.render([0.1, 0.1, -2.0, -1.5, -2.6, 0.9], size=32, points=4000)
+    assert np.array_equal(Image.open(file).convert("RGB"), image)
 
 
 def test_a_random_vector_is_one_that_the_release_keeps(page):

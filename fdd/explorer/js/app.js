@@ -55,15 +55,16 @@ find("drawing").textContent =
   `${RELEASE.size} x ${RELEASE.size} cells and ${grouped(RELEASE.points)} points`;
 find("percent").textContent = `${KEPT_PERCENT} %`;
 
-/** The step of a slider: a power of ten, at least a thousand of them in the range. */
-function stepOf([low, high]) {
-  return Math.floor(Math.log10((high - low) / 1000) + 1e-9);
+/** Decimals of a slider: at least a thousand of its steps are in the range. */
+function digitsOf([low, high]) {
+  const digits = Math.ceil(Math.log10(1000 / (high - low)) - 1e-9);
+  return Math.min(Math.max(digits, 0), 15);
 }
 
 function parameterRow(name, place) {
   const { ranges, whole } = FAMILIES[state.family];
   const [low, high] = ranges[place];
-  const digits = whole.includes(name) ? 0 : -stepOf(ranges[place]);
+  const digits = whole.includes(name) ? 0 : digitsOf(ranges[place]);
   const row = document.createElement("div");
   row.className = "parameter";
   row.innerHTML = `<label></label><input type="range"><input type="number">`;

@@ -14,7 +14,7 @@ export function newReading(fail) {
   document.getElementById("reading").hidden = false;
   const ask = newWorker(fail);
   const { buffer } = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
-  const kept = ask("keep", { buffer });
+  const kept = ask("keepOracle", { buffer });
   let wanted = null;
   const show = newest(async () => {
     const { family, params } = wanted;
@@ -22,7 +22,7 @@ export function newReading(fail) {
     document.getElementById("oracle-facts").textContent =
       `It was trained on ${version}: ${size} x ${size} pixels, ${points.toLocaleString("en")} points.`;
     if (family !== "fractal_dream") return fill(null, "It reads the Fractal Dream alone.");
-    const found = await ask("read", { params });
+    const found = await ask("readVector", { params });
     if (params !== wanted.params) return;
     if (found) fill({ found, expected: readable(params) }, "");
     else fill(null, "This vector has no picture.");

@@ -33,13 +33,13 @@ function random({ family }) {
 }
 
 /** Keeps the oracle in the bytes of its file; returns its config. */
-function keep({ buffer }) {
+function keepOracle({ buffer }) {
   oracle = opened(buffer);
   return oracle.config;
 }
 
 /** What the oracle reads from the picture of a vector, as its release draws it; null if degenerate. */
-function read({ params }) {
+function readVector({ params }) {
   const { size, points } = oracle.config;
   const counts = countsOf("fractal_dream", params, size, points);
   return counts && [...readPixels(oracle, rgb(counts, PALETTES.kbc))];
@@ -47,7 +47,7 @@ function read({ params }) {
 
 let oracle = null;
 
-const TASKS = { draw, keep, random, read, share };
+const TASKS = { draw, keepOracle, random, readVector, share };
 
 onmessage = ({ data: { id, task, ...fields } }) => {
   const answer = TASKS[task](fields);
