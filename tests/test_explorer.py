@@ -228,7 +228,7 @@ def test_a_file_that_is_no_oracle_is_refused(tmp_path, content):
 def test_an_oracle_that_is_not_there_is_told(tmp_path, capsys):
     assert main(["--out", str(tmp_path / "page.html"), "--oracle", "nothing"]) == 2
     assert capsys.readouterr().err == (
-        "fdd explore: oracle='nothing' must be a file of at most 16 MiB, such as "
+        "error: oracle='nothing' must be a file of at most 16 MiB, such as "
         "benchmarks/oracle/mini-1.safetensors\n"
     )
     assert list(tmp_path.iterdir()) == []
@@ -350,5 +350,5 @@ def test_the_command_writes_one_file(tmp_path, capsys):
 
 def test_the_command_says_what_is_wrong_with_its_path(tmp_path, capsys):
     assert main(["--out", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith(f"fdd explore: out='{tmp_path}'")
+    assert capsys.readouterr().err.startswith(f"error: out='{tmp_path}'")
     assert list(tmp_path.iterdir()) == []
