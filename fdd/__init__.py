@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from fdd.data.path import path
     from fdd.data.show import show
     from fdd.data.stream import stream
+    from fdd.explorer.page import explore
     from fdd.releases.sampling import sample_params
     from fdd.rendering.render import render
 
@@ -22,6 +23,7 @@ __version__ = "0.1.0"
 __all__ = [
     "FddError",
     "canonical_params",
+    "explore",
     "families",
     "load",
     "pairs",
@@ -35,6 +37,7 @@ __all__ = [
 ]
 
 _AT_FIRST_USE = {
+    "explore": "fdd.explorer.page",
     "load": "fdd.data.load",
     "pairs": "fdd.data.pairs",
     "path": "fdd.data.path",

@@ -320,6 +320,7 @@ OWN: dict[str, tuple[Any, Callable[[Any], int]]] = {
 """Commands of this module: their options and what does the work."""
 
 ELSEWHERE = {
+    "explore": ("fdd.explorer.command", "Write a page that draws attractors as you change them."),
     "train": ("baselines.train", "Train a baseline, a model that learns a latent space."),
     "recipes": ("baselines.recipes", "List the experiments of 2019 and later, and train them."),
     "sweep": ("baselines.sweep", "Search the options of a baseline: many runs, ranked."),

@@ -51,8 +51,8 @@ def test_info_makes_no_folder(command, tmp_path, monkeypatch):
 
 
 COMMANDS = (
-    "preview, show, generate, verify, package, info, train, recipes, sweep, interpolate, score, "
-    "report, leaderboard"
+    "preview, show, generate, verify, package, info, explore, train, recipes, sweep, interpolate, "
+    "score, report, leaderboard"
 )
 
 

@@ -208,7 +208,9 @@ def test_the_oracle_reads_what_it_reads_in_python(node):
 
 
 def test_the_page_takes_an_oracle_in():
-    assert base64.b64encode(ORACLE.read_bytes()).decode() in str(explore(oracle=ORACLE))
+    page = str(explore(oracle=ORACLE))
+    assert base64.b64encode(ORACLE.read_bytes()).decode() in page
+    assert str(fdd.explore(oracle="mini-1")) == page
 
 
 @pytest.mark.parametrize(
@@ -220,16 +222,15 @@ def test_a_file_that_is_no_oracle_is_refused(tmp_path, content):
     with pytest.raises(FddError) as caught:
         explore(oracle=file)
     assert str(caught.value) == (
-        f"oracle='{file}' is not a file that python -m benchmarks.reader wrote; choose one such as "
-        "benchmarks/oracle/mini-1.safetensors"
+        f"oracle='{file}' is not a file that python -m benchmarks.reader wrote; choose such a "
+        "file, mini-1 or fdd-1"
     )
 
 
 def test_an_oracle_that_is_not_there_is_told(tmp_path, capsys):
     assert main(["--out", str(tmp_path / "page.html"), "--oracle", "nothing"]) == 2
     assert capsys.readouterr().err == (
-        "error: oracle='nothing' must be a file of at most 16 MiB, such as "
-        "benchmarks/oracle/mini-1.safetensors\n"
+        "error: oracle='nothing' must be mini-1, fdd-1 or a file of at most 16 MiB\n"
     )
     assert list(tmp_path.iterdir()) == []
 

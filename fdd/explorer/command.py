@@ -1,4 +1,4 @@
-"""The command: `python -m fdd.explorer --out explorer.html`."""
+"""The command `fdd explore`."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ class Explore:
 
     out: Path = Path("explorer.html")
     """HTML to write."""
-    oracle: Path | None = None
-    """Oracle whose reading of the pictures the page shows, such as
-    benchmarks/oracle/mini-1.safetensors."""
+    oracle: str | None = None
+    """Oracle whose reading of the pictures the page shows: mini-1, fdd-1, or a file that python -m
+    benchmarks.reader wrote."""
 
 
 @command()

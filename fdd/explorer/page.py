@@ -6,6 +6,7 @@ import base64
 import html
 import json
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from fdd.errors import FddError, shown, whole_number
@@ -17,6 +18,8 @@ COMPUTING = (*PURE, "worker")
 """What runs in the workers, in an order in which each comes after what it imports."""
 PAGE = ("families", "state", "asking", "oracle", "reading", "strip", "app")
 """What runs in the page itself."""
+SHIPPED = ("mini-1", "fdd-1")
+"""Releases whose oracles come with the package, as data of its benchmarks."""
 LARGEST_ORACLE = 2**24
 """Bytes of an oracle that a page takes in."""
 
@@ -54,9 +57,9 @@ def explore(oracle: Any = None) -> Explorer:
 
     As the last line of a notebook's cell it is shown there; `save` writes it to a file.
 
-    oracle: the path of a file that `python -m benchmarks.reader` wrote, or of one of those in
-    benchmarks/oracle; the page then shows what it reads from the pictures. Raises FddError if it is
-    not such a file, or if a family has a step that cannot be translated.
+    oracle: "mini-1" or "fdd-1", the oracle that comes with that release, or the path of a file that
+    `python -m benchmarks.reader` wrote; the page then shows what it reads from the pictures. Raises
+    FddError if it is no such file, or if a family has a step that cannot be translated.
     """
     folder = files("fdd.explorer")
     text = (folder / "page.html").read_text(encoding="utf-8")
@@ -74,10 +77,12 @@ def explore(oracle: Any = None) -> Explorer:
 def _checked_oracle(value: Any) -> bytes:
     """The bytes of an oracle's file."""
     path = as_path("oracle", value, "choose another file")
+    if value in SHIPPED:
+        path = Path(str(files("benchmarks") / "oracle" / f"{value}.safetensors"))
     if not path.is_file() or path.stat().st_size > LARGEST_ORACLE:
         raise FddError(
-            f"oracle={shown(value)} must be a file of at most {LARGEST_ORACLE // 2**20} MiB, such "
-            "as benchmarks/oracle/mini-1.safetensors"
+            f"oracle={shown(value)} must be {', '.join(SHIPPED)} or a file of at most "
+            f"{LARGEST_ORACLE // 2**20} MiB"
         )
     data = path.read_bytes()
     try:
@@ -88,6 +93,6 @@ def _checked_oracle(value: Any) -> bytes:
     except Exception as error:  # what a foreign file raises has no common type
         raise FddError(
             f"oracle={shown(value)} is not a file that python -m benchmarks.reader wrote; choose "
-            "one such as benchmarks/oracle/mini-1.safetensors"
+            f"such a file, {' or '.join(SHIPPED)}"
         ) from error
     return data
