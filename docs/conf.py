@@ -27,6 +27,8 @@ default_role = "py:obj"  # code, and a link where it names something public
 
 html_math_renderer = "mathml"  # the usual one asks another host for its script
 html_theme = "pydata_sphinx_theme"
+html_static_path = ["static"]
+html_css_files = ["site.css"]
 html_title = "The Fractal Dream Dataset"
 html_show_sourcelink = False
 html_copy_source = False
