@@ -47,10 +47,18 @@ def as_rst(app, what, name, thing, options, lines):
     """House docstrings are plain text: |a| is a magnitude, an indented block Python."""
     text = "\n".join(lines).replace("|", r"\|")
     text = re.sub(r"^((?!- )\S.*\n\n)(?= {4})", r"\1.. code-block:: python\n\n", text, flags=re.M)
+    # what is returned is told in prose, where numpydoc takes each line for a value of its own
+    text = re.sub(r"(?<=^Returns\n-------\n)(\S.*\n?)+", joined, text, flags=re.M)
     if what == "module":
-        names = "".join(f"   {one}\n" for one in getattr(thing, "__all__", ()))
-        text += f"\n\n.. autosummary::\n   :nosignatures:\n\n{names}"
+        functions = [one for one in getattr(thing, "__all__", ()) if callable(getattr(thing, one))]
+        table = "".join(f"   {one}\n" for one in functions)
+        text = text.partition("\n\nMay import: ")[0]
+        text += f"\n\n.. autosummary::\n   :nosignatures:\n\n{table}"
     lines[:] = text.split("\n")
+
+
+def joined(paragraph):
+    return paragraph[0].strip().replace("\n", " ") + "\n"
 
 
 def mathml(translator, node):
