@@ -27,6 +27,8 @@ BASELINES = {
     "lejepa": ("baselines.lejepa", "LeJEPA"),
     "betavae": ("baselines.betavae", "BetaVAE"),
     "regression": ("baselines.regression", "Regression"),
+    "emulator": ("baselines.emulator", "Emulator"),
+    "flow": ("baselines.flow", "Flow"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

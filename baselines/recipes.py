@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -58,7 +58,10 @@ MINI: Options = {
     "sample_every": 1000,
     "checkpoint_every": 250,
 }
-"""What `--mini` changes in every run; a run's own changes go on top."""
+"""What `--mini` changes in every run of the baselines of 2019, whose own changes go on top. Runs of
+other baselines start from the preset mini of their own."""
+
+OF_2019 = ("dcgan", "aae", "lsd")
 
 RUNS: dict[str, tuple[str, Options]] = {
     "dcgan-2019": ("dcgan", FDD),
@@ -80,6 +83,12 @@ RUNS: dict[str, tuple[str, Options]] = {
     "aae-network": ("aae", AAE_NETWORK),
     "aae": ("aae", AAE),
     "aae-32": ("aae", {**AAE, "latent_size": 32}),
+    "draw-mse": ("emulator", {"loss": "mse", "steps": 1120}),
+    "draw-ms-ssim": ("emulator", {"loss": "ms-ssim", "steps": 60}),
+    "draw-features": ("emulator", {"loss": "features", "steps": 520}),
+    "draw-adversary": ("emulator", {"loss": "adversary", "steps": 280}),
+    "draw-counts": ("emulator", {"steps": 1280}),
+    "draw-flow": ("flow", {"steps": 500}),
 }
 """Every run by its name: a baseline and the options that differ from its defaults."""
 
@@ -145,6 +154,17 @@ RECIPES: dict[str, Recipe] = {
             "lsd",
         ),
     ),
+    "draw-why": Recipe(
+        "Which loss makes a generator draw the attractor of v? Steps for equal processor time.",
+        (
+            "draw-mse",
+            "draw-ms-ssim",
+            "draw-features",
+            "draw-adversary",
+            "draw-counts",
+            "draw-flow",
+        ),
+    ),
     "aae-why": Recipe(
         "What do the reconstructions of 2019 lack? One change at a time, each on top of the last.",
         ("aae-2019", "aae-stream", "aae-network", "aae", "aae-32"),
@@ -189,8 +209,13 @@ def named(name: str) -> Recipe:
 def configured(name: str, mini: bool = False, **changes: Any) -> tuple[Any, RunConfig]:
     """Class and options of the run of that name; `changes` go on top."""
     baseline, options = RUNS[name]
-    module, class_name = BASELINES[baseline]
-    make = getattr(import_module(module), class_name)
+    module_name, class_name = BASELINES[baseline]
+    module = import_module(module_name)
+    make = getattr(module, class_name)
+    if baseline not in OF_2019:
+        presets = module.PRESETS
+        start = presets["mini"] if mini else next(iter(presets.values()))
+        return make, replace(start, **{**options, **changes})
     small = MINI if mini else {}
     own = {option: value for option, value in options.items() if not mini or option != "steps"}
     return make, make.config_type(**{**small, **own, **changes})

@@ -3,8 +3,9 @@
     python -m benchmarks.recipes --folder runs/recipes
 
 Every run is scored on the test split of its own release, or on the pictures that it held out.
-Beside them stand scores without any model: of the best constant, of the nearest training image, and
-of the renderer itself from another starting point, which no model of a', b', c, d can beat by much.
+Beside them stand scores without any model: of the best constant, of the nearest training image, of
+the renderer itself from another starting point, and of the mean of its images from many, which no
+model of a', b', c, d can beat by much.
 """
 
 from __future__ import annotations
@@ -21,6 +22,9 @@ from numpy.typing import NDArray
 
 import fdd
 from benchmarks.image_scores import retrieval, ssim
+from benchmarks.oracle import Oracle, load_oracle
+from benchmarks.oracle.oracle import SHIPPED
+from benchmarks.protocol.cells import r2
 from benchmarks.protocol.data import open_split, read_images, read_split
 from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
@@ -40,16 +44,22 @@ COLUMNS = {
     "ssim": "SSIM",
     "top1": "retrieval at 1",
     "top10": "retrieval at 10",
+    "oracle": "oracle R2",
+    "variety": "variety",
     "r2": "R2 of a', b', c, d",
     "distance": "distance",
     "diversity": "diversity",
     "sharpness": "sharpness",
 }
 """What is scored, with the heading in the table. ssim: between a test image and what the model
-makes of it, G(E(x)) or G(v). top1, top10: retrieval of the test image among all of them. r2: mean
-over the four parameters of the kernel R2 of codes E(x). distance: energy distance of samples G(z)
-to test images, on pixels. diversity, sharpness: of samples, divided by those of test images."""
+makes of it, G(E(x)) or G(v). top1, top10: retrieval of the test image among all of them. oracle:
+mean over a', b', c, d of the R2 of what the release's oracle reads from G(v). variety: distance of
+two pictures of one v with other noise, divided by that of FD(v) from other starts. r2: mean over
+the four parameters of the kernel R2 of codes E(x). distance: energy distance of samples G(z) to
+test images, on pixels. diversity, sharpness: of samples, divided by those of test images."""
 SAMPLES = 1000
+STARTS = 64
+"""Starting points over which the renderer's images are averaged."""
 SHOWN = 8
 FIT = 4000
 """Train images that R2 is fitted on, and whose mean is the best constant."""
@@ -77,11 +87,16 @@ class Options:
 
 
 def score_run(
-    model: Any, test: tuple[Images, Params | None], fit: Any, seed: int
+    model: Any,
+    test: tuple[Images, Params | None],
+    fit: Any,
+    seed: int,
+    oracle: Oracle | None = None,
 ) -> dict[str, float]:
     """COLUMNS of a model, as far as it has them.
 
     test: images uint8 [N, S, S, 3] and raw parameters [N, 6], or None; fit: the same of train.
+    oracle: that of the release, where it reads images of that size.
     """
     images, params = test
     found = {}
@@ -91,9 +106,40 @@ def score_run(
         learned = model.encode(fit[0]), fdd.canonical_params(fit[1])[:, 2:]
         found["r2"] = float(nonlinear_r2(*learned, test=held, seed=seed).mean())
     if codes is not None:
-        found |= pair_scores(model.generate(codes), images)
+        made = model.generate(codes)
+        found |= pair_scores(made, images)
+        if params is not None and model.vectors(params) is not None:
+            found |= read_scores(made, params, oracle)
+            found |= {"variety": variety(model, made, codes, images, params)}
     noise = np.random.default_rng(seed).standard_normal((SAMPLES, model.latent_size))
     return found | sample_scores(model.generate(noise), images)
+
+
+def read_scores(made: Images, params: Params, oracle: Oracle | None) -> dict[str, float]:
+    """What an oracle, if there is one, reads from images uint8 [N, S, S, 3] of params [N, 6]."""
+    if oracle is None:
+        return {}
+    true = fdd.canonical_params(params)[:, 2:]
+    return {"oracle": float(r2(true, oracle.read(made)).mean())}
+
+
+def variety(model: Any, made: Images, codes: Any, images: Images, params: Params) -> float:
+    """Root mean square distance of the model's pictures of codes [N, L], uint8 [N, S, S, 3], to
+    others of the same codes, divided by that of the renderer's images to others of the same a, b,
+    c, d; 0 for a model without noise."""
+    if not model.network.noisy:
+        return 0.0
+    other = resize(from_another_start(model.config["version"], params), model.image_size)
+    pairs = ((made, model.generate(codes, noise=1)), (images, other))
+    own, true = (np.square(np.subtract(*pair, dtype=np.float32)).mean() ** 0.5 for pair in pairs)
+    return float(own / true)
+
+
+def from_another_start(version: str, params: Params, seed: int = 0) -> Images:
+    """The renderer's images of raw params [N, 6] of a release from other starting points."""
+    card, other = release(version), params.copy()
+    other[:, :2] = np.random.default_rng(seed).uniform(-1, 1, (len(params), 2))
+    return fdd.render(other, size=card.size, points=card.points)
 
 
 def codes_of(model: Any, images: Images, params: Params | None) -> Any:
@@ -122,11 +168,16 @@ def pair_scores(made: Images, images: Images) -> dict[str, float]:
 
 
 def references(
-    version: str, size: int, rows: int, ends: Sequence[int] = ENDS
+    version: str,
+    size: int,
+    rows: int,
+    ends: Sequence[int] = ENDS,
+    oracle: Oracle | None = None,
 ) -> dict[str, dict[str, float]]:
     """The same scores without any model, on `rows` test images of a release at that size.
 
     ends: how many training images are searched for the nearest, as far as there are that many.
+    oracle: as in `score_run`.
     """
     images, params = read_split(version, "test", size, rows)
     found = {"another test image": pair_scores(np.roll(images, 1, axis=0), images)}
@@ -139,11 +190,20 @@ def references(
     for count in sorted({min(count, stored) for count in ends}):
         near = nearest(images, lambda rows: read_images(others, size, rows), count)
         found[f"nearest of {count} training images"] = pair_scores(near, images)
-    card, other = release(version), params.copy()
-    other[:, :2] = np.random.default_rng(0).uniform(-1, 1, (rows, 2))
-    drawn = fdd.render(other, size=card.size, points=card.points)
-    found["FD from another start"] = pair_scores(resize(drawn, size), images)
+    again = resize(from_another_start(version, params), size)
+    found["FD from another start"] = pair_scores(again, images) | read_scores(again, params, oracle)
+    mean = mean_image(version, size, params)
+    found[f"mean of FD from {STARTS} starts"] = pair_scores(mean, images)
+    found[f"mean of FD from {STARTS} starts"] |= read_scores(mean, params, oracle)
     return found
+
+
+def mean_image(version: str, size: int, params: Params) -> Images:
+    """The mean, rounded, of the renderer's images of raw params [N, 6] from STARTS others."""
+    total = np.zeros((len(params), size, size, 3), np.uint32)
+    for seed in range(STARTS):
+        total += resize(from_another_start(version, params, seed), size)
+    return ((total + STARTS // 2) // STARTS).astype(np.uint8)
 
 
 def nearest(images: Images, read: Read, count: int) -> Images:
@@ -181,6 +241,12 @@ def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
     options = {name: config[name] for name in ("data", "exclude", "image_size", "batch_size")}
     _, pictures = open_pictures(RunConfig(**options))
     return (pictures.read(range(len(pictures))), None), None
+
+
+def oracle_of(version: str, size: int) -> Oracle | None:
+    """The oracle that comes with a release, if there is one that reads images of this size."""
+    oracle = load_oracle(version) if version in SHIPPED else None
+    return oracle if oracle is not None and oracle.size == size else None
 
 
 def run_name(folder: Path) -> str:
@@ -234,7 +300,8 @@ def score_folder(options: Options) -> pd.DataFrame:
         trained = model.config.get("data_version") or model.config["data"]
         row |= {"version": trained, "size": model.config["image_size"]}
         row["device"] = (model.config.get("trained_on") or {}).get("device", "unknown")
-        rows.append(row | score_run(model, test, fit, model.config["seed"]))
+        oracle = oracle_of(model.config["version"], model.config["image_size"])
+        rows.append(row | score_run(model, test, fit, model.config["seed"], oracle))
     return pd.DataFrame(rows).reindex(
         columns=["run", "seed", "step", "version", "size", "device", *COLUMNS]
     )
@@ -281,7 +348,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             pictures_only = version.startswith("images:")
             tested = "held-out pictures" if pictures_only else f"{options.images} test images"
             say(f"\n{version}, {size} x {size} pixels, {tested}\n")
-            beside = {} if pictures_only else references(version, size, options.images)
+            beside = {}
+            if not pictures_only:
+                oracle = oracle_of(version, size)
+                beside = references(version, size, options.images, oracle=oracle)
             say(table(of[of["size"] == size], beside))
     if figure is not None:
         png = rows_png(pictures(options))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from fdd.data.load import load
     from fdd.data.pairs import pairs
     from fdd.data.path import path
+    from fdd.data.show import show
     from fdd.data.stream import stream
     from fdd.releases.sampling import sample_params
     from fdd.rendering.render import render
@@ -28,6 +29,7 @@ __all__ = [
     "render",
     "sample_params",
     "scale_params",
+    "show",
     "stream",
     "uniform_params",
 ]
@@ -38,6 +40,7 @@ _AT_FIRST_USE = {
     "path": "fdd.data.path",
     "render": "fdd.rendering.render",
     "sample_params": "fdd.releases.sampling",
+    "show": "fdd.data.show",
     "stream": "fdd.data.stream",
 }
 """What needs numba, which takes as long to import as everything else together."""

@@ -1,7 +1,10 @@
-"""Pictures of any origin: smaller, side by side, as PNG."""
+"""Pictures of any origin: smaller, side by side, as PNG, in a notebook."""
 
 from __future__ import annotations
 
+import io
+import os
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +12,14 @@ import numpy as np
 from PIL import Image
 
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import as_file, atomic_write
+from fdd.files import as_file, atomic_write, writing_to
 
 GAP = 4
 """Pixels of white around the images of a grid."""
+
+MOST_IMAGES, MOST_PIXELS = 2**16, 2**29
+"""Of a sheet: images, which are drawn without a progress bar, and pixels, 1.6 GB of them and as
+much again for the images that are put into it."""
 
 
 PROGRAMS = frozenset(
@@ -40,6 +47,20 @@ def grid(images: np.ndarray, columns: int, gap: int = GAP) -> np.ndarray:
     return sheet
 
 
+def check_count(count: int, size: int) -> None:
+    """Refuses more images of size x size than a sheet may have, before they are drawn."""
+    most = min(MOST_IMAGES, MOST_PIXELS // (size + GAP) ** 2)
+    if count > most:
+        raise FddError(f"count={count} must be at most {most} in a sheet of images of size={size}")
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 [H, W, 3] or [H, W] as the bytes of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, format="PNG")
+    return file.getvalue()
+
+
 def save_png(image: np.ndarray, path: Path, durable: bool = True) -> None:
     """Writes uint8 [H, W, 3] as PNG, under a temporary name first; `durable` as `atomic_write`."""
     with atomic_write(path, durable) as temporary:
@@ -52,6 +73,31 @@ def checked_png(argument: str, value: Any) -> Path:
     if path.suffix.lower() != ".png":
         raise FddError(f"{argument}={shown(value)} must end in .png, as a PNG is what is written")
     return path
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Picture:
+    """One picture, which a notebook shows."""
+
+    image: np.ndarray
+    """Its pixels: uint8 [H, W, 3]."""
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Writes it as a PNG file, and makes the folder for it if need be.
+
+        Raises FddError as `checked_png`, and where the folder cannot be written.
+        """
+        file = checked_png("path", path)
+        with writing_to(file.parent):
+            file.parent.mkdir(parents=True, exist_ok=True)
+            save_png(self.image, file)
+
+    def _repr_png_(self) -> bytes:
+        return png(self.image)
+
+    def __repr__(self) -> str:
+        height, width = self.image.shape[:2]
+        return f"Picture({width} x {height} pixels)"
 
 
 def resize(images: np.ndarray, size: int) -> np.ndarray:

@@ -329,23 +329,3 @@ def test_a_data_loader_gives_the_rows(load, context, number):
     assert [len(vectors) for _, vectors in batches] == [10, 10, 5]
     np.testing.assert_array_equal(np.concatenate([images for images, _ in batches]), ds.images)
     np.testing.assert_array_equal(np.concatenate([v for _, v in batches]), ds.params.to_numpy())
-
-
-@pytest.fixture(scope="module")
-def transforms():
-    """torchvision.transforms, also where its compiled operators do not fit the torch at hand."""
-    torch = pytest.importorskip("torch")
-    if not hasattr(torch.ops.torchvision, "nms"):
-        library = torch.library.Library("torchvision", "FRAGMENT")
-        for name in ("nms", "qnms"):
-            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    return pytest.importorskip("torchvision.transforms")
-
-
-def test_torchvision_transforms_take_an_item(load, transforms):
-    expected = rendered()[7]
-    tensor = load(transform=transforms.ToTensor())[7].numpy()
-    np.testing.assert_array_equal(tensor, expected.transpose(2, 0, 1).astype(np.float32) / 255)
-    both = transforms.Compose([transforms.ToPILImage(), transforms.Resize(8)])
-    assert load(transform=both)[7].size == (8, 8)
-    np.testing.assert_array_equal(np.asarray(load(transform=transforms.ToPILImage())[7]), expected)

@@ -110,7 +110,7 @@ def test_the_encoder_is_that_of_the_run_and_does_not_learn(model, encoder):
     for name, value in made.encoder.state_dict().items():
         assert torch.equal(value, before[name])
     images = batch.images[:, 0]
-    own = baselines.load_run(encoder, "cpu")._network.encode(images)
+    own = baselines.load_run(encoder, "cpu").network.encode(images)
     torch.testing.assert_close(made.eval().read(images), own)
 
 

@@ -167,7 +167,7 @@ def test_importing_fdd_loads_nothing_heavy_and_makes_no_folder(run_python, tmp_p
 
 def test_the_public_names_are_those_promised():
     assert set(fdd.__all__) >= {"FddError", "families", "load", "render", "sample_params", "stream"}
-    assert set(fdd.__all__) >= {"pairs", "path"}
+    assert set(fdd.__all__) >= {"pairs", "path", "show"}
     assert all(hasattr(fdd, name) for name in fdd.__all__)
     assert issubclass(fdd.FddError, ValueError)
     assert fdd.families["fractal_dream"].parameters == ("x0", "y0", "a", "b", "c", "d")

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import types
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from baselines import recipes
 from baselines.aae import Config as AAEConfig
 from baselines.lsd import Config as LSDConfig
 from benchmarks import recipes as scores
+from fdd.releases.cards import RELEASES
 
 TINY = {
     "version": "tiny-1",
@@ -180,6 +182,7 @@ def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, score
         "mean training image",
         "nearest of 25 training images",
         "FD from another start",
+        "mean of FD from 64 starts",
     ]
     cells = [cell.strip() for cell in lines[3].split("|")]
     assert cells[2:4] == ["0, 1", "4"]
@@ -260,3 +263,43 @@ def test_the_nearest_of_images_that_hold_it_is_the_image_itself():
     among = scores.nearest(images[7:9], lambda rows: images[rows], 7)
     distance = ((images[:7].astype(float) - images[7]) ** 2).sum((1, 2, 3))
     assert np.array_equal(among[0], images[distance.argmin()])
+
+
+class Renderer:
+    """A model that draws FD(v): a code is v itself, and noise is the starting point."""
+
+    def __init__(self, version, noisy=True):
+        self.config, self.image_size = {"version": version}, RELEASES[version].size
+        self.network = types.SimpleNamespace(noisy=noisy)
+
+    def generate(self, codes, noise=0):
+        return scores.from_another_start(self.config["version"], codes, 100 + noise)
+
+
+def test_the_variety_of_the_renderer_is_one_and_that_of_a_model_without_noise_zero():
+    params = fdd.sample_params(200, "test", version="mini-1")
+    images = fdd.render(params, size=32, points=4000)
+    for noisy, low, high in ((True, 0.9, 1.1), (False, 0, 0)):
+        model = Renderer("mini-1", noisy)
+        made = model.generate(params)
+        assert low <= scores.variety(model, made, params, images, params) <= high
+
+
+def test_the_oracle_reads_from_pictures_what_they_show():
+    params = fdd.sample_params(60, "test", version="mini-1")
+    oracle = scores.oracle_of("mini-1", 32)
+    right = scores.read_scores(scores.from_another_start("mini-1", params), params, oracle)
+    wrong = scores.read_scores(scores.from_another_start("mini-1", params[::-1]), params, oracle)
+    assert right["oracle"] > 0.7
+    assert wrong["oracle"] < 0
+    assert scores.oracle_of("mini-1", 16) is None
+    assert scores.read_scores(np.empty(0), params, None) == {}
+
+
+@pytest.mark.usefixtures("tiny")
+def test_the_mean_of_many_starts_is_blurred():
+    params = fdd.sample_params(4, "test", version="tiny-1")
+    mean = scores.mean_image("tiny-1", 16, params)
+    assert (mean.shape, mean.dtype) == ((4, 16, 16, 3), np.uint8)
+    starts = [scores.from_another_start("tiny-1", params, seed) for seed in range(scores.STARTS)]
+    np.testing.assert_allclose(mean, np.mean(starts, axis=0), atol=0.51)

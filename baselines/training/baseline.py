@@ -23,6 +23,8 @@ class Baseline(nn.Module):
     name: ClassVar[str]
     generates: ClassVar[bool] = True
     """Whether it has a generator. Without one it has `encode` and `loss`."""
+    noisy: bool = False
+    """Whether `generate` takes a `noise` too, and draws with it what codes leave open."""
     config_type: ClassVar[type[RunConfig]]
     supervision: str = "none"
     """What it learns from, one of the benchmark's tracks: "none" (images alone), "pairs" (of images

@@ -146,6 +146,11 @@ class RunConfig:
         names |= {"log_every", "sample_every", "checkpoint_every"}
         return names if self.decay else names | {"steps"}
 
+    @property
+    def counts(self) -> bool:
+        """Whether batches bring the counts of the images, too."""
+        return False
+
     def rate(self, step: int) -> float:
         """The share of the learning rates that step number `step`, from 0, is made with."""
         return min(1.0, (1 - step / self.steps) / self.decay) if self.decay else 1.0

@@ -22,6 +22,8 @@ from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.pictures import resize
 from fdd.releases.cards import release
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.shading import rgb
 
 Images = NDArray[np.uint8]
 Params = NDArray[np.float64]
@@ -36,12 +38,14 @@ class Batch(NamedTuple):
     """Images float32 [N, 3, S, S] in [-1, 1] and their raw parameters float64 [N, 6], if known.
 
     Of pairs: images [N, 2, 3, S, S] and parameters [N, 2, 6], and where one parameter differs its
-    number, int64 [N].
+    number, int64 [N]. Where the options ask for counts (`RunConfig.counts`): int32 [N, S, S].
+    Of a model that asks for them (`RunConfig.counts`): the counts, int32 [N, S, S].
     """
 
     images: Tensor
     params: Tensor | None
     numbers: Tensor | None = None
+    counts: Tensor | None = None
 
     def first(self) -> Batch:
         """The first images of pairs; images that are no pairs as they are."""
@@ -192,14 +196,16 @@ class StreamBatches:
         if isinstance(config, PairConfig):
             self._stream = open_pairs(config, "train", size, **where)
         else:
-            self._stream = fdd.stream("train", size, version=config.version, **where)
+            output = "counts" if config.counts else "rgb"
+            self._stream = fdd.stream("train", size, version=config.version, output=output, **where)
 
     def epoch(self, step: int) -> int:
         """0: no image comes twice."""
         return 0
 
     def __getitem__(self, step: int) -> tuple[Any, ...]:
-        """As `Batches` gives it, or a batch of `fdd.pairs`; cheap if steps come in order."""
+        """As `Batches` gives it, or a batch of `fdd.pairs`, or (images, params, None, counts);
+        cheap if steps come in order."""
         if step != self._next:
             self._stream.seek(step * processes()[1])
             self._batches = iter(self._stream)
@@ -207,6 +213,8 @@ class StreamBatches:
         if isinstance(self._config, PairConfig):
             return next(self._batches)
         images, params = next(self._batches)
+        if self._config.counts:
+            return rgb(images, PALETTES["kbc"]), params, None, images.astype(np.int32)
         return augmented(resize(images, self._config.image_size), params, self._config, step)
 
 
@@ -270,7 +278,7 @@ def augmented(
 
 
 def to_batch(parts: tuple[Any, ...], config: RunConfig, device: torch.device) -> Batch:
-    """What `Batches` and `StreamBatches` give, (images, params) or (images, params, numbers)."""
+    """What `Batches` and `StreamBatches` give, as a batch."""
     images, *rest = parts
     sent = [None if part is None else send(torch.from_numpy(part), device) for part in rest]
     return Batch(to_tensor(images, device, config.colors), *sent)

@@ -12,7 +12,7 @@ from torch import nn
 from baselines.training.data import Batch, Images, to_images, to_tensor
 from fdd.attractors.params import Params, checked_params
 from fdd.defaults import with_defaults
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, shown, whole_number
 
 BATCH = 256
 """Rows that go through a network at a time."""
@@ -23,7 +23,7 @@ class Model:
 
     `config` is what config.json says; `supervision` is what the run was trained with, by its
     baseline where config.json is older than that; codes have `latent_size` numbers, images
-    `image_size` pixels on a side.
+    `image_size` pixels on a side; `network` is the torch module.
     """
 
     def __init__(self, network: nn.Module, config: dict[str, Any], device: torch.device) -> None:
@@ -34,7 +34,7 @@ class Model:
         self.can_encode = hasattr(network, "encode")
         self.can_generate: bool = getattr(network, "generates", True)
         self._device = device
-        self._network: Any = network.eval().to(device)
+        self.network: Any = network.eval().to(device)
 
     def __repr__(self) -> str:
         names = ("baseline", "version", "image_size", "latent_size")
@@ -58,7 +58,7 @@ class Model:
         with torch.no_grad():
             for rows in batches(len(images)):
                 pixels = to_tensor(images[rows], self._device, self.config["colors"])
-                codes[rows] = self._network.encode(pixels).cpu().numpy()
+                codes[rows] = self.network.encode(pixels).cpu().numpy()
         return codes
 
     @with_defaults
@@ -68,17 +68,19 @@ class Model:
         None for a baseline that finds codes of its own. Named columns are matched by name, as in
         `fdd.render`. FddError for parameters out of range.
         """
-        if not hasattr(self._network, "vectors"):
+        if not hasattr(self.network, "vectors"):
             return None
         rows = torch.from_numpy(checked_params(params)).to(self._device)
-        return self._network.vectors(Batch(torch.empty(0), rows)).cpu().numpy()
+        return self.network.vectors(Batch(torch.empty(0), rows)).cpu().numpy()
 
     @with_defaults
-    def generate(self, codes: ArrayLike) -> Images:
+    def generate(self, codes: ArrayLike, noise: int = 0) -> Images:
         """Codes [N, latent_size] -> images uint8 [N, image_size, image_size, 3].
 
-        FddError unless the codes are finite numbers of that shape, and for a baseline without a
-        generator.
+        `noise`, a whole number from 0 to 2**32 - 1, gives other images of the same codes where the
+        baseline draws at random what codes leave open (emulator, flow); the same one gives the same
+        again. FddError unless the codes are finite numbers of that shape, for a noise that the
+        baseline does not have, and for a baseline without a generator.
         """
         if not self.can_generate:
             raise FddError(f"baseline={self.config['baseline']!r} has no generator")
@@ -90,11 +92,16 @@ class Model:
             raise FddError(f"codes {list(codes.shape)} must be [N, {self.latent_size}]")
         if not np.isfinite(codes).all():
             raise FddError("codes must be finite, but some are NaN or infinite")
+        noise = whole_number("noise", noise, 0, 2**32 - 1)
+        if noise and not self.network.noisy:
+            name = shown(self.config["baseline"])
+            raise FddError(f"noise={noise} must be 0: baseline={name} makes one image of a code")
+        given = {"noise": noise} if noise else {}
         images = np.empty((len(codes), self.image_size, self.image_size, 3), np.uint8)
         with torch.no_grad():
             for rows in batches(len(codes)):
                 z = torch.from_numpy(codes[rows]).to(self._device)
-                images[rows] = to_images(self._network.generate(z), self.config["colors"])
+                images[rows] = to_images(self.network.generate(z, **given), self.config["colors"])
         return images
 
 

@@ -22,11 +22,12 @@ from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.utils.flop_counter import FlopCounterMode
 
 import fdd
-from baselines import contrastive, load_run
+from baselines import contrastive, emulator, flow, load_run
 from baselines.lsd import LSD, PRESETS
 from baselines.training import runs
 from baselines.training.config import PairConfig
 from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, to_tensor
+from baselines.training.model import BATCH
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import release
@@ -193,8 +194,8 @@ class OneBatch:
     """A source of batches that has one."""
 
     def __init__(self, config):
-        pairs = isinstance(config, PairConfig)
-        self.batch = StreamBatches(config)[0] if pairs else first_images(config)
+        own = isinstance(config, PairConfig) or config.counts
+        self.batch = StreamBatches(config)[0] if own else first_images(config)
 
     def __getitem__(self, step):
         return self.batch
@@ -238,6 +239,34 @@ def test_the_pairs_on_the_cpu(benchmark, source):
     config = replace(contrastive.PRESETS["mini"], width=32)
     benchmark.group = "5 contrastive steps, 256 pairs, mini-1, CPU"
     fed(benchmark, source, config, CPU, steps=5, make=contrastive.Contrastive)
+
+
+@pytest.mark.parametrize("source", ["one-batch", "stream"])
+def test_the_counts_on_the_cpu(benchmark, source):
+    """How well rendering hides behind a step of the emulator, with a core beside it."""
+    config = emulator.PRESETS["mini"]
+    benchmark.group = "10 emulator steps, 256 images, mini-1, CPU"
+    fed(benchmark, source, config, CPU, steps=10, make=emulator.Emulator)
+
+
+@pytest.mark.parametrize("name", ["renderer", "emulator", "flow"])
+def test_pictures_of_vectors_on_the_cpu(benchmark, name):
+    """2,000 pictures of mini-1 from their parameters."""
+    benchmark.group = "2000 pictures of mini-1, CPU"
+    card, params = release("mini-1"), fdd.sample_params(2000, version="mini-1")
+    makers = {"emulator": (emulator, emulator.Emulator), "flow": (flow, flow.Flow)}
+
+    def draw():
+        if name == "renderer":
+            return fdd.render(params, size=card.size, points=card.points)
+        with torch.no_grad():
+            return [model.generate(rows) for rows in codes.split(BATCH)]
+
+    if name != "renderer":
+        module, make = makers[name]
+        model = trainer(module.PRESETS["mini"], CPU, make).eval()
+        codes = model.vectors(Batch(torch.empty(0), torch.from_numpy(params)))
+    benchmark.pedantic(draw, rounds=3, warmup_rounds=1)
 
 
 @needs_gpu

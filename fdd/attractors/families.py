@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from fdd.attractors.display import equation_lines, html_table, parameter_lines, text_table
+
 Vector = tuple[float, ...]
 Step = Callable[..., tuple[Any, Any]]
 
@@ -71,7 +73,7 @@ class Symmetry:
     exact: bool = True
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Family:
     """A two-dimensional map (x, y) -> step(x, y, *parameters) and what is known about it.
 
@@ -91,6 +93,27 @@ class Family:
     imaged: float
     argument: float = 0.0
     whole: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return text_table([self.cells()])
+
+    def _repr_html_(self) -> str:
+        return html_table([self.cells()])
+
+    def cells(self) -> tuple[list[str], list[str], list[str]]:
+        """The lines of its name, parameters and equation, for a table."""
+        parameters = parameter_lines(self.parameters, self.ranges, self.whole)
+        return [self.name], parameters, equation_lines(self.step)
+
+
+class Families(dict[str, Family]):
+    """Families by name, which show themselves as a table."""
+
+    def __repr__(self) -> str:
+        return text_table([family.cells() for family in self.values()])
+
+    def _repr_html_(self) -> str:
+        return html_table([family.cells() for family in self.values()])
 
 
 def clifford(x, y, a, b, c, d):
@@ -276,4 +299,4 @@ _FAMILIES = (
     ),
 )
 
-FAMILIES: dict[str, Family] = {family.name: family for family in _FAMILIES}
+FAMILIES = Families({family.name: family for family in _FAMILIES})

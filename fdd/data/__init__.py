@@ -1,4 +1,4 @@
-"""Opening the data: the cache, folders and packages, Kaggle, and the endless stream and pairs.
+"""Opening the data: cache, folders, packages, Kaggle, endless streams and pairs; and showing it.
 
 May import: errors, files, pictures, devices, progress, attractors, arithmetic, rendering, releases.
 """

@@ -12,8 +12,10 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +28,14 @@ from fdd.files import as_path, atomic_write, writing_to
 from fdd.progress import progress_bar
 from fdd.releases.cards import RELEASES, Release, published_checksums
 from fdd.releases.sampling import draw
+from fdd.rendering.render import render
 
 ENVIRONMENT = "FDD_DATA"
 CHOOSE = f"choose another one with cache= or ${ENVIRONMENT}"
 """What to do about a cache folder that cannot be used."""
 
-BLOCK = 1000
-"""Records in memory while a file of them is written."""
+BLOCK, BLOCK_BYTES = 1000, 2**26
+"""Records in memory while a file of them is written, and no more bytes than that if several."""
 
 
 def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
@@ -54,8 +57,9 @@ def cache_folder(cache: str | os.PathLike[str] | None = None) -> Path:
 
 
 def record_type(card: Release) -> np.dtype:
-    """One image of a shard: its parameters and its counts."""
-    return np.dtype([("params", "<f8", (6,)), ("counts", "<u2", (card.size, card.size))])
+    """One image of a shard: its parameters and its counts, uint16 where it holds all points."""
+    kind = np.dtype(card.drawing("counts").count_kind).newbyteorder("<")
+    return np.dtype([("params", "<f8", (6,)), ("counts", kind, (card.size, card.size))])
 
 
 def npy_header(card: Release, rows: int) -> bytes:
@@ -147,21 +151,21 @@ def write_records(
 ) -> tuple[str, str]:
     """Renders rows start .. start + rows - 1 of a split into a `.npy` file of records.
 
-    Returns the SHA-256 of the records and of the whole file. Memory is that of `BLOCK` rows.
+    Returns the SHA-256 of the records and of the whole file. Memory is that of a block of rows.
     `durable` as `atomic_write`.
     Raises FddError if the records are not those of the checksum `published`.
     """
-    records = np.empty(min(rows, BLOCK), record_type(card))
+    kind = record_type(card)
+    together = max(1, min(rows, BLOCK, BLOCK_BYTES // kind.itemsize))
+    records = np.empty(together, kind)
     header = npy_header(card, rows)
     data, whole = hashlib.sha256(), hashlib.sha256(header)
     # not numpy.save, which needs all rows at once and hides why the system refused to write
     with atomic_write(path, durable) as temporary, temporary.open("wb") as file:
         file.write(header)
-        for first in range(start, start + rows, BLOCK):
+        for first in range(start, start + rows, together):
             block = records[: start + rows - first]
-            block["params"] = draw(
-                card, split, first, len(block), counts=block["counts"], threads=threads
-            )
+            _fill(block, card, split, first, threads)
             part = block.view(np.uint8).data
             file.write(part)
             data.update(part)
@@ -173,6 +177,16 @@ def write_records(
                 f"published (SHA-256 {digest}, expected {published}); please report its processor"
             )
     return digest, whole.hexdigest()
+
+
+def _fill(block: np.ndarray, card: Release, split: str, first: int, threads: int | None) -> None:
+    """Fills records with the images of a split from number `first` on."""
+    if card.origin is None:
+        block["params"] = draw(card, split, first, len(block), block["counts"], threads)
+        return
+    params = draw(card.origin, split, first, len(block), threads=threads)
+    block["params"] = params
+    block["counts"] = render(params, "counts", card.size, card.points, threads=threads)
 
 
 def _write_shard(path: Path, card: Release, split: str, start: int, rows: int) -> None:
@@ -196,6 +210,14 @@ def _wrong_shards(
     return wrong, complaints
 
 
+def redrawn_in(cache: Path) -> Iterator[Release]:
+    """The releases drawn in another size or with other points that have a folder in the cache."""
+    for path in sorted(cache.glob("*-*x*-*")):
+        match = re.fullmatch(r"(.+)-([0-9]+)x\2-([0-9]+)", path.name)
+        if match and match[1] in RELEASES:
+            yield RELEASES[match[1]].redrawn(int(match[2]), int(match[3]))
+
+
 def verify_cache(cache: Path) -> list[dict[str, Any]]:
     """Hashes every cached shard again; the next load renders those that are damaged.
 
@@ -203,7 +225,7 @@ def verify_cache(cache: Path) -> list[dict[str, Any]]:
     many are what their checksum says), and `different`, a list of `file` and `reason`.
     """
     reports = []
-    for card in RELEASES.values():
+    for card in [*RELEASES.values(), *redrawn_in(cache)]:
         published = published_checksums(card.name)
         for split in card.splits:
             folder = cache / card.name / split

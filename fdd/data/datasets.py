@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 import os
-from collections.abc import Callable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,16 +14,20 @@ from numpy.typing import ArrayLike
 
 from fdd.attractors.params import FORMS, NAMES
 from fdd.data import cache, published
+from fdd.data.html import overview
 from fdd.errors import FddError, known, shown
 from fdd.releases.cards import Release
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.palettes import PALETTES
-from fdd.rendering.shading import shaded
+from fdd.rendering.shading import rgb, shaded
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Transform = Callable[[Any], Any]
+
+FIRST = 6
+"""Images that a notebook shows of a data set."""
 
 
 @dataclass(frozen=True)
@@ -61,16 +65,58 @@ def checked_item(
     return Item(form, transform, target_transform)
 
 
+def data_loader_worker() -> Any:
+    """torch's description of the DataLoader worker that this is, or None."""
+    data = sys.modules.get("torch.utils.data")
+    return data.get_worker_info() if data else None
+
+
+def in_colours(images: np.ndarray, palette: str = Drawing.palette) -> np.ndarray:
+    """Images of any output as RGB: counts [n, H, W] are painted, gray is a colour like others.
+
+    uint8 [n, H, W, 3] or [n, H, W], or counts of another unsigned type, to uint8 [n, H, W, 3].
+    """
+    if images.dtype != np.uint8:
+        return rgb(images, PALETTES[palette])
+    return images if images.ndim == 4 else np.repeat(images[..., None], 3, axis=-1)
+
+
+def _stacked(results: list[Any]) -> Any:
+    """Arrays or numbers of one shape as an array, tensors as a tensor, anything else as a list."""
+    torch: Any = sys.modules.get("torch")
+    if len({(type(one), getattr(one, "shape", ())) for one in results}) == 1:
+        if torch and isinstance(results[0], torch.Tensor):
+            return torch.stack(results)
+        if isinstance(results[0], (np.ndarray, np.generic, int, float)):
+            return np.stack(results)
+    return results
+
+
+def _of_each(transform: Transform | None) -> Transform | None:
+    """The transform of one image or vector as a transform of a batch of them."""
+    if transform is None:
+        return None
+    return lambda batch: _stacked([transform(one) for one in batch])
+
+
 class Dataset:
     """A map data set in torch's style: `ds[i]` is an image, or (image, vector) with parameters.
 
-    Works in a `torch.utils.data.DataLoader` with any number of workers, and needs no torch.
+    A slice, a list or an array of whole numbers, or one of booleans gives a batch: images [n, ...],
+    or (images, vectors [n, 6]). Transforms are applied to each item of it, and what they give is
+    stacked: arrays and numbers to an array, tensors to a tensor, anything else to a list.
+
+    Works in a `torch.utils.data.DataLoader` with any number of workers, in torch's samplers, splits
+    and concatenations, and needs no torch: it does not inherit from torch's class. Where a library
+    asks for an instance of that, `torch.utils.data.Subset(ds, range(len(ds)))` is one, and as fast.
     Subclasses give `read`, and set the attributes below.
     """
 
     version: str | None = None
     """Name of the release; None for pictures of unknown origin."""
     split: str
+    size: int
+    """Width and height of an image in pixels."""
     output: str = "rgb"
     palette: str
 
@@ -91,6 +137,10 @@ class Dataset:
             self._images = self.read(np.arange(len(self)))
         return self._images
 
+    def pictures(self, count: int) -> np.ndarray:
+        """The first `count` images as a person looks at them: uint8 [k, H, W, 3], of any output."""
+        return in_colours(self.read(np.arange(min(count, len(self)))), self.palette)
+
     @property
     def params(self) -> pd.DataFrame:
         """The parameters in the form asked for (raw by default): columns x0, y0, a, b, c, d."""
@@ -101,13 +151,22 @@ class Dataset:
     def __len__(self) -> int:
         return len(self._vectors)
 
-    def __getitem__(self, index: int) -> Any:
-        row = operator.index(index)
-        if not -len(self) <= row < len(self):
-            raise IndexError(f"index {row} is out of range for {len(self)} images")
-        image = self.read([row % len(self)])[0]
+    def __getitem__(self, index: int | slice | ArrayLike) -> Any:
+        """An item, or for a slice, a list, an array of whole numbers or a mask a batch of items.
+
+        Raises IndexError for a number out of range, FddError for any other index.
+        """
+        rows = self._chosen(index)
+        if isinstance(rows, int):
+            return self.__getitems__([rows])[0]
+        item = Item(self._form, _of_each(self.transform), _of_each(self.target_transform))
+        return item.of(self.read(rows), self._vectors[rows])
+
+    def __getitems__(self, indices: Iterable[int]) -> list[Any]:
+        """The items at these indices, read together: what a DataLoader calls for a batch."""
+        rows = self._several(list(indices))
         item = Item(self._form, self.transform, self.target_transform)
-        return item.of(image, self._vectors[row].copy())
+        return list(map(item.of, self.read(rows), self._vectors[rows]))
 
     def __repr__(self) -> str:
         names = ("version", "split", "output", "palette")
@@ -117,6 +176,53 @@ class Dataset:
 
     def __iter__(self) -> Iterator[Any]:
         return (self[row] for row in range(len(self)))
+
+    def _repr_html_(self) -> str:
+        vector = f"float64 [{len(NAMES)}], {self._form or 'raw'}"
+        image = self.read([0])
+        item = f"image {image.dtype} {list(image.shape[1:])}"
+        item = f"({item}, vector {vector})" if self._form else f"{item}; its vector is {vector}"
+        changes = {"transform": self.transform, "target_transform": self.target_transform}
+        given = [f", {name}={shown(value)}" for name, value in changes.items() if value is not None]
+        images = self.pictures(FIRST)
+        return overview(
+            repr(self), f"An item: {item}{''.join(given)}", images, self._vectors[:FIRST], NAMES
+        )
+
+    def _chosen(self, index: Any) -> int | np.ndarray:
+        """The row that a number means, counted from 0, or the rows int64 [n] of another index."""
+        if getattr(index, "ndim", 0) == 0:  # torch takes a tensor of one number for that number
+            try:
+                rows = range(len(self))[index]
+                return rows if isinstance(rows, int) else np.array(rows, np.int64)
+            except TypeError:
+                pass
+            except IndexError:
+                raise self._out_of_range(index) from None
+        return self._several(index)
+
+    def _several(self, indices: Any) -> np.ndarray:
+        """The rows int64 [n] of a list or an array: numbers, negative ones from the end, or a mask.
+
+        A mask has a boolean for each image.
+        """
+        try:
+            rows = np.asarray(None if isinstance(indices, tuple) else indices)
+        except (TypeError, ValueError):  # lists in a list, a tensor on a GPU
+            rows = np.array(None)
+        if rows.dtype == bool and rows.shape == (len(self),):
+            return np.flatnonzero(rows)
+        if rows.ndim != 1 or (rows.size and rows.dtype.kind not in "iu"):
+            raise FddError(
+                f"index={shown(indices, 80)} must be a whole number, a slice, or a list or an "
+                f"array of whole numbers or of {len(self)} booleans"
+            )
+        for outside in rows[(rows < -len(self)) | (rows >= len(self))]:
+            raise self._out_of_range(outside)
+        return rows.astype(np.int64) % len(self)
+
+    def _out_of_range(self, index: Any) -> IndexError:
+        return IndexError(f"index {int(index)} is out of range for {len(self)} images")
 
     def _rows(self, indices: ArrayLike) -> np.ndarray:
         rows = np.atleast_1d(np.asarray(indices))
@@ -138,13 +244,18 @@ class RenderedDataset(Dataset):
     def __init__(
         self, card: Release, split: str, paths: list[Path], drawing: Drawing, item: Item
     ) -> None:
-        self.version, self.split = card.name, split
+        self.version, self.split = (card.origin or card).name, split
+        self.size, self.points = card.size, card.points
         self.output, self.palette = drawing.output, drawing.palette
         self._drawing = drawing
         self._card, self._paths = card, paths
         self._shards: dict[int, np.ndarray] = {}
         vectors = np.concatenate([cache.open_shard(path)["params"] for path in paths])
         super().__init__(vectors, item)
+
+    def __repr__(self) -> str:
+        drawn = f", size={self.size}, points={self.points})" if self._card.origin else ")"
+        return super().__repr__().removesuffix(")") + drawn
 
     def _shard(self, number: int) -> np.ndarray:
         if number not in self._shards:
@@ -154,8 +265,7 @@ class RenderedDataset(Dataset):
     def read(self, indices: ArrayLike) -> np.ndarray:
         """The images at these indices, untransformed.
 
-        uint8 [k, 128, 128, 3] for the output "rgb", uint8 [k, 128, 128] for "gray", uint32 for
-        "counts".
+        uint8 [k, H, W, 3] for the output "rgb", uint8 [k, H, W] for "gray", uint32 for "counts".
         """
         rows = self._rows(indices)
         images = np.empty((len(rows), *self._drawing.shape), self._drawing.kind)

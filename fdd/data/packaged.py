@@ -16,7 +16,7 @@ from numpy.typing import ArrayLike
 
 from fdd.data import parquet
 from fdd.data.cache import cache_folder
-from fdd.data.datasets import Dataset, Item
+from fdd.data.datasets import Dataset, Item, data_loader_worker
 from fdd.data.indexed_png import decode
 from fdd.devices import available_threads
 from fdd.errors import FddError, shown
@@ -187,9 +187,10 @@ class PackagedDataset(Dataset):
                 decode(pictures[row], images[place], f"{name}, row {row}")
 
         parts = list(self._groups(rows))
-        threads = min(available_threads(), len(parts))
+        threads = 1 if data_loader_worker() else min(available_threads(), len(parts))
         if threads == 1:
-            work(parts[0])
+            for part in parts:
+                work(part)
             return images
         with ThreadPoolExecutor(threads) as pool:
             for _ in pool.map(work, parts):

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from fdd.attractors.params import FORMS
-from fdd.data.datasets import Item, Transform, checked_item
+from fdd.data.datasets import Item, Transform, checked_item, data_loader_worker
 from fdd.devices import available_threads
 from fdd.errors import FddError, known, shown, whole_number
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
@@ -160,7 +160,7 @@ class Stream:
 
         A DataLoader takes from its workers in turn, so the order is that of a single consumer.
         """
-        worker = _worker()
+        worker = data_loader_worker()
         rank, world_size = self.ranks or (worker and self._ranks_outside) or _distributed_ranks()
         if worker is None:
             return rank, world_size
@@ -168,7 +168,7 @@ class Stream:
 
     def _warn_of_a_second_iterator(self) -> None:
         """Once, in the first worker: the loader of an endless stream has no second epoch."""
-        worker = _worker()
+        worker = data_loader_worker()
         if worker is None or worker.id > 0:
             return
         begun = max(self._iterators.value, self._begun_here)
@@ -189,14 +189,14 @@ class Stream:
         return max(1, (self.block or default) // self.batch_size)
 
     def _threads(self) -> int:
-        return self.threads or (1 if _worker() else max(1, available_threads() - 1))
+        return self.threads or (1 if data_loader_worker() else max(1, available_threads() - 1))
 
     def _renderer(self) -> tuple[Callable[[list[int]], list[Any]], Callable[[Any], Any]]:
         """Two functions: one makes batches of given numbers ahead of time, one hands them out."""
         if self.device == "cpu":
             canvas = Canvas(self.card, self.drawing, self._threads())
             return lambda numbers: self._drawn(self._rows(numbers), canvas), lambda batch: batch
-        if _worker():
+        if data_loader_worker():
             raise FddError("device='cuda' renders in the main process: use num_workers=0")
         from fdd.data.stream_cuda import SideStream
 
@@ -260,12 +260,6 @@ def _ahead(
                 yield begun.popleft().result()
     finally:
         pool.shutdown(cancel_futures=True)
-
-
-def _worker() -> Any:
-    """torch's description of the DataLoader worker that this is, or None."""
-    data = sys.modules.get("torch.utils.data")
-    return data.get_worker_info() if data else None
 
 
 def _distributed_ranks() -> tuple[int, int]:

@@ -9,15 +9,10 @@ import numpy as np
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import Params, checked_params, uniform_params
 from fdd.errors import FddError, whole_number
-from fdd.files import writing_to
-from fdd.pictures import GAP, checked_png, grid, save_png
+from fdd.pictures import Picture, check_count, checked_png, grid
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.render import render
-
-MOST_IMAGES, MOST_PIXELS = 2**16, 2**29
-"""Of a sheet: images, which are drawn without a progress bar, and pixels, 1.6 GB of them and as
-much again for the images that are put into it."""
 
 
 def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.ndarray:
@@ -31,13 +26,6 @@ def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.nda
         _, degenerate = render_cpu(smallest, rows)
         found = np.concatenate([found, rows[~degenerate]])
     return found[:n]
-
-
-def check_count(count: int, size: int) -> None:
-    """Refuses more images of size x size than a sheet may have, before they are drawn."""
-    most = min(MOST_IMAGES, MOST_PIXELS // (size + GAP) ** 2)
-    if count > most:
-        raise FddError(f"count={count} must be at most {most} in a sheet of images of size={size}")
 
 
 def contact_sheet(
@@ -61,6 +49,4 @@ def contact_sheet(
     )
     if len(images) == 0:
         raise FddError("params has no rows; a contact sheet needs at least one image")
-    with writing_to(path.parent):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        save_png(grid(images, columns), path)
+    Picture(grid(images, columns)).save(path)

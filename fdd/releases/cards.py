@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.resources import files
 
 from fdd.errors import known
@@ -23,6 +23,25 @@ class Release:
     licence: str = "CC BY 4.0"
     published: str = "2026-11-24"
     """The day of its publication; it has not changed since."""
+    origin: Release | None = None
+    """The release whose parameters these are, if they are only drawn otherwise: see `redrawn`."""
+
+    def redrawn(self, size: int, points: int) -> Release:
+        """The same parameters drawn in another size or with other points, named after both.
+
+        Which candidates are accepted stays what this release says. A shard has no more pixels than
+        one of this release.
+        """
+        if (size, points) == (self.size, self.points):
+            return self
+        return replace(
+            self,
+            name=f"{self.name}-{size}x{size}-{points}",
+            size=size,
+            points=points,
+            shard_rows=max(1, self.shard_rows * self.size**2 // max(self.size, size) ** 2),
+            origin=self,
+        )
 
     def rows(self, split: str) -> int:
         """Number of images of a split."""

@@ -1,0 +1,398 @@
+"""An emulator of the renderer: from a', b', c, d to the density of the attractor, cell by cell.
+
+An image is a count of points. So the network gives, for each cell, the probability that a point of
+the orbit falls into it, and is trained on the likelihood of the counts of FD(v), the cross-entropy.
+G(v) draws as many points as the renderer from these probabilities and colours their counts as the
+renderer does: outline and density come from the network, the grain from chance. What is drawn is a
+function of v and of a number, `noise`, and independent for each of both.
+
+Symmetries of the equation hold by construction: eight vectors have one picture, turned, and the
+mean over starting points is its own half-turn (`fdd.families`).
+
+The other losses, for comparison, are those of the same network where it paints pixels: MSE,
+MS-SSIM, and squared differences of feature maps (Johnson et al. 2016, arXiv:1603.08155) of an
+encoder that was trained without labels, alone or with a discriminator.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.optim import AdamW
+
+from baselines import dcgan, load_pretrained, load_run
+from baselines.parts.losses import discriminator_loss, generator_loss, reconstruction_loss
+from baselines.parts.networks import Block, Discriminator, frozen, initialise
+from baselines.pretrained.models import SHIPPED
+from baselines.training.baseline import Baseline
+from baselines.training.cli import main
+from baselines.training.config import Count, Data, Layers, NotNegative, Positive, RunConfig, Share
+from baselines.training.data import Batch, to_tensor
+from fdd.errors import FddError, shown
+from fdd.releases.cards import release
+from fdd.rendering.palettes import PALETTES
+from fdd.rendering.shading import rgb
+
+CODES = 4
+"""a', b', c, d."""
+TEACHERS = ("contrastive", "lejepa", "dcca")
+"""Baselines whose encoders, which saw no labels, may lend their feature maps."""
+MIXING = 6.0
+"""Standard deviation of the weights with which codes, in thirds, are mixed for the sines."""
+PIXELS = 0.2
+"""Weight of the MSE beside feature maps."""
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """Train an emulator of the renderer: from a', b', c, d to the picture.
+
+    Without a GPU use --preset mini.
+    """
+
+    steps: Count = 24_000
+    """Training steps; each sees one batch."""
+    batch_size: Count = 256
+    """Images in a batch."""
+    data: Data = "stream"
+    """Images are new ones in every batch: stream."""
+    latent_size: Count = CODES
+    """Numbers in a code: 4, for a', b', c and d."""
+    decay: Share = 0.6
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    loss: Literal["counts", "mse", "ms-ssim", "features", "adversary"] = "counts"
+    """What is compared with FD(v): the probabilities of cells with its counts (counts), or painted
+    pixels with its pixels (mse, ms-ssim), with 0.2 MSE and feature maps of an encoder (features),
+    and with a discriminator besides (adversary)."""
+    features: str = "mini-contrastive"
+    """With features and adversary: whose feature maps, a pretrained model that has an encoder or
+    the folder of a run of contrastive or lejepa."""
+    adversarial_weight: NotNegative = 0.01
+    """With adversary, the weight of that term."""
+    symmetry: bool = True
+    """Build the symmetries of the equation into the network."""
+    width: Count = 512
+    """Units of the network's layers."""
+    blocks: Layers = 3
+    """Residual blocks of two layers."""
+    frequencies: Count = 64
+    """Sines and cosines of the parameters that the network starts from, as many of each."""
+    draws: Count = 1
+    """Drawings that are averaged to one picture: one has the grain of a single orbit, many are the
+    mean image."""
+    lr: Positive = 2e-3
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay of AdamW."""
+
+    @property
+    def changeable(self) -> set[str]:
+        return super().changeable | {"draws"}
+
+    @property
+    def counts(self) -> bool:
+        """Batches bring the counts of the images, too."""
+        return True
+
+    @property
+    def maps(self) -> int:
+        """Numbers that the network gives for each cell."""
+        return 1 if self.loss == "counts" else 3
+
+    def check(self) -> None:
+        super().check()
+        if self.latent_size != CODES:
+            raise FddError(f"latent_size={self.latent_size} must be {CODES}: a', b', c and d")
+        if self.data != "stream":
+            raise FddError(
+                f"data={shown(self.data)} must be 'stream': counts are drawn as they are used"
+            )
+        card = release(self.version)
+        if self.image_size != card.size:
+            raise FddError(
+                f"image_size={self.image_size} must be {card.size}: counts of {card.name} have "
+                "that size"
+            )
+        for name in ("flip", "rotate", "translate", "zoom", "ema"):
+            if value := getattr(self, name):
+                raise FddError(f"{name}={value!r} must be off: this baseline does without")
+        if self.colors != "rgb":
+            raise FddError(f"colors={self.colors!r} must be 'rgb', as counts are coloured")
+
+
+PRESETS = {
+    "full": Config(width=1024, steps=100_000),
+    "mini": Config(
+        version="mini-1",
+        image_size=32,
+        steps=6000,
+        log_every=100,
+        sample_every=1000,
+        checkpoint_every=500,
+    ),
+}
+
+
+class Residual(nn.Module):
+    """Two layers beside the input, which they leave as it is at first (He et al. 2016)."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width)
+        self.first, self.second = nn.Linear(width, 2 * width), nn.Linear(2 * width, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.second(functional.silu(self.first(self.norm(x))))
+
+
+class Canvas(nn.Module):
+    """Codes [N, 4] -> numbers for each cell, [N, maps, S, S].
+
+    Sines and cosines of random mixtures of the codes (Tancik et al. 2020, arXiv:2006.10739), a
+    linear layer, residual blocks, a linear layer. With `symmetry` it sees the one of eight
+    equivalent vectors with a >= |b| and c >= 0, and gives half of the cells, of which the others
+    are the half-turn; the result is then turned as the symmetries say.
+    """
+
+    mixtures: Tensor
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__()
+        side, self.symmetry = config.image_size, config.symmetry
+        self.shape = config.maps, side, side
+        mixtures = MIXING * torch.randn(CODES, config.frequencies, generator=rng)
+        self.register_buffer("mixtures", mixtures)
+        self.first = nn.Linear(CODES + 2 * config.frequencies, config.width)
+        self.blocks = nn.Sequential(*(Residual(config.width) for _ in range(config.blocks)))
+        self.norm = nn.LayerNorm(config.width)
+        cells = side**2 // (2 if config.symmetry else 1)
+        self.last = nn.Linear(config.width, config.maps * cells)
+        self.lower = config.precision == "bfloat16"
+        initialise(self, rng)
+        for layer in self.modules():
+            if isinstance(layer, Residual):
+                nn.init.zeros_(layer.second.weight)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        if not self.symmetry:
+            return self.cells(codes).unflatten(1, self.shape)
+        chosen, swapped, flipped = fold(codes)
+        half = self.cells(chosen).unflatten(1, (self.shape[0], -1))
+        cells = torch.cat([half, half.flip(2)], dim=2).unflatten(2, self.shape[1:])
+        return unfold(cells, swapped, flipped)
+
+    def cells(self, codes: Tensor) -> Tensor:
+        with torch.autocast(codes.device.type, torch.bfloat16, self.lower and self.training):
+            waves = codes @ self.mixtures
+            x = self.first(torch.cat([2 * codes, waves.sin(), waves.cos()], dim=1))
+            return self.last(self.norm(self.blocks(x))).float()
+
+
+def fold(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Of the eight vectors with one picture the one with a >= |b| and c >= 0, in thirds [N, 4], and
+    whether its picture is to be flipped and then transposed: bool [N] (transposed), [N] (flipped).
+    """
+    a, b, c, d = ((codes[:, 0] + 1) / 2, *codes[:, 1:].T)
+    swapped = b.abs() > a.abs()
+    a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
+    c, d = torch.where(swapped, d, c), torch.where(swapped, c, d)
+    sign, turn = torch.where(a < 0, -1.0, 1.0), torch.where(c < 0, -1.0, 1.0)
+    return torch.stack([sign * a, sign * b, turn * c, turn * d], dim=1), swapped, c < 0
+
+
+def unfold(images: Tensor, swapped: Tensor, flipped: Tensor) -> Tensor:
+    """Images [N, C, S, S] of folded vectors as those of the vectors themselves."""
+    images = torch.where(flipped[:, None, None, None], images.flip(2), images)
+    return torch.where(swapped[:, None, None, None], images.flip(2, 3).transpose(2, 3), images)
+
+
+class Emulator(Baseline):
+    """The network, its losses and its step."""
+
+    name: ClassVar[str] = "emulator"
+    config_type: ClassVar[type[Config]] = Config
+    supervision = "labels"
+    config: Config
+
+    def __init__(self, config: Config, rng: torch.Generator) -> None:
+        super().__init__(config, rng)
+        self.config, self.noisy = config, config.loss == "counts"
+        self.canvas = Canvas(config, rng)
+        self.optimizers = {"generator": self.adam(self.canvas)}
+        if config.loss == "adversary":
+            self.discriminator = Discriminator(critic(config))
+            initialise(self.discriminator, rng)
+            self.optimizers["discriminator"] = self.adam(self.discriminator)
+        self.teacher: Any = None
+
+    def adam(self, network: nn.Module) -> AdamW:
+        decay = self.config.weight_decay
+        return AdamW(network.parameters(), lr=self.config.lr, weight_decay=decay, fused=True)
+
+    def vectors(self, batch: Batch) -> Tensor:
+        """The codes of the parameters of a batch, float32 [N, 4], each in [-1, 1]."""
+        if batch.params is None:
+            raise FddError("data without parameters: this baseline learns them, so use stream")
+        a, b, c, d = batch.params[:, 2:].T
+        sign = torch.where((a < 0) | ((a == 0) & (b < 0)), -1.0, 1.0)
+        return torch.stack([2 * a.abs() / 3 - 1, sign * b / 3, c / 3, d / 3], dim=1).float()
+
+    def generate(self, codes: Tensor, noise: int = 0) -> Tensor:
+        """Codes [N, 4] -> images [N, 3, S, S] in [-1, 1]; other ones for another noise, 0 to 2**32.
+
+        Painted pixels know no noise.
+        """
+        made = self.canvas(codes)
+        if self.config.loss != "counts":
+            return made.tanh()
+        points, draws = release(self.config.version).points, self.config.draws
+        uniform = [rng.random((draws, points)) for rng in generators(codes, noise)]
+        numbers = torch.from_numpy(np.stack(uniform)).to(made.device)
+        probabilities = made.flatten(1).softmax(dim=1)
+        pictures = [coloured(drawn(probabilities, numbers[:, draw])) for draw in range(draws)]
+        return torch.stack(pictures).mean(dim=0)
+
+    def reproduce(self, batch: Batch) -> Tensor:
+        """G(v) of the parameters of a batch."""
+        return self.generate(self.vectors(batch))
+
+    def begin(self) -> None:
+        if self.config.loss in ("features", "adversary"):
+            self.learn_from(teacher(self.config))
+
+    def learn_from(self, encoder: nn.Module) -> None:
+        """Keep the encoder beside the model: no part of its weights."""
+        self.teacher = [encoder]
+
+    def loss(self, batch: Batch) -> Tensor:
+        """What the network is trained on, of a batch; a scalar."""
+        made = self.canvas(self.vectors(batch))
+        if self.config.loss == "counts":
+            return surprise(made[:, 0], batch)
+        return self.painted(made.tanh(), batch.images)
+
+    def painted(self, made: Tensor, images: Tensor) -> Tensor:
+        """How far pictures are from FD(v), both [N, 3, S, S], by a loss on pixels."""
+        name = self.config.loss
+        if name in ("mse", "ms-ssim"):
+            return reconstruction_loss(name, made, images)
+        if self.teacher is None:  # of a run that resumes
+            self.begin()
+        encoder = self.teacher[0].to(images.device)
+        with torch.no_grad():
+            wanted = feature_maps(encoder, images)
+        found = feature_maps(encoder, made)
+        apart = [(a - b).square().mean() / b.var() for a, b in zip(found, wanted, strict=True)]
+        return PIXELS * functional.mse_loss(made, images) + torch.stack(apart).mean()
+
+    def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        if self.config.loss != "adversary":
+            loss = self.loss(batch)
+            self.descend("generator", loss)
+            return {self.config.loss: loss.detach()}
+        made = self.canvas(self.vectors(batch)).tanh()
+        real, fake = self.discriminator(batch.images), self.discriminator(made.detach())
+        judged = discriminator_loss("hinge", real, fake, 1.0)
+        self.descend("discriminator", judged)
+        with frozen(self.discriminator):
+            fooled = generator_loss("hinge", self.discriminator(made), 1.0)
+            painted = self.painted(made, batch.images)
+            self.descend("generator", painted + self.config.adversarial_weight * fooled)
+        losses = {"discriminator": judged, "generator": fooled, "features": painted}
+        return {name: loss.detach() for name, loss in losses.items()}
+
+
+def surprise(scores: Tensor, batch: Batch) -> Tensor:
+    """Mean cross-entropy, in nats a point, of the counts of a batch with the probabilities that are
+    the softmax of scores [N, S, S]; a scalar."""
+    assert batch.counts is not None
+    told = batch.counts.flatten(1).float()
+    return -(told * scores.flatten(1).log_softmax(dim=1)).sum() / told.sum()
+
+
+def generators(codes: Tensor, noise: int) -> list[np.random.Generator]:
+    """Random numbers for each of codes [N, L]: a function of the code's bits and of `noise`."""
+    rows = codes.detach().float().cpu().contiguous().numpy()
+    keys = [int.from_bytes(sha256(row.tobytes()).digest()[:8], "little") for row in rows]
+    return [np.random.Generator(np.random.Philox(key=[noise, key])) for key in keys]
+
+
+def drawn(probabilities: Tensor, numbers: Tensor) -> Tensor:
+    """Counts int64 [N, cells] of points that fall into cells of these probabilities [N, cells].
+
+    numbers [N, points], uniform in [0, 1): a point falls into the cell where the sum of the
+    probabilities reaches its number.
+    """
+    sums = probabilities.double().cumsum(dim=1)
+    cells = torch.searchsorted(sums, numbers * sums[:, -1:], right=True)
+    cells = cells.clamp(max=sums.shape[1] - 1)
+    counts = torch.zeros(sums.shape, dtype=torch.int64, device=sums.device)
+    return counts.scatter_add_(1, cells, torch.ones_like(cells))
+
+
+def coloured(counts: Tensor) -> Tensor:
+    """Counts [N, S * S] -> the picture that the renderer makes of them, [N, 3, S, S] in [-1, 1]."""
+    side = math.isqrt(counts.shape[1])
+    images = rgb(counts.unflatten(1, (side, side)).cpu().numpy(), PALETTES["kbc"])
+    return to_tensor(images, counts.device)
+
+
+def feature_maps(encoder: Any, images: Tensor) -> list[Tensor]:
+    """What a `ResidualEncoder` makes of images: before its blocks, after each, and at its end."""
+    maps: list[Tensor] = []
+    x = images
+    for layer in encoder:
+        if isinstance(layer, Block):
+            maps += [x] if not maps else []
+            x = layer(x)
+            maps.append(x)
+        else:
+            x = layer(x)
+    return [*maps, x]
+
+
+def teacher(config: Config) -> nn.Module:
+    """The encoder that `features` names, as it is. FddError if it may not or cannot teach."""
+    name = config.features
+    folder = Path(name)
+    if folder.suffix == ".safetensors" or (folder / "reader.safetensors").exists():
+        raise FddError(
+            f"features={shown(name)} must not be an oracle: it is the judge of what is drawn"
+        )
+    model = load_pretrained(name, "cpu") if name in SHIPPED else load_run(folder, "cpu")
+    if (told := model.config["baseline"]) not in TEACHERS:
+        raise FddError(
+            f"features={shown(name)} is a run of {told}; it must be one of {', '.join(TEACHERS)}"
+        )
+    for key in ("version", "image_size"):
+        if model.config[key] != getattr(config, key):
+            raise FddError(
+                f"features={shown(name)} has {key}={shown(model.config[key])}; it must be "
+                f"{getattr(config, key)!r}, as here"
+            )
+    return model.network.encoder.requires_grad_(False)
+
+
+def critic(config: Config) -> dcgan.Config:
+    """The options of the discriminator: a small one, as those of the presets mini."""
+    return dcgan.Config(
+        image_size=config.image_size,
+        width=16,
+        kernel_size=5,
+        batch_norm_eps=1e-3,
+        leaky_slope=0.1,
+        precision=config.precision,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(Emulator, PRESETS))
