@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import fdd
+from baselines import BASELINES
 from fdd import cli
 
 CHECKOUT = Path(__file__).resolve().parent.parent
@@ -43,6 +44,11 @@ def test_the_readme_cites_as_the_citation_file_does():
         "version": fdd.__version__,
         "license": re.search(r"^license: (.*)$", told, re.MULTILINE)[1],
     }
+
+
+def test_the_page_of_models_has_every_baseline():
+    page = (CHECKOUT / "docs" / "models.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == set(BASELINES)
 
 
 def test_every_link_leads_to_a_file_that_is_there():
