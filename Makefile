@@ -61,7 +61,7 @@ wheels: setup
 	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
 		$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist/wheels .
 	$(RUN) -m pip download --quiet --no-deps --dest dist/wheels --constraint constraints.txt \
-		docstring_parser pytorch-msssim typeguard tyro
+		pytorch-msssim
 
 package: wheels
 	$(VENV)/bin/fdd package --out dist/package --wheels dist/wheels

@@ -13,7 +13,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from fdd.defaults import with_defaults
-from fdd.errors import FddError, missing_extra, shown
+from fdd.errors import known, missing_extra, shown
 
 if TYPE_CHECKING:
     from baselines.training.model import Model
@@ -41,7 +41,6 @@ for _package in (
     "safetensors",
     "skimage",
     "tensorboard",
-    "tyro",
 ):
     if find_spec(_package) is None:
         _error = missing_extra("baselines", ImportError(name=_package))
@@ -67,14 +66,9 @@ def load_run(path: str | PathLike[str], device: str = "auto", checkpoint: str = 
     from fdd.files import as_path
 
     folder, place = as_path("path", path), pick_device(device)
-    if checkpoint not in ("last", "best"):
-        raise FddError(f"checkpoint={shown(checkpoint)} must be last or best")
+    known("checkpoint", checkpoint, ("last", "best"))
     saved = read_config(folder)
-    if saved["baseline"] not in BASELINES:
-        known = ", ".join(BASELINES)
-        raise FddError(
-            f"run folder {shown(folder)}: baseline={shown(saved['baseline'])} is not one of {known}"
-        )
+    known(f"run folder {shown(folder)}: baseline", saved["baseline"], BASELINES)
     module, name = BASELINES[saved["baseline"]]
     baseline = getattr(import_module(module), name)
     options = saved_options(baseline.config_type, saved, folder)
@@ -97,7 +91,6 @@ def load_pretrained(name: str, device: str = "auto") -> Model:
     from baselines.training.model import Model
     from baselines.training.runs import PROVENANCE
     from fdd.devices import pick_device
-    from fdd.errors import known
 
     known("name", name, SHIPPED)
     told, weights = about(name)

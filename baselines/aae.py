@@ -14,50 +14,19 @@ from __future__ import annotations
 
 import sys
 from contextlib import nullcontext
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from baselines import dcgan
+from baselines.configs.aae import PRESETS, Config
 from baselines.dcgan import DCGAN
-from baselines.parts.losses import ReconstructionName, moments_loss, reconstruction_loss
+from baselines.parts.losses import moments_loss, reconstruction_loss
 from baselines.parts.networks import Encoder, frozen, initialise, without_averages
 from baselines.training.cli import main
-from baselines.training.config import Positive
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
-from fdd.errors import FddError, shown
 from fdd.files import as_path
-
-
-@dataclass(frozen=True)
-class Config(dcgan.Config):
-    """Train the adversarial auto-encoder (AAE) of the 2019 experiments on Fractal Dream images.
-
-    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset small.
-    """
-
-    autoencoder_loss: Literal["EG", "E"] = "EG"
-    """What the autoencoder step trains: encoder and generator (EG) or the encoder alone (E)."""
-    reconstruction_loss: ReconstructionName = "mse"
-    """How the reconstruction is compared with the image: mse, or 1 - MS-SSIM."""
-    lr_encoder: Positive = 1e-3
-    """Learning rate of the autoencoder step."""
-    generator_from: str | None = None
-    """With loss E, take the generator from this run folder and leave it as it is."""
-
-    def check(self) -> None:
-        super().check()
-        if self.generator_from is not None and self.autoencoder_loss != "E":
-            raise FddError(
-                f"generator_from={shown(self.generator_from)} needs autoencoder_loss='E', "
-                f"not {shown(self.autoencoder_loss)}"
-            )
-
-
-PRESETS = dcgan.presets(Config, lr_generator=1e-5)
 
 
 class AAE(DCGAN):

@@ -15,94 +15,23 @@ pairs seen so far, up to `memory`, are kept, and each step draws `sample` of the
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
+from baselines.configs.dcca import PRESETS, Config
 from baselines.contrastive import even_and_odd, turned
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, CountOrZero, PairConfig, Share, encoder_presets
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
-from fdd.errors import FddError
 
 RIDGE = 1e-4
 """Added to the variances of codes, so that a code that is constant does no harm."""
-
-
-@dataclass(frozen=True)
-class Config(PairConfig):
-    """Train deep CCA on the codes of a contrastive encoder of Fractal Dream images.
-
-    It starts from a run of baselines.contrastive: --encoder-from.
-    """
-
-    steps: Count = 1000
-    """Training steps; each sees one batch."""
-    pairs: Literal["start", "near", "ou", "one", "some"] = "some"
-    """How the second image of a pair follows from the first: see docs/pairs.md."""
-    latent_size: Count = 16
-    """Numbers in a code."""
-    decay: Share = 0.5
-    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    encoder_from: str | None = None
-    """Take the encoder from this run folder of baselines.contrastive and leave it as it is."""
-    encoder_codes: Count = 24
-    """The latent_size of that run."""
-    encoder_odd_codes: CountOrZero = 12
-    """The odd_codes of that run."""
-    width: Count = 32
-    """The width of that run."""
-    odd_codes: CountOrZero = 8
-    """How many codes, the last ones, change their sign when an image is turned upside down; all
-    others keep theirs. Needs an encoder with odd codes."""
-    hidden: Count = 256
-    """Units in each of the two hidden layers of the small network."""
-    memory: Count = 200_000
-    """Pairs whose codes are kept, the latest ones."""
-    sample: Count = 8192
-    """Pairs of the memory in each step."""
-
-    @property
-    def supervision(self) -> str:
-        told = super().supervision
-        return "symmetry" if self.encoder_odd_codes and told == "pairs" else told
-
-    def check(self) -> None:
-        super().check()
-        if self.encoder_from is None:
-            raise FddError(
-                "encoder_from=None must be the folder of a run of baselines.contrastive, whose "
-                "encoder this one starts from"
-            )
-        if self.odd_codes > self.latent_size:
-            raise FddError(
-                f"odd_codes={self.odd_codes} must be at most latent_size={self.latent_size}"
-            )
-        if self.encoder_odd_codes > self.encoder_codes:
-            raise FddError(
-                f"encoder_odd_codes={self.encoder_odd_codes} must be at most "
-                f"encoder_codes={self.encoder_codes}"
-            )
-        if self.odd_codes and not self.encoder_odd_codes:
-            raise FddError(
-                f"odd_codes={self.odd_codes} must be 0 with encoder_odd_codes=0: functions of even "
-                "codes are even"
-            )
-        if self.latent_size >= self.batch_size:
-            raise FddError(
-                f"latent_size={self.latent_size} must be below batch_size={self.batch_size}: codes "
-                "wider than the batch are correlated by chance"
-            )
-
-
-PRESETS = encoder_presets(Config(), mini_steps=1000)
 
 
 def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
@@ -24,11 +23,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines import emulator
+from baselines.configs.flow import GROUPS, MAPS, PRESETS, Config
 from baselines.emulator import Canvas, Emulator, coloured, generators, surprise
 from baselines.parts.networks import initialise
 from baselines.training.cli import main
-from baselines.training.config import Count
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
 from baselines.training.runs import load_weights
@@ -36,45 +34,8 @@ from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.rendering.shading import gray
 
-MAPS = 4
-"""Maps of v that the convolutions see, the density first."""
-GROUPS = 8
-"""Groups of channels that are normalised together."""
 TIMES = 16
 """Sines and cosines of the time, as many of each."""
-
-
-@dataclass(frozen=True)
-class Config(emulator.Config):
-    """Train a flow from noise and a', b', c, d to the picture.
-
-    Without a GPU use --preset mini.
-    """
-
-    batch_size: Count = 64
-    """Images in a batch."""
-    channels: Count = 32
-    """Channels of the convolutions where pixels are many, a multiple of 8; twice as many below."""
-    noise_steps: Count = 10
-    """Steps from noise to picture."""
-    emulator_from: str | None = None
-    """Start from the network of this run of baselines.emulator, with the same width, blocks and
-    frequencies."""
-
-    @property
-    def changeable(self) -> set[str]:
-        return super().changeable | {"noise_steps"}
-
-    @property
-    def maps(self) -> int:
-        return MAPS
-
-    def check(self) -> None:
-        super().check()
-        if self.channels % GROUPS:
-            raise FddError(f"channels={self.channels} must be a multiple of {GROUPS}")
-        if self.loss != "counts":
-            raise FddError(f"loss={self.loss!r} must be 'counts': the others are the emulator's")
 
 
 EMPTY = -1.0
@@ -82,19 +43,6 @@ EMPTY = -1.0
 
 FAINT = 6.0
 """A density below exp(-6) times the mean one is seen as that."""
-
-PRESETS = {
-    "full": Config(width=1024, channels=64, steps=100_000),
-    "mini": replace(
-        Config(),
-        version="mini-1",
-        image_size=32,
-        steps=6000,
-        log_every=100,
-        sample_every=1000,
-        checkpoint_every=500,
-    ),
-}
 
 
 class Part(nn.Module):

@@ -1,9 +1,9 @@
 """What a trained model generates along a path in its latent space.
 
-Command: `python -m baselines.interpolate RUN`. The path leads from code to code, the stations, in
-legs that are straight lines or arcs, and is drawn as an animated GIF and as a strip, one still
-picture. Where the codes stand for Fractal Dream images, the path of the Fractal Dream itself is
-drawn beside the model's.
+Command: `fdd interpolate RUN`. The path leads from code to code, the stations, in legs that are
+straight lines or arcs, and is drawn as an animated GIF and as a strip, one still picture. Where the
+codes stand for Fractal Dream images, the path of the Fractal Dream itself is drawn beside the
+model's.
 """
 
 from __future__ import annotations
@@ -12,28 +12,27 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Literal, NamedTuple
 
 import numpy as np
-import torch
-import tyro
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 import fdd
 from baselines import load_run
-from baselines.training.data import Images, Params, to_tensor
-from baselines.training.model import Model
 from baselines.training.pictures import read_pictures
-from baselines.training.record import READABLE
-from baselines.training.stopping import similarity
 from fdd.commands import arguments_of, command, say
 from fdd.data.path import linear
 from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_path, atomic_write, not_linked, writing_to
+from fdd.options import Arg, parse
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
 from fdd.rendering.cpu import render_cpu
+
+if TYPE_CHECKING:
+    from baselines.training.data import Images, Params
+    from baselines.training.model import Model
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +57,7 @@ class Options:
     the straight line of parameters, and tells how similar the two are.
     """
 
-    run: Annotated[tyro.conf.Positional[Path], tyro.conf.arg(metavar="RUN")]
+    run: Annotated[Path, Arg("RUN", positional=True)]
     """The folder of a trained run."""
     path: Literal["linear", "spherical"] = "linear"
     """How to go from one code to the next: on a straight line, or on an arc around 0 (slerp). A
@@ -67,9 +66,7 @@ class Options:
     """Where the path leads: through codes drawn from N(0, 1), or through the codes of images of the
     test split (or, for a run on a folder, of its pictures), which needs a model with an encoder, or
     one that learns the parameters themselves (lsd)."""
-    rows: Annotated[
-        tuple[int, ...], tyro.conf.arg(help_behavior_hint="(default: the first ones)")
-    ] = ()
+    rows: Annotated[tuple[int, ...], Arg(default="the first ones")] = ()
     """With --between images, which images to pass, by their numbers from 0: RUN --rows 4 9 2."""
     stations: int = 3
     """How many codes or images to pass, if --rows does not say which."""
@@ -81,10 +78,7 @@ class Options:
     """With --between codes, another number draws other codes."""
     checkpoint: Literal["last", "best"] = "last"
     """Weights of the last checkpoint, or of that with the best score."""
-    out: Annotated[
-        Path | None,
-        tyro.conf.arg(metavar="FOLDER", help_behavior_hint="(default: RUN/interpolation)"),
-    ] = None
+    out: Annotated[Path | None, Arg("FOLDER", "RUN/interpolation")] = None
     """The folder to write to."""
     device: str = "auto"
     """Where the model runs: cpu, cuda, cuda:1 and so on; auto takes cuda when there is one."""
@@ -170,14 +164,13 @@ def between_codes(model: Model, options: Options) -> Frames:
 
 def between_images(model: Model, options: Options) -> Frames:
     """The path through the codes of images, and the true path between Fractal Dream images."""
-    follows = model.vectors(np.empty((0, 6))) is not None
-    if follows and options.path != "linear":
+    if model.has_vectors and options.path != "linear":
         raise FddError(
             f"path={shown(options.path)} must be linear with between='images' for the baseline "
             f"{shown(model.config['baseline'])}, whose codes follow the line of parameters"
         )
     size = model.image_size
-    if not follows:
+    if not model.has_vectors:
         try:
             model.encode(np.empty((0, size, size, 3), np.uint8))
         except FddError as error:
@@ -197,8 +190,10 @@ def between_params(
     line = path(params, options.frames, options.cyclic, "linear")
     true, imaged = fractal_dream(line, card)
     true = resize(true, model.image_size)
-    codes: ArrayLike | None = model.vectors(line)
-    if codes is None:
+    codes: ArrayLike
+    if model.has_vectors:
+        codes = model.vectors(line)
+    else:
         stations = model.encode(true[:: options.frames])
         codes = path(stations, options.frames, options.cyclic, options.path)
     return Frames(model.generate(codes), names, true, imaged)
@@ -246,6 +241,8 @@ def strip(frames: Frames, per_leg: int) -> Images:
 
 def enlarged(images: Images) -> Images:
     """Images [..., S, S, 3] enlarged by a whole number to about READABLE pixels on a side."""
+    from baselines.training.record import READABLE
+
     zoom = max(1, READABLE // images.shape[-2])
     return images.repeat(zoom, axis=-3).repeat(zoom, axis=-2)
 
@@ -305,6 +302,11 @@ def compared(frames: Frames) -> list[str]:
     """How similar the model's frames are to the true ones, in lines; none without these."""
     if frames.true is None or frames.imaged is None:
         return []
+    import torch
+
+    from baselines.training.data import to_tensor
+    from baselines.training.stopping import similarity
+
     cpu = torch.device("cpu")
     made, true = (to_tensor(i[frames.imaged], cpu) for i in (frames.made, frames.true))
     lines = [f"mean SSIM of model and {TRUE}: {similarity(made, true):.3f} ({len(made)} frames)"]
@@ -318,8 +320,7 @@ def compared(frames: Frames) -> list[str]:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    options = tyro.cli(Options, args=arguments_of(argv), prog="python -m baselines.interpolate")
-    say(*interpolate(options))
+    say(*interpolate(parse(Options, arguments_of(argv), "fdd interpolate")))
     return 0
 
 

@@ -10,45 +10,23 @@ are such codes, and those of `ou` pairs are near each other.
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW
 
+from baselines.configs.lejepa import PRESETS, Config
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, Open, PairConfig, encoder_presets
 from baselines.training.data import Batch, send
 
 REACH, POINTS = 5.0, 17
 """The integral of the test goes from -REACH to REACH, by the trapezoidal rule with POINTS."""
 JUDGES = 256
 """Directions that held-out codes are judged by, the same at each checkpoint."""
-
-
-@dataclass(frozen=True)
-class Config(PairConfig):
-    """Train an encoder by LeJEPA on pairs of Fractal Dream images.
-
-    Without a GPU use --preset mini.
-    """
-
-    latent_size: Count = 6
-    """Numbers in a code: 6, as many as the equation has parameters."""
-    pairs: Literal["start", "near", "ou", "some"] = "ou"
-    """How the second image of a pair follows from the first: see docs/pairs.md."""
-    gaussian: Open = 0.05
-    """The share of SIGReg in the loss; that of the distance between the codes of a pair is 1 minus
-    it."""
-    directions: Count = 64
-    """Random directions that the codes of a step are projected on."""
-
-
-PRESETS = encoder_presets(Config())
 
 
 def random_directions(rows: int, size: int, rng: torch.Generator) -> Tensor:

@@ -1,7 +1,7 @@
 """The experiments of 2019 as recipes, and those that followed.
 
-    python -m baselines.recipes list
-    python -m baselines.recipes run lsd --mini --seeds 0 1 2
+    fdd recipes list
+    fdd recipes run lsd --mini --seeds 0 1 2
 
 A recipe is a few runs to be compared: the settings of 2019 at full size, which need a GPU, or with
 --mini narrower networks on the 32x32 release, for two CPU cores. The runs are ordinary run folders,
@@ -16,16 +16,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
-
-import tyro
+from typing import Annotated, Any
 
 from baselines import BASELINES
 from baselines.training.cli import run
 from baselines.training.config import RunConfig
 from fdd.commands import arguments_of, command, say
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, known, shown
 from fdd.files import as_path
+from fdd.options import Arg, parse_one
 
 Options = Mapping[str, Any]
 
@@ -181,7 +180,7 @@ class List:
 class Run:
     """Train the runs of a recipe, one after another; the same command again resumes them."""
 
-    recipe: tyro.conf.Positional[str]
+    recipe: Annotated[str, Arg("RECIPE", positional=True)]
     """Its name, as `list` has it."""
     mini: bool = False
     """The small form: 32x32 images and narrower networks, for two CPU cores."""
@@ -201,8 +200,7 @@ class Run:
 
 def named(name: str) -> Recipe:
     """The recipe of that name. FddError for an unknown one."""
-    if name not in RECIPES:
-        raise FddError(f"recipe={shown(name)} must be one of {', '.join(RECIPES)}")
+    known("recipe", name, RECIPES)
     return RECIPES[name]
 
 
@@ -228,12 +226,8 @@ def run_recipe(options: Run, changes: Options | None = None) -> int:
     for a bad option of any.
     """
     recipe = named(options.recipe)
-    unknown = set(options.only) - set(recipe.runs)
-    if unknown:
-        raise FddError(
-            f"only={shown(min(unknown))} must be a run of {options.recipe}: "
-            f"{', '.join(recipe.runs)}"
-        )
+    for name in options.only:
+        known("only", name, recipe.runs)
     faces = any(name.startswith("aae-faces") for name in recipe.runs)
     if faces and not str(options.data).startswith("images:"):
         raise FddError(
@@ -286,13 +280,12 @@ def main(argv: Sequence[str] | None = None, changes: Options | None = None) -> i
 
     `changes` are as in `run_recipe`.
     """
-    choice: Any = tyro.cli(
-        List | Run, args=arguments_of(argv), prog="python -m baselines.recipes", description=__doc__
-    )
-    if isinstance(choice, List):
-        say(describe())
-        return 0
-    return run_recipe(choice, changes)
+    kinds, about = {"list": List, "run": Run}, "Experiments as recipes: a few runs to be compared."
+    choice = parse_one(kinds, arguments_of(argv), "fdd recipes", about)
+    if isinstance(choice, Run):
+        return run_recipe(choice, changes)
+    say(describe())
+    return 0
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ sign). Baselines that learn without labels can be seen beside it: same network, 
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
@@ -16,46 +15,16 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW
 
+from baselines.configs.regression import CODES, PRESETS, Config
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.cli import main
-from baselines.training.config import Count, EncoderConfig, encoder_presets
 from baselines.training.data import Batch
 from fdd.errors import FddError
 
 CENTRE = (1.5, 1.5, 0.0, 0.0)
 SPREAD = (0.75**0.5, 0.75**0.5, 3**0.5, 3**0.5)
 """Mean and standard deviation of |a|, |b|, c, d where a, b, c, d are uniform in [-3, 3]."""
-CODES = 4
-"""a', b', c, d."""
-
-
-@dataclass(frozen=True)
-class Config(EncoderConfig):
-    """Train an encoder on Fractal Dream images and their parameters.
-
-    Without a GPU use --preset mini.
-    """
-
-    latent_size: Count = CODES
-    """Numbers in a code: 4, the parameters that it reads."""
-
-    def check(self) -> None:
-        super().check()
-        if self.latent_size != CODES:
-            raise FddError(f"latent_size={self.latent_size} must be {CODES}: a', b', c and d")
-        if self.data.startswith("images:"):
-            raise FddError(
-                f"data={self.data!r} must be stream, fdd or kaggle: pictures have no parameters"
-            )
-        for name in ("rotate", "translate", "zoom"):
-            if value := getattr(self, name):
-                raise FddError(
-                    f"{name}={value!r} must be 0: such an image has no parameters; flip keeps them"
-                )
-
-
-PRESETS = encoder_presets(Config())
 
 
 def labels(params: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Search the options of a baseline: many short runs, ranked by their best score.
 
-    python -m baselines.sweep aae --preset mini --set lr_generator=1e-5,1e-4 --set beta1=0.5,0.7
+    fdd sweep aae --preset mini --set lr_generator=1e-5,1e-4 --set beta1=0.5,0.7
 
     optuna.log              what was asked for, and each trial that has ended (an Optuna journal)
     trial-0000/ and so on   the trials, ordinary run folders (see `baselines.training.runs`)
@@ -21,13 +21,12 @@ from dataclasses import asdict, dataclass, replace
 from importlib import import_module
 from os import PathLike
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import numpy as np
 import optuna
 import pandas as pd
 import torch
-import tyro
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.samplers import BaseSampler, GridSampler, RandomSampler, TPESampler
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock, JournalStorage
@@ -43,8 +42,9 @@ from baselines.training.parallel import processes_told
 from baselines.training.runs import load_state
 from fdd.commands import arguments_of, command, complain, say
 from fdd.defaults import matplotlib, styled
-from fdd.errors import FddError, known, shown, whole_number
+from fdd.errors import FddError, known, meant, shown, whole_number
 from fdd.files import LOCK, alone_in, as_path, atomic_write, not_linked
+from fdd.options import Arg, one_of, parse, value_of
 
 Search = Literal["grid", "random", "tpe"]
 Values = CategoricalDistribution | FloatDistribution | IntDistribution
@@ -77,19 +77,10 @@ class Plan:
 
 def parse_value(text: str, kind: Any) -> Any:
     """`text` as a value of an option's type; if it is none, as it is, for the check to refuse."""
-    if kind in (int, float):
-        try:
-            return kind(text)
-        except ValueError:
-            return text
-    named: dict[str, Any] = {}
-    if kind is bool:
-        named = {"True": True, "False": False, "true": True, "false": False}
-    elif get_origin(kind) is Literal:
-        named = {str(choice): choice for choice in get_args(kind)}
-    elif type(None) in get_args(kind):
-        named = {"None": None}
-    return named.get(text, text)
+    try:
+        return value_of("", text, kind)
+    except FddError:
+        return text
 
 
 def parse_values(name: str, text: str, kind: Any) -> Values:
@@ -147,8 +138,10 @@ def parse_settings(config: RunConfig, settings: Sequence[str]) -> dict[str, Valu
         if not equals:
             raise FddError(f"--set {setting} must be --set NAME=VALUES, as in beta1=0.5,0.7")
         if name not in asdict(config):
+            near = meant(name, kinds)
             raise FddError(
-                f"--set {setting}: there is no option {name}; the baseline's --help lists them"
+                f"--set {setting}: there is no option {name}{near}; the baseline's --help lists "
+                "them"
             )
         if name in found:
             raise FddError(f"--set {setting}: {name} is given twice; give all its values at once")
@@ -429,10 +422,6 @@ def draw_panel(axes: Any, table: pd.DataFrame, name: str, values: Values) -> Non
         axes.scatter(at[failed], [0.0] * failed.sum(), transform=foot, label="failed", **cross)
 
 
-def told(words: str, metavar: str, default: str) -> Any:
-    return tyro.conf.arg(help=words, metavar=metavar, help_behavior_hint=f"(default: {default})")
-
-
 @dataclass(frozen=True)
 class Arguments:
     """Search the options of a baseline: train it with many of them, rank the runs by best score.
@@ -441,39 +430,23 @@ class Arguments:
     again resumes a sweep that was stopped, and shows the table of one that is complete.
     """
 
-    baseline: Annotated[Literal[tuple(BASELINES)], tyro.conf.Positional]  # type: ignore[valid-type]
+    baseline: Annotated[str, one_of(BASELINES, positional=True)]
     """The model to train."""
-    preset: Annotated[
-        str | None, told("The settings to start from, which --set changes.", "NAME", "the first")
-    ] = None
-    set: Annotated[
-        tuple[str, ...],
-        tyro.conf.UseAppendAction,
-        told(
-            "An option and what it may be, once for each option. One value: steps=400. Several: "
-            "beta1=0.5,0.7 or flip=true,false. A range, not for a grid: beta1=0.3:0.9 or "
-            "width=4:16. A range on a logarithmic scale: lr_generator=log:1e-6:1e-2.",
-            "NAME=VALUES",
-            "as the preset has it",
-        ),
-    ] = ()
+    preset: Annotated[str | None, Arg("NAME", "the first")] = None
+    """The settings to start from, which --set changes."""
+    set: Annotated[tuple[str, ...], Arg("NAME=VALUES", "as the preset has it", each=True)] = ()
+    """An option and what it may be, once for each option. One value: steps=400. Several:
+    beta1=0.5,0.7 or flip=true,false. A range, not for a grid: beta1=0.3:0.9 or width=4:16. A range
+    on a logarithmic scale: lr_generator=log:1e-6:1e-2."""
     search: Search = "grid"
     """grid: each combination once. random: at random. tpe: 10 at random, then near those that did
     well (tree-structured Parzen estimator)."""
-    trials: Annotated[
-        int | None,
-        told("How many runs; more than before adds to them.", "N", "all of a grid, else 20"),
-    ] = None
+    trials: Annotated[int | None, Arg(default="all of a grid, else 20")] = None
+    """How many runs; more than before adds to them."""
     search_seed: int = 0
     """The seed of the search; the option seed is that of training."""
-    out: Annotated[
-        Path | None,
-        told(
-            "The folder for the runs, trials.csv and scores.png.",
-            "FOLDER",
-            "runs/sweep-BASELINE-PRESET",
-        ),
-    ] = None
+    out: Annotated[Path | None, Arg("FOLDER", "runs/sweep-BASELINE-PRESET")] = None
+    """The folder for the runs, trials.csv and scores.png."""
 
 
 @command(stopped="stopped; run the same command again to go on")
@@ -482,7 +455,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     0: all trials have ended; 2: also where no trial ended without failure.
     """
-    asked = tyro.cli(Arguments, prog="python -m baselines.sweep", args=arguments_of(argv))
+    asked = parse(Arguments, arguments_of(argv), "fdd sweep")
+    known("baseline", asked.baseline, BASELINES)
     preset = asked.preset or next(iter(import_module(BASELINES[asked.baseline][0]).PRESETS))
     out = asked.out or Path("runs", f"sweep-{asked.baseline}-{preset}")
     optuna.logging.set_verbosity(optuna.logging.WARNING)

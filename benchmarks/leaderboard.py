@@ -1,6 +1,6 @@
 """Result files of several people as one table.
 
-    python -m benchmarks.leaderboard mine.json theirs.json --sort mcc/canonical --out table
+    fdd leaderboard mine.json theirs.json --sort mcc/canonical --out table
 
 Files that were not made in the same way are refused. Results that differ in the seed of the
 training alone are one line: the interquartile mean over seeds (Agarwal et al., Deep reinforcement
@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, replace
 from difflib import get_close_matches
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import description_of
@@ -42,10 +42,10 @@ from benchmarks.reporting.runs import (
     seed_of,
 )
 from benchmarks.reporting.text import aligned
-from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown
 from fdd.files import as_path
+from fdd.options import Arg, parse
 
 COLUMNS = (
     "linear_r2/canonical",
@@ -282,7 +282,7 @@ def write_board(out: Path, board: Board) -> None:
 class Options:
     """Merge result files of the benchmark into one table."""
 
-    files: tuple[Path, ...]
+    files: Annotated[tuple[Path, ...], Arg("FILE", positional=True)] = ()
     """Result files (JSON) made by the same protocol on the same data."""
     out: Path | None = None
     """Also write leaderboard.csv, leaderboard.json and leaderboard.html into this folder."""
@@ -295,13 +295,7 @@ class Options:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    tyro = require("tyro")
-    options = tyro.cli(
-        Options,
-        args=arguments_of(argv),
-        config=(tyro.conf.PositionalRequiredArgs,),
-        prog="python -m benchmarks.leaderboard",
-    )
+    options = parse(Options, arguments_of(argv), "fdd leaderboard")
     out = None if options.out is None else as_path("out", options.out)
     board = leaderboard(options.files, options.scores, options.sort)
     if out is not None:

@@ -29,6 +29,7 @@ from fdd.commands import arguments_of, command, say
 from fdd.defaults import styled
 from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_file, as_path, atomic_write, writing_to
+from fdd.options import parse_one
 from fdd.pictures import checked_png
 from fdd.releases.cards import release
 from fdd.rendering.cpu import count_groups
@@ -228,12 +229,9 @@ def write_curves(options: Curves) -> None:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    tyro = require("tyro")
-    options: Any = tyro.extras.subcommand_cli_from_dict(
-        {"acceptance": Acceptance, "curves": Curves},
-        args=arguments_of(argv),
-        prog="python -m benchmarks.mini",
-    )
+    kinds = {"acceptance": Acceptance, "curves": Curves}
+    about = "How a release of small images is chosen."
+    options = parse_one(kinds, arguments_of(argv), "python -m benchmarks.mini", about)
     if isinstance(options, Acceptance):
         write_acceptance(options)
         say(str(options.out))

@@ -39,6 +39,7 @@ from fdd.commands import arguments_of, command, say
 from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, shown, whole_number
 from fdd.files import alone_in, as_path, atomic_write, writing_to
+from fdd.options import parse
 from fdd.progress import progress_bar
 from fdd.releases.cards import DEFAULT_VERSION, Release, release
 from fdd.releases.sampling import draw
@@ -356,11 +357,9 @@ def saved_state(options: Options) -> dict[str, Any]:
 @command(stopped="stopped; run the same command again to go on")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
+    options = parse(Options, arguments_of(argv), "python -m benchmarks.reader")
     for package in ("torch", "safetensors"):
         require(package)
-    options = require("tyro").cli(
-        Options, args=arguments_of(argv), prog="python -m benchmarks.reader"
-    )
     result = train(options)
     say(*(f"{name:12}{score:.3f}" for name, score in result["test"].items()))
     say(f"{WEIGHTS}, {RESULT}: {options.out}")

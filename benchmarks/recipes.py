@@ -30,8 +30,9 @@ from benchmarks.reporting.figures import rows_png
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, known, shown
 from fdd.files import as_file, as_path, atomic_write, writing_to
+from fdd.options import parse
 from fdd.pictures import resize
 from fdd.progress import progress_bar
 from fdd.releases.cards import release
@@ -108,7 +109,7 @@ def score_run(
     if codes is not None:
         made = model.generate(codes)
         found |= pair_scores(made, images)
-        if params is not None and model.vectors(params) is not None:
+        if params is not None and model.has_vectors:
             found |= read_scores(made, params, oracle)
             found |= {"variety": variety(model, made, codes, images, params)}
     noise = np.random.default_rng(seed).standard_normal((SAMPLES, model.latent_size))
@@ -144,8 +145,9 @@ def from_another_start(version: str, params: Params, seed: int = 0) -> Images:
 
 def codes_of(model: Any, images: Images, params: Params | None) -> Any:
     """The codes that stand for images, by their parameters or by the encoder; None if neither."""
-    codes = None if params is None else model.vectors(params)
-    return model.encode(images) if codes is None and model.can_encode else codes
+    if params is not None and model.has_vectors:
+        return model.vectors(params)
+    return model.encode(images) if model.can_encode else None
 
 
 def sample_scores(samples: Images, images: Images) -> dict[str, float]:
@@ -263,8 +265,7 @@ def run_folders(options: Options) -> list[Path]:
         )
     names = {run_name(folder) for folder in found}
     for name in options.runs:
-        if name not in names:
-            raise FddError(f"runs={shown(name)} must be one of {', '.join(sorted(names))}")
+        known("runs", name, sorted(names))
     order = options.runs or sorted(names)
     found = [folder for folder in found if run_name(folder) in order]
     return sorted(found, key=lambda folder: (order.index(run_name(folder)), folder.name))
@@ -332,10 +333,8 @@ def _cell(values: pd.Series) -> str:
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
+    options = parse(Options, arguments_of(argv), "python -m benchmarks.recipes")
     require("torch")
-    options: Options = require("tyro").cli(
-        Options, args=arguments_of(argv), prog="python -m benchmarks.recipes"
-    )
     out = None if options.out is None else as_file("out", options.out)
     figure = None if options.figure is None else as_file("figure", options.figure)
     scores = score_folder(options)

@@ -32,6 +32,7 @@ from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import arguments_of, command
 from fdd.errors import printable, whole_number
 from fdd.files import as_path
+from fdd.options import parse
 from fdd.releases.cards import release
 
 Images = NDArray[np.uint8]
@@ -132,9 +133,7 @@ def score_references(
 @command()
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    options = require("tyro").cli(
-        Options, args=arguments_of(argv), prog="python -m benchmarks.references"
-    )
+    options = parse(Options, arguments_of(argv), "python -m benchmarks.references")
     for package in ("scipy", "sklearn", "torch"):
         require(package)
     with progress() as tell:

@@ -1,8 +1,8 @@
 """The scores of several models on one page.
 
-    python -m benchmarks.report runs/recipes/*
+    fdd report runs/recipes/*
 
-Each model is scored as `python -m benchmarks.correspondence` does, and its scores stay beside it,
+Each model is scored as `fdd score` does, and its scores stay beside it,
 in MODEL/correspondence. Run again, the command takes the scores that are there: an interrupted
 report goes on, and of a longer list of models only the new ones are scored.
 """
@@ -14,7 +14,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from benchmarks import correspondence
 from benchmarks.correspondence import Bench
@@ -28,6 +28,7 @@ from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, printable, shown
 from fdd.files import as_path
+from fdd.options import Arg, parse
 from fdd.progress import progress_bar
 
 
@@ -38,8 +39,8 @@ class Options:
     Runs that differ in their seed alone (RUN-seed0, RUN-seed1 and so on) become one line.
     """
 
-    models: tuple[str, ...]
-    """Run folders, or other models as `python -m benchmarks.correspondence` takes them."""
+    models: Annotated[tuple[str, ...], Arg("MODEL", positional=True)] = ()
+    """Run folders, or other models as `fdd score` takes them."""
     out: Path = Path("report")
     """Where to write index.html, results.csv, results.json and figures."""
     images: int = Settings.test_images
@@ -141,13 +142,7 @@ def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> s
 @command(stopped="stopped; run the same command again to go on from the last model scored")
 def main(argv: Sequence[str] | None = None) -> int:
     """The command line; returns its exit status, as `fdd.commands.command` says."""
-    tyro = require("tyro")
-    options = tyro.cli(
-        Options,
-        args=arguments_of(argv),
-        config=(tyro.conf.PositionalRequiredArgs,),
-        prog="python -m benchmarks.report",
-    )
+    options = parse(Options, arguments_of(argv), "fdd report")
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
     with progress_bar(total=len(options.models), desc="scoring", unit="model", leave=False) as bar:

@@ -1,209 +1,230 @@
-"""The command line: `fdd info | preview | generate | package | verify`, also `python -m fdd`."""
+"""The command `fdd`, also `python -m fdd`: its table of commands, and those that draw images."""
 
 from __future__ import annotations
 
-import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Annotated, Any
 
+import fdd
 from fdd.attractors.families import FAMILIES
 from fdd.commands import arguments_of, command, complain, say
-from fdd.errors import shown
+from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_path
-from fdd.folders.shards import FORMATS
-from fdd.releases.cards import DEFAULT_VERSION
+from fdd.options import Arg, choose, first_lines, one_of, parse
+from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
-
-def _image_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--palette", choices=list(PALETTES), default="kbc", help="colours")
-    parser.add_argument("--size", type=int, help="width and height (128, or the release's)")
-    parser.add_argument("--points", type=int, help="points of an orbit (60000, or the release's)")
+Palette = Annotated[str, one_of(PALETTES)]
+Split = Annotated[str, one_of(("train", "val", "test"))]
 
 
-def _rows_options(parser: argparse.ArgumentParser, count: int) -> None:
-    parser.add_argument("--version", default=DEFAULT_VERSION, help="release to draw from")
-    parser.add_argument("--split", default="train", help="train, val or test")
-    parser.add_argument("--start", type=int, default=0, help="first image of the split (0)")
-    parser.add_argument("--count", type=int, default=count, help=f"number of images ({count})")
+@dataclass(frozen=True)
+class Preview:
+    """Draw a contact sheet, a PNG, of a split or of given parameters."""
+
+    version: str = DEFAULT_VERSION
+    """Release to draw from."""
+    split: Split = "train"
+    """Split to draw from."""
+    start: int = 0
+    """First image of the split."""
+    count: int = 24
+    """Number of images."""
+    family: Annotated[str | None, one_of(FAMILIES)] = None
+    """Draw uniform parameters of this attractor instead of a split."""
+    seed: int = 0
+    """Seed of these."""
+    params: Annotated[tuple[tuple[float, ...], ...], Arg("VALUE", each=True)] = ()
+    """Draw this vector (x0 y0 a b c d, or the family's) instead; give several."""
+    columns: int = 8
+    """Images in a row."""
+    out: Path = Path("preview.png")
+    """PNG to write, .png."""
+    palette: Palette = "kbc"
+    """Colours."""
+    size: Annotated[int | None, Arg(default="the release's")] = None
+    """Width and height in pixels."""
+    points: Annotated[int | None, Arg(default="the release's")] = None
+    """Points of an orbit."""
 
 
-def parser() -> argparse.ArgumentParser:
-    """The parser of all commands."""
-    main_parser = argparse.ArgumentParser(
-        prog="fdd", description="The Fractal Dream Dataset: images with known latent vectors."
-    )
-    commands = main_parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+@dataclass(frozen=True)
+class Show:
+    """Show images side by side in one PNG, as fdd.show does."""
 
-    info = commands.add_parser("info", help="show what is there: releases, splits, cache")
-    info.add_argument("--cache", help="cache folder (default: $FDD_DATA, else the user's cache)")
-    info.add_argument(
-        "--check",
-        action="store_true",
-        help="hash all that is in the cache again; exit 1 if damaged",
-    )
-    info.add_argument("--json", action="store_true", help="as JSON")
-
-    preview = commands.add_parser(
-        "preview", help="draw a contact sheet, a PNG, of a split or of given parameters"
-    )
-    _rows_options(preview, count=24)
-    preview.add_argument(
-        "--family",
-        choices=list(FAMILIES),
-        help="draw uniform parameters of this attractor instead of a split",
-    )
-    preview.add_argument("--seed", type=int, default=0, help="seed of these (0)")
-    preview.add_argument(
-        "--params",
-        nargs="+",
-        type=float,
-        action="append",
-        metavar="VALUE",
-        help="draw this vector (x0 y0 a b c d, or the family's) instead; give several",
-    )
-    preview.add_argument("--columns", type=int, default=8, help="images in a row (8)")
-    preview.add_argument("--out", default="preview.png", help="PNG to write, .png")
-    _image_options(preview)
-
-    generate = commands.add_parser(
-        "generate",
-        help="render images of a split to a folder, on this machine or on many",
-        description="Renders images of a split to a folder, in shards. The same command again "
-        "verifies what is there and renders what is missing or damaged. The folder is complete "
-        "when manifest.json is there. Jobs of 20,000 images or more run on a local Dask cluster, "
-        "one process for each processor, if Dask is installed (pip install 'fdd[dask]'); smaller "
-        "ones in this process.",
-    )
-    generate.add_argument("folder", help="folder to write; run again to resume")
-    _rows_options(generate, count=1000)
-    generate.add_argument(
-        "--format",
-        choices=list(FORMATS),
-        default="png",
-        help="png: one picture an image, and params.csv (default); npy: params and counts, as in "
-        "the cache",
-    )
-    generate.add_argument("--palette", choices=list(PALETTES), help="colours of the pictures (kbc)")
-    generate.add_argument(
-        "--shard-rows", type=int, help="images of a shard, the unit of work (png 256, npy 1000)"
-    )
-    generate.add_argument(
-        "--workers",
-        type=int,
-        help="processes of a local Dask cluster; 0: no cluster, in this process with all threads",
-    )
-    generate.add_argument(
-        "--scheduler", metavar="ADDRESS", help="run on this Dask cluster, such as tcp://host:8786"
-    )
-    generate.add_argument(
-        "--shard",
-        type=int,
-        metavar="K",
-        help="render only shard K of the range, from 0, in this process (for SLURM arrays); the "
-        "command without it then adds what is missing and the manifest",
-    )
-    generate.add_argument(
-        "--check",
-        action="store_true",
-        help="render nothing: hash all that manifest.json lists; exit 1 if damaged",
-    )
-
-    package = commands.add_parser(
-        "package",
-        help="write or verify the folder that is published on Kaggle",
-        description="Writes the folder that `kaggle datasets create -p OUT` uploads: the images "
-        "as Parquet, the parameters as CSV, samples, texts, checksums. The same command again "
-        "goes on where it was interrupted.",
-    )
-    place = package.add_mutually_exclusive_group(required=True)
-    place.add_argument("--out", metavar="DIR", help="folder to write")
-    place.add_argument(
-        "--check",
-        metavar="DIR",
-        help="write nothing: hash all files of this package and render all of its images again; "
-        "exit 1 if anything differs",
-    )
-    package.add_argument("--version", default=DEFAULT_VERSION, help="release to package")
-    package.add_argument(
-        "--images", type=int, help="only the first IMAGES of each split, for a trial"
-    )
-    package.add_argument(
-        "--wheels",
-        metavar="DIR",
-        help="folder of wheels to carry, fdd's own among them, for notebooks without internet",
-    )
-    package.add_argument("--owner", help="account on Kaggle")
-
-    verify = commands.add_parser(
-        "verify", help="render each picture of a published folder from its name and compare"
-    )
-    pictures = verify.add_mutually_exclusive_group(required=True)
-    pictures.add_argument("folder", nargs="?", help="folder that holds kbc/, inferno/ or viridis/")
-    pictures.add_argument(
-        "--source", help="instead of a folder: kaggle-2019, or kaggle:OWNER/SLUG for a copy of it"
-    )
-    _image_options(verify)
-    verify.set_defaults(palette=None, size=128, points=60000)
-    verify.add_argument("--json", action="store_true", help="as JSON")
-    return main_parser
+    split: Split = "test"
+    """Split of fdd-1 to show the first images of."""
+    count: int = 24
+    """Number of images, at most."""
+    columns: int = 8
+    """Images in a row."""
+    params: Annotated[tuple[tuple[float, ...], ...], Arg("VALUE", each=True)] = ()
+    """Show this vector (x0 y0 a b c d) instead; give several."""
+    out: Path = Path("show.png")
+    """PNG to write, .png."""
 
 
-def _info(arguments: argparse.Namespace) -> int:
+@dataclass(frozen=True)
+class Generate:
+    """Render images of a split to a folder, on this machine or on many.
+
+    They are rendered in shards. The same command again verifies what is there and renders what is
+    missing or damaged. The folder is complete when manifest.json is there.
+
+    Jobs of 20,000 images or more run on a local Dask cluster, one process for each processor, if
+    Dask is installed (pip install 'fdd[dask]'); smaller ones in this process.
+    """
+
+    folder: Annotated[Path, Arg("FOLDER", positional=True)]
+    """Folder to write; run again to resume."""
+    version: str = DEFAULT_VERSION
+    """Release to draw from."""
+    split: Split = "train"
+    """Split to draw from."""
+    start: int = 0
+    """First image of the split."""
+    count: int = 1000
+    """Number of images."""
+    format: Annotated[str, one_of(("png", "npy"))] = "png"
+    """png: one picture an image, and params.csv; npy: params and counts, as in the cache."""
+    palette: Annotated[str | None, one_of(PALETTES)] = None
+    """Colours of the pictures; kbc if not given."""
+    shard_rows: Annotated[int | None, Arg(default="png 256, npy 1000")] = None
+    """Images of a shard, the unit of work."""
+    workers: int | None = None
+    """Processes of a local Dask cluster; 0: no cluster, in this process with all threads."""
+    scheduler: Annotated[str | None, Arg("ADDRESS")] = None
+    """Run on this Dask cluster, such as tcp://host:8786."""
+    shard: Annotated[int | None, Arg("K")] = None
+    """Render only shard K of the range, from 0, in this process (for SLURM arrays); the command
+    without it then adds what is missing and the manifest."""
+    check: bool = False
+    """Render nothing: hash all that manifest.json lists; exit 1 if damaged."""
+
+
+@dataclass(frozen=True)
+class Verify:
+    """Render each picture of a published folder from its name and compare."""
+
+    folder: Annotated[Path | None, Arg("FOLDER", positional=True)] = None
+    """Folder that holds kbc/, inferno/ or viridis/."""
+    source: str | None = None
+    """Instead of a folder: kaggle-2019, or kaggle:OWNER/SLUG for a copy of it."""
+    palette: Annotated[str | None, one_of(PALETTES)] = None
+    """Colours, where the folder is not named after them."""
+    size: int = 128
+    """Width and height in pixels."""
+    points: int = 60000
+    """Points of an orbit."""
+    json: bool = False
+    """Print JSON."""
+
+
+@dataclass(frozen=True)
+class Package:
+    """Write or verify the folder that is published on Kaggle.
+
+    It holds what `kaggle datasets create -p OUT` uploads: the images as Parquet, the parameters as
+    CSV, samples, texts, checksums. The same command again goes on where it was interrupted.
+    """
+
+    out: Annotated[Path | None, Arg("FOLDER")] = None
+    """Folder to write."""
+    check: Annotated[Path | None, Arg("FOLDER")] = None
+    """Write nothing: hash all files of this package and render all of its images again; exit 1 if
+    anything differs."""
+    version: str = DEFAULT_VERSION
+    """Release to package."""
+    images: Annotated[int | None, Arg(default="all")] = None
+    """Only the first N images of each split, for a trial."""
+    wheels: Annotated[Path | None, Arg("FOLDER")] = None
+    """Folder of wheels to carry, fdd's own among them, for notebooks without internet."""
+    owner: str | None = None
+    """Account on Kaggle."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """Show what is there: releases, splits, cache."""
+
+    cache: Annotated[Path | None, Arg("FOLDER", "$FDD_DATA, else the user's cache")] = None
+    """Cache folder."""
+    check: bool = False
+    """Hash all that is in the cache again; exit 1 if damaged."""
+    json: bool = False
+    """Print JSON."""
+
+
+def info(options: Info) -> int:
     from fdd.data.cache import cache_folder, verify_cache
     from fdd.info import describe, summary
 
-    facts = describe(arguments.cache)
-    if arguments.check:
-        facts["check"] = verify_cache(cache_folder(arguments.cache))
-    say(json.dumps(facts, indent=2) if arguments.json else summary(facts))
+    facts = describe(options.cache)
+    if options.check:
+        facts["check"] = verify_cache(cache_folder(options.cache))
+    say(json.dumps(facts, indent=2) if options.json else summary(facts))
     return 1 if any(report["different"] for report in facts.get("check", [])) else 0
 
 
-def _preview(arguments: argparse.Namespace) -> int:
-    from fdd.folders.sheets import check_count, contact_sheet, imaged_params
-    from fdd.pictures import checked_png
-    from fdd.releases.cards import release
+def preview(options: Preview) -> int:
+    from fdd.folders.sheets import contact_sheet, imaged_params
+    from fdd.pictures import check_count, checked_png
     from fdd.releases.sampling import sample_params
     from fdd.rendering.drawing import checked_drawing
 
-    card = release(arguments.version)
-    size = card.size if arguments.size is None else arguments.size
-    points = card.points if arguments.points is None else arguments.points
-    family = arguments.family or "fractal_dream"
-    drawing = checked_drawing(family, size, points, palette=arguments.palette)
-    out = checked_png("out", arguments.out)
-    params = arguments.params
-    if params is None:
-        check_count(arguments.count, size)
-    if params is None and arguments.family is None:
-        params = sample_params(arguments.count, arguments.split, arguments.start, arguments.version)
-    elif params is None:
-        params = imaged_params(arguments.count, family, arguments.seed, points)
-    contact_sheet(drawing, params, out, arguments.columns)
+    card = release(options.version)
+    size = card.size if options.size is None else options.size
+    points = card.points if options.points is None else options.points
+    family = options.family or "fractal_dream"
+    drawing = checked_drawing(family, size, points, palette=options.palette)
+    out = checked_png("out", options.out)
+    params: Any = options.params
+    if not params:
+        check_count(options.count, size)
+    if not params and options.family is None:
+        params = sample_params(options.count, options.split, options.start, options.version)
+    elif not params:
+        params = imaged_params(options.count, family, options.seed, points)
+    contact_sheet(drawing, params, out, options.columns)
     say(f"{len(params)} images in {out}")
     return 0
 
 
-def _say_beyond(arguments: argparse.Namespace) -> None:
-    """Says in one line of stderr that some of the images are not among those of the split."""
-    from fdd.releases.cards import release
+def show(options: Show) -> int:
+    from fdd.pictures import check_count, checked_png
 
-    card = release(arguments.version)
-    rows, stop = card.rows(arguments.split), arguments.start + arguments.count
-    first = max(rows, arguments.start)
+    count = whole_number("count", options.count, 1)
+    out = checked_png("out", options.out)
+    what: Any = options.params
+    if not what:
+        check_count(count, release(DEFAULT_VERSION).size)
+        what = fdd.sample_params(count, options.split)
+    fdd.show(what, columns=options.columns, count=count, out=out)
+    say(f"{min(count, len(what))} images in {out}")
+    return 0
+
+
+def _say_beyond(options: Generate) -> None:
+    """Says in one line of stderr that some of the images are not among those of the split."""
+    card = release(options.version)
+    rows, stop = card.rows(options.split), options.start + options.count
+    first = max(rows, options.start)
     if first < stop:
         complain(
-            f"fdd: split {shown(arguments.split)} of {card.name} has {rows} images; images "
+            f"split {shown(options.split)} of {card.name} has {rows} images; images "
             f"{first} to {stop - 1} are not among them, and continue it"
         )
 
 
-def _generate(arguments: argparse.Namespace) -> int:
+def generate(options: Generate) -> int:
     from fdd.folders.generate import check, generate
 
-    folder = as_path("folder", arguments.folder)
-    if arguments.check:
+    folder = as_path("folder", options.folder)
+    if options.check:
         report = check(folder)
         say(f"{folder}: {report['equal']} of {report['shards']} shards are as in manifest.json")
         for difference in report["different"]:
@@ -211,30 +232,33 @@ def _generate(arguments: argparse.Namespace) -> int:
         return 1 if report["different"] else 0
     rendered, images = generate(
         folder,
-        split=arguments.split,
-        start=arguments.start,
-        count=arguments.count,
-        version=arguments.version,
-        palette=arguments.palette,
-        format=arguments.format,
-        shard_rows=arguments.shard_rows,
-        workers=arguments.workers,
-        scheduler=arguments.scheduler,
-        shard=arguments.shard,
+        split=options.split,
+        start=options.start,
+        count=options.count,
+        version=options.version,
+        palette=options.palette,
+        format=options.format,
+        shard_rows=options.shard_rows,
+        workers=options.workers,
+        scheduler=options.scheduler,
+        shard=options.shard,
     )
-    _say_beyond(arguments)
-    if arguments.format == "png":
-        folder /= arguments.palette or "kbc"
-    place = folder if arguments.shard is None else f"shard {arguments.shard} of {folder}"
+    _say_beyond(options)
+    if options.format == "png":
+        folder /= options.palette or "kbc"
+    place = folder if options.shard is None else f"shard {options.shard} of {folder}"
     say(f"{images} images in {place}, {rendered} of them new")
     return 0
 
 
-def _package(arguments: argparse.Namespace) -> int:
-    if arguments.check is not None:
+def package(options: Package) -> int:
+    given = [folder for folder in (options.out, options.check) if folder is not None]
+    if len(given) != 1:
+        raise FddError("give --out FOLDER, to write a package, or --check FOLDER, to verify one")
+    if options.check is not None:
         from fdd.publishing.check import check
 
-        report = check(arguments.check)
+        report = check(given[0])
         say(
             f"{report['folder']}: {report['equal']} of {report['files']} files are right, "
             f"{report['images']} images of {report['version']} rendered again"
@@ -244,13 +268,13 @@ def _package(arguments: argparse.Namespace) -> int:
         return 1 if report["different"] else 0
     from fdd.publishing.package import estimate, package
 
-    choice = (arguments.version, arguments.images, arguments.wheels)
+    choice = (options.version, options.images, options.wheels)
     plan = estimate(*choice)
     say(
         f"{plan['images']} images in {plan['files']} files: about {plan['bytes'] / 1e6:.0f} MB to "
         "upload"
     )
-    made = package(arguments.out, *choice, owner=arguments.owner)
+    made = package(given[0], *choice, owner=options.owner)
     say(
         f"{made['images']} images, {made['rendered']} of them new: {made['files']} files with "
         f"{made['bytes'] / 1e6:.1f} MB in {made['folder']}"
@@ -258,17 +282,20 @@ def _package(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _verify(arguments: argparse.Namespace) -> int:
+def verify(options: Verify) -> int:
     from fdd.data.kaggle import find
     from fdd.folders.verify import verify
 
+    given = [place for place in (options.folder, options.source) if place is not None]
+    if len(given) != 1:
+        raise FddError("give the folder to verify, or --source and no folder")
     reports = verify(
-        find(arguments.source) if arguments.source is not None else arguments.folder,
-        palette=arguments.palette,
-        size=arguments.size,
-        points=arguments.points,
+        given[0] if options.source is None else find(options.source),
+        palette=options.palette,
+        size=options.size,
+        points=options.points,
     )
-    if arguments.json:
+    if options.json:
         say(json.dumps(reports, indent=2))
     else:
         for report in reports:
@@ -282,28 +309,43 @@ def _verify(arguments: argparse.Namespace) -> int:
     return 0 if all(not report["different"] for report in reports) else 1
 
 
-def _is_negative(word: str) -> bool:
-    """Whether a word is a negative number, which argparse takes for an option if it is -1e-3."""
-    try:
-        float(word)
-    except ValueError:
-        return False
-    return word.startswith("-")
+OWN: dict[str, tuple[Any, Callable[[Any], int]]] = {
+    "preview": (Preview, preview),
+    "show": (Show, show),
+    "generate": (Generate, generate),
+    "verify": (Verify, verify),
+    "package": (Package, package),
+    "info": (Info, info),
+}
+"""Commands of this module: their options and what does the work."""
+
+ELSEWHERE = {
+    "train": ("baselines.train", "Train a baseline, a model that learns a latent space."),
+    "recipes": ("baselines.recipes", "List the experiments of 2019 and later, and train them."),
+    "sweep": ("baselines.sweep", "Search the options of a baseline: many runs, ranked."),
+    "interpolate": ("baselines.interpolate", "Draw what a model makes along a latent path."),
+    "score": ("benchmarks.correspondence", "Score how far a model found the latent space."),
+    "report": ("benchmarks.report", "Score several models and put them on one page."),
+    "leaderboard": ("benchmarks.leaderboard", "Merge result files into one table."),
+}
+"""Commands of other modules, which are imported when asked for: the module, which has a `main` that
+takes the words after the command, and a line about it."""
 
 
-@command("fdd", stopped="fdd: interrupted; run the same command again to go on")
+@command(stopped="interrupted; run the same command again to go on")
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs a command; its exit status is 1 where a check found a difference.
 
     Otherwise it is as `fdd.commands.command` says.
     """
-    given = [f" {word}" if _is_negative(word) else word for word in arguments_of(argv)]
-    arguments = parser().parse_args(given)
-    commands = {
-        "info": _info,
-        "preview": _preview,
-        "generate": _generate,
-        "package": _package,
-        "verify": _verify,
-    }
-    return commands[arguments.command](arguments)
+    words = arguments_of(argv)
+    if words == ["--version"]:
+        say(f"fdd {fdd.__version__}")
+        return 0
+    lines = first_lines({name: kind for name, (kind, _) in OWN.items()})
+    lines |= {name: line for name, (_, line) in ELSEWHERE.items()}
+    name, others = choose(words, lines, "fdd", "Images of attractors with known latent vectors.")
+    if name in ELSEWHERE:
+        return int(import_module(ELSEWHERE[name][0]).main(others))
+    kind, work = OWN[name]
+    return work(parse(kind, others, f"fdd {name}"))

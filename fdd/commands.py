@@ -43,15 +43,12 @@ def arguments_of(argv: Sequence[str] | None) -> list[str]:
     return given
 
 
-def command(
-    prefix: str = "error", stopped: str = "stopped"
-) -> Callable[[Callable[P, int]], Callable[P, int]]:
+def command(stopped: str = "stopped") -> Callable[[Callable[P, int]], Callable[P, int]]:
     """Makes a function that does the work of a command end as all commands do.
 
-    It returns the function's own exit status, or 2 after a mistake (an FddError, or an OSError:
-    one line of stderr, after `prefix`; so after
-    a MemoryError), 130 after Ctrl-C (stderr says `stopped`), and 1 when
-    whoever read the output has gone. SystemExit, which argparse and tyro raise, passes through.
+    It returns the function's own exit status, or 2 after a mistake (an FddError, an OSError or a
+    MemoryError: one line of stderr), 130 after Ctrl-C (stderr says `stopped`), and 1 when whoever
+    read the output has gone. SystemExit, which --help raises, passes through.
     """
 
     def wrap(work: Callable[P, int]) -> Callable[P, int]:
@@ -73,10 +70,10 @@ def command(
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return 1
             except (FddError, OSError) as error:
-                complain(f"{prefix}: {one_line(str(error))}")
+                complain(f"error: {one_line(str(error))}")
                 return 2
             except MemoryError:
-                complain(f"{prefix}: there is not enough memory")
+                complain("error: there is not enough memory")
                 return 2
             except KeyboardInterrupt:
                 complain(stopped)

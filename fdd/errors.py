@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Any
 
 import numpy as np
@@ -60,11 +61,27 @@ def missing_extra(extra: str, error: ImportError) -> FddError:
     return FddError(f"this needs the package {error.name!r}: pip install 'fdd[{extra}]'")
 
 
+def meant(value: str, choices: Iterable[str]) -> str:
+    """What a message adds about the name that was probably meant; nothing if none is near.
+
+    >>> meant("validation", ["train", "val", "test"])
+    ' (did you mean val?)'
+    """
+    names = {name.lower(): name for name in choices}
+    low = value.lower()
+    near = get_close_matches(low, names, 1, cutoff=0.7)
+    near += [name for name in names if low[2:] and name.startswith(low[:3])]
+    return f" (did you mean {names[near[0]]}?)" if near else ""
+
+
 def known(argument: str, value: Any, choices: Iterable[str]) -> None:
     """Refuses a value that is not one of the known names, and says which these are."""
     names = list(choices)
     if not isinstance(value, str) or value not in names:
-        raise FddError(f"{argument}={shown(value)} is not known; choose from {', '.join(names)}")
+        near = meant(value, names) if isinstance(value, str) else ""
+        raise FddError(
+            f"{argument}={shown(value)} is not known{near}; choose from {', '.join(names)}"
+        )
 
 
 def whole_number(argument: str, value: Any, lowest: int, highest: int | None = None) -> int:

@@ -122,7 +122,7 @@ def command(tiny, capsys, tmp_path, monkeypatch):
     def run(*arguments):
         try:
             code = cli.main([str(argument) for argument in arguments])
-        except SystemExit as end:  # argparse leaves this way
+        except SystemExit as end:  # --help leaves this way
             code = end.code
         output, errors = capsys.readouterr()
         return code, output, errors
@@ -135,7 +135,7 @@ def refused(command):
     """refused(message, *arguments): the command says that one sentence and ends with 2."""
 
     def check(message, *arguments):
-        assert command(*arguments) == (2, "", f"fdd: {message}\n")
+        assert command(*arguments) == (2, "", f"error: {message}\n")
 
     return check
 

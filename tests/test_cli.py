@@ -1,15 +1,19 @@
-"""`fdd info | preview | generate | verify`: output, exit codes, mistakes in one line each."""
+"""The command `fdd`: output, exit codes, mistakes in one line each."""
 
 import json
+import re
 import shutil
 import signal
 import time
+from importlib import import_module
 
+import numpy as np
 import pytest
-from conftest import REGISTER_TINY, tree
+from conftest import pixels, tree
 from PIL import Image
 
 import fdd
+from baselines import BASELINES
 from fdd.data import published
 
 
@@ -46,27 +50,160 @@ def test_info_makes_no_folder(command, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        [],
-        ["draw"],
-        ["preview", "--palette", "jet"],
-        ["preview", "--size", "big"],
-        ["preview", "--count", "1.5"],
-        ["preview", "--params"],
-        ["preview", "--family", "mandelbrot"],
-        ["generate"],
-        ["verify"],
-        ["info", "--unknown"],
-    ],
-    ids=" ".join,
+COMMANDS = (
+    "preview, show, generate, verify, package, info, train, recipes, sweep, interpolate, score, "
+    "report, leaderboard"
 )
-def test_what_is_no_command_shows_the_usage(command, arguments):
-    code, output, errors = command(*arguments)
-    assert (code, output) == (2, "")
-    assert errors.startswith("usage: fdd")
-    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("", f"fdd needs a command: {COMMANDS}"),
+        (
+            "prevew",
+            f"command='prevew' is not known (did you mean preview?); choose from {COMMANDS}",
+        ),
+        ("draw", f"command='draw' is not known; choose from {COMMANDS}"),
+        ("preview --palette jet", "palette='jet' is not known; choose from kbc, inferno, viridis"),
+        ("preview --size big", "size='big' must be a whole number"),
+        ("preview --count 1.5", "count='1.5' must be a whole number"),
+        ("preview --params", "argument --params: expected at least one argument"),
+        ("preview --params 1 b", "params='b' must be a number"),
+        ("preview 3", "word='3' is not known; fdd preview --help lists what is"),
+        (
+            "preview --cuont 3",
+            "option='--cuont' is not known (did you mean --count?); fdd preview --help lists what "
+            "is",
+        ),
+        ("preview --s 3", "ambiguous option: --s could match --split, --start, --seed, --size"),
+        ("generate", "the following arguments are required: FOLDER"),
+        ("verify", "give the folder to verify, or --source and no folder"),
+        ("verify a --source kaggle-2019", "give the folder to verify, or --source and no folder"),
+        ("info --unknown", "option='--unknown' is not known; fdd info --help lists what is"),
+        (
+            "train aea",
+            f"baseline='aea' is not known; choose from {', '.join(BASELINES)}",
+        ),
+        (
+            "train aae --stesp 3",
+            "option='--stesp' is not known (did you mean --steps?); fdd train aae --help lists "
+            "what is",
+        ),
+        ("train aae --steps x", "steps='x' must be a whole number"),
+        ("score", "the following arguments are required: MODEL"),
+        ("score m --checkpoint b", "checkpoint='b' is not known; choose from last, best"),
+        ("leaderboard", "files is empty: give at least one result file"),
+        ("recipes", "fdd recipes needs a command: list, run"),
+    ],
+)
+def test_what_cannot_be_read_is_one_sentence(refused, tmp_path, arguments, message):
+    refused(message, *arguments.split())
+    assert tree(tmp_path) == {}
+
+
+def test_the_version_is_told(command):
+    assert command("--version") == (0, f"fdd {fdd.__version__}\n", "")
+
+
+def test_help_lists_the_commands(command):
+    code, output, errors = command("--help")
+    assert (code, errors) == (0, "")
+    assert output.startswith("usage: fdd COMMAND [OPTIONS]\n\nImages of attractors ")
+    assert [
+        line.split()[0]
+        for line in output.splitlines()
+        if line.startswith("  ") and line[2:3].strip()
+    ] == COMMANDS.split(", ")
+    assert "  info         Show what is there: releases, splits, cache.\n" in output
+
+
+@pytest.mark.parametrize(
+    "words", [*COMMANDS.split(", "), *(f"train {name}" for name in BASELINES), "recipes run"]
+)
+def test_every_command_has_one_look_of_help(command, words):
+    code, output, errors = command(*words.split(), "--help")
+    assert (code, errors) == (0, "")
+    assert re.match(rf"usage: fdd {words}( [A-Z]+)? \[OPTIONS\]", output)
+    assert command(*words.split(), "-h") == (0, output, "")
+
+
+def test_train_trains_the_baseline_that_it_names(command, refused, tmp_path):
+    words = "--version tiny-1 --data stream --image-size 16 --width 2 --kernel-size 3 --steps 2"
+    words += " --batch-size 4 --device cpu --out run"
+    code, output, errors = command("train", "dcgan", *words.split())
+    assert code == 0, errors
+    assert output.endswith("trained to step 2: run\n")
+    config = json.loads((tmp_path / "run" / "config.json").read_text())
+    assert (config["baseline"], config["steps"], config["width"]) == ("dcgan", 2, 2)
+    message = "run folder 'run': its baseline is 'dcgan', not 'lsd'"
+    refused(message, "train", "lsd", "--resume", "run")
+
+
+def test_help_does_not_wait_for_torch(run_python):
+    asked = ["", "preview", "train", "train aae", "recipes", "interpolate", "score", "report"]
+    program = f"""
+import sys
+from fdd.cli import main
+for words in {asked}:
+    try:
+        main([*words.split(), "--help"])
+    except SystemExit as end:
+        print(end.code, *sys.modules, file=sys.stderr)
+"""
+    code, output, errors = run_python("-c", program)
+    assert (code, output.count("usage: fdd ")) == (0, len(asked))
+    for line in errors.splitlines():
+        ended, *loaded = line.split()
+        assert ended == "0"
+        heavy = {"torch", "matplotlib", "optuna", "sklearn", "skimage", "tensorboard"}
+        assert heavy.isdisjoint(loaded)
+
+
+@pytest.mark.parametrize("name", ["interpolate", "recipes", "sweep"])
+def test_a_module_that_is_a_command_is_the_same_as_the_command(command, capsys, name):
+    with pytest.raises(SystemExit):
+        import_module(f"baselines.{name}").main(["--help"])
+    output = capsys.readouterr().out
+    assert command(name, "--help") == (0, output, "")
+
+
+@pytest.mark.parametrize(
+    ("words", "images", "shape"),
+    [
+        ("--count 5 --columns 3", 5, (268, 400)),
+        ("--params 0.1,0.1,-2,-1.5,-2.6,0.9 --params 0 0.5 1 -1 2 -2 --out two.png", 2, (136, 268)),
+    ],
+)
+def test_show_writes_what_fdd_show_shows(command, tmp_path, words, images, shape):
+    out = "two.png" if "--out" in words else "show.png"
+    assert command("show", *words.split()) == (0, f"{images} images in {out}\n", "")
+    rows = [[0.1, 0.1, -2, -1.5, -2.6, 0.9], [0, 0.5, 1, -1, 2, -2]]
+    what = rows if "--params" in words else fdd.sample_params(5, "test")
+    columns = 3 if "--columns" in words else 8
+    picture = fdd.show(what, columns=columns).image
+    assert picture.shape == (*shape, 3)
+    np.testing.assert_array_equal(pixels(tmp_path / out), picture)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("--count 0", "count=0 must be a whole number of at least 1"),
+        ("--columns 0", "columns=0 must be a whole number of at least 1"),
+        ("--split all", "split='all' is not known; choose from train, val, test"),
+        ("--out a.gif", "out='a.gif' must end in .png, as a PNG is what is written"),
+        ("--count 1000000", "count=1000000 must be at most 30812 in a sheet of images of size=128"),
+        (
+            "--params 1 2",
+            "what (float64 [1, 2]) must be images, uint8 [n, H, W, 3] or [n, H, W], a data set of "
+            "fdd.load, or parameters, rows of (x0, y0, a, b, c, d)",
+        ),
+    ],
+)
+def test_show_refuses_mistakes_in_one_sentence(refused, tmp_path, words, message):
+    refused(message, "show", *words.split())
+    assert tree(tmp_path) == {}
 
 
 def test_generate_goes_on_and_verify_agrees(command, tmp_path):
@@ -105,7 +242,7 @@ def test_generate_says_which_images_the_split_does_not_have(command, start, coun
     assert command(*options, "--start", start, "--count", count) == (
         0,
         f"{count} images in out/kbc, {count} of them new\n",
-        f"fdd: split 'test' of tiny-1 has 10 images; images {beyond} are not among them, and "
+        f"split 'test' of tiny-1 has 10 images; images {beyond} are not among them, and "
         "continue it\n",
     )
 
@@ -159,7 +296,7 @@ def test_generate_refuses_a_listing_that_is_not_its_own(command, tmp_path, listi
     (tmp_path / "params.csv").write_text(listing)
     code, output, errors = command("generate", ".", "--version", "tiny-1", "--count", 3)
     assert (code, output) == (2, "")
-    assert errors.startswith("fdd: file 'params.csv' is not one that generate wrote: ")
+    assert errors.startswith("error: file 'params.csv' is not one that generate wrote: ")
     assert (tmp_path / "params.csv").read_text() == listing
 
 
@@ -180,7 +317,7 @@ def test_other_mistakes_are_one_sentence(command, tmp_path, arguments, message):
     before = tree(tmp_path)
     code, output, errors = command(*arguments)
     assert (code, output) == (2, "")
-    assert errors.startswith("fdd: " + message.format(tmp_path))
+    assert errors.startswith("error: " + message.format(tmp_path))
     assert errors.count("\n") == 1
     assert tree(tmp_path) == before
 
@@ -191,7 +328,7 @@ def test_an_interruption_is_said_and_ends_with_130(command, tmp_path, monkeypatc
 
     (tmp_path / "0.1_-0.2_2.1_-1.9_0.7_1.3.png").write_text("is opened")
     monkeypatch.setattr(Image, "open", interrupted)
-    sentence = "fdd: interrupted; run the same command again to go on\n"
+    sentence = "interrupted; run the same command again to go on\n"
     assert command("verify", ".") == (130, "", sentence)
 
 
@@ -203,7 +340,7 @@ def test_control_c_in_generate_leaves_whole_pictures(start_python, tmp_path):
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (130, "")
-    assert errors.endswith("fdd: interrupted; run the same command again to go on\n")
+    assert errors.endswith("interrupted; run the same command again to go on\n")
     assert "Traceback" not in errors
     assert not [name for name in tree(tmp_path) if name.endswith(".tmp")]
     for path in (tmp_path / "out" / "kbc").iterdir():
@@ -215,8 +352,8 @@ def test_control_c_in_generate_leaves_whole_pictures(start_python, tmp_path):
     ("arguments", "code", "output", "errors"),
     [
         (["-m", "fdd", "info", "--json"], 0, '  "default_version": "fdd-1",', ""),
-        (["-m", "fdd", "verify", "/no"], 2, "", "fdd: root='/no' is not a folder; give the folder"),
-        (["-c", REGISTER_TINY + "from fdd.cli import main; main(['verify'])"], 2, "", "usage: fdd"),
+        (["-m", "fdd", "verify", "/no"], 2, "", "error: root='/no' is not a folder; give the"),
+        (["-m", "fdd", "verify"], 2, "", "error: give the folder to verify, or --source and no "),
     ],
 )
 def test_the_real_command(run_python, arguments, code, output, errors):

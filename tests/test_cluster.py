@@ -139,7 +139,7 @@ def test_control_c_ends_all_processes_and_the_command_goes_on(make, tmp_path):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
     assert (process.returncode, output) == (130, "")
-    assert errors == "fdd: interrupted; run the same command again to go on\n"
+    assert errors == "interrupted; run the same command again to go on\n"
     _, alive = psutil.wait_procs(of_group(process.pid), timeout=30)
     assert alive == []
     files = tree(tmp_path / "out")
@@ -273,7 +273,7 @@ def test_many_images_start_a_cluster_unless_told(tmp_path, monkeypatch, images, 
 def test_mistakes_are_one_sentence(tiny, tmp_path, monkeypatch, capsys, options, message):
     monkeypatch.chdir(tmp_path)
     assert cli.main(["generate", "out", "--version", "tiny-1", *options]) == 2
-    assert capsys.readouterr() == ("", f"fdd: {message}\n")
+    assert capsys.readouterr() == ("", f"error: {message}\n")
     assert list(tmp_path.iterdir()) == []
 
 

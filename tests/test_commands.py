@@ -12,12 +12,15 @@ from fdd.commands import command
 
 MODULES = [
     "fdd.cli",
+    "baselines.__main__",
     "baselines.aae",
     "baselines.dcgan",
     "baselines.lsd",
     "baselines.interpolate",
     "baselines.recipes",
     "baselines.sweep",
+    "baselines.train",
+    "benchmarks.__main__",
     "benchmarks.correspondence",
     "benchmarks.leaderboard",
     "benchmarks.mini",
@@ -59,7 +62,7 @@ def test_what_is_no_mistake_of_the_user_keeps_its_traceback():
 
 
 def test_a_command_returns_its_own_status_and_keeps_its_name():
-    @command("fdd")
+    @command()
     def main(status: int) -> int:
         """Does it."""
         return status

@@ -9,7 +9,8 @@ from test_encoders import small
 from tiny_runs import pairs
 
 import fdd
-from baselines.contrastive import FITS, Config, Contrastive, log_ratios
+from baselines.configs.contrastive import FITS
+from baselines.contrastive import Config, Contrastive, log_ratios
 from baselines.training.data import Batch
 from fdd import FddError
 

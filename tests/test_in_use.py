@@ -43,12 +43,12 @@ def busy(start_python):
 
 @pytest.fixture
 def refused(run_python):
-    """refused(folder, prefix, *arguments): that one sentence, status 2, and nothing is written."""
+    """refused(folder, *arguments): that one sentence, status 2, and nothing is written."""
 
-    def check(folder, prefix, *arguments):
+    def check(folder, *arguments):
         before = tree(folder)
         status, _, errors = run_python(*arguments)
-        assert (status, errors) == (2, f"{prefix}: {sentence(folder)}")
+        assert (status, errors) == (2, f"error: {sentence(folder)}")
         assert tree(folder) == before
 
     return check
@@ -78,8 +78,8 @@ def test_a_run_is_trained_by_one_command_at_a_time(busy, refused, run_python, tm
     words += ["--log-every", "1", "--checkpoint-every", "2", "--sample-every", "100000"]
     words += ["--out", folder, "--steps"]
     first = busy(lambda: len(rows(folder)) > 4, *words, "100000")
-    refused(folder, "error", *words, "100000")
-    refused(folder, "error", "-m", "baselines.dcgan", "--resume", folder)
+    refused(folder, *words, "100000")
+    refused(folder, "-m", "baselines.dcgan", "--resume", folder)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     before = tree(folder)
     status, _, errors = run_python(*torchrun, *words, "100000")
@@ -102,8 +102,8 @@ def test_a_folder_is_generated_by_one_command_at_a_time(busy, refused, run_pytho
     folder = tmp_path / "out"
     words = ["-m", "fdd", "generate", folder, *NUMBERS, "--shard-rows", "10", "--count"]
     first = busy((folder / "shard-00000.npy").exists, *words, "100000")
-    refused(folder, "fdd", *words, "100000")
-    refused(folder, "fdd", *words, "20")
+    refused(folder, *words, "100000")
+    refused(folder, *words, "20")
     kill(first)
     status, output, errors = run_python(*words, "20")
     assert status == 0, errors
@@ -124,8 +124,8 @@ def test_different_shards_of_a_folder_are_generated_side_by_side(
         0,
         f"400 images in shard 1 of {folder}, 400 of them new\n",
     ), errors
-    refused(folder, "fdd", *words, "--shard", "0")
-    refused(folder, "fdd", *words)
+    refused(folder, *words, "--shard", "0")
+    refused(folder, *words)
     kill(first)
     assert run_python(*words)[:2] == (0, f"2400 images in {folder}, 2000 of them new\n")
     assert hidden(folder) == []
@@ -136,7 +136,7 @@ def test_a_package_is_written_by_one_command_at_a_time(busy, refused, run_python
     folder = tmp_path / "package"
     words = ["-m", "fdd", "package", "--out", folder, "--version", "mini-1", "--images"]
     first = busy((folder / ".package.json").exists, *words, "400")
-    refused(folder, "fdd", *words, "400")
+    refused(folder, *words, "400")
     kill(first)
     status, _, errors = run_python(*words, "20")
     assert status == 0, errors
@@ -149,5 +149,5 @@ def test_a_reader_is_trained_by_one_command_at_a_time(busy, refused, run_python,
     folder = tmp_path / "reader"
     words = ["-m", "benchmarks.reader", "--version", "mini", "--out", folder]
     first = busy((folder / ".lock").exists, *words)
-    refused(folder, "error", *words)
+    refused(folder, *words)
     kill(first)

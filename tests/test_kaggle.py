@@ -99,7 +99,9 @@ def test_an_unknown_source_is_refused(kaggle, source):
 
 
 def test_an_unknown_version_is_refused():
-    with pytest.raises(FddError, match=r"^version='fdd-9' is not known; choose from fdd-1, mini-1"):
+    with pytest.raises(
+        FddError, match=r"^version='fdd-9' is not known \(did you mean fdd-1\?\); choose"
+    ):
         find("kaggle", "fdd-9")
 
 

@@ -290,11 +290,11 @@ def test_on_kaggle_the_first_cell_installs_the_wheels_of_the_data_set(tmp_path, 
     monkeypatch.setenv("PIP_TARGET", str(tmp_path / "site"))
     with pytest.raises(AssertionError, match=f"add the data set {OURS} by 'Add Input'"):
         exec(cell, {})
-    for name in ("fdd", "tyro"):
+    for name in ("fdd", "pytorch_msssim"):
         wheel(folder, name)
     exec(cell, {})
     assert (tmp_path / "site/fdd/__init__.py").is_file()
-    assert (tmp_path / "site/tyro/__init__.py").is_file()
+    assert (tmp_path / "site/pytorch_msssim/__init__.py").is_file()
 
 
 TINY = """# %% [markdown]

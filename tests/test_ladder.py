@@ -144,7 +144,7 @@ def test_what_a_model_says_of_its_training_counts_and_may_not_be_contradicted():
         (
             "all",
             None,
-            "'m' has supervision='all': it must be one of none, pairs, symmetry, one, labels",
+            "'m': supervision='all' is not known; choose from none, pairs, symmetry, one, labels",
         ),
     ):
         model.supervision = own

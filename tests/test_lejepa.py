@@ -112,7 +112,7 @@ def test_each_step_has_directions_of_its_own_and_all_judgements_the_same():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pairs": "one"}, "pairs='one' must be 'start' or 'near' or 'ou' or 'some'"),
+        ({"pairs": "one"}, "pairs='one' is not known; choose from start, near, ou, some"),
         ({"gaussian": 1}, "gaussian=1 must be a number above 0 and below 1"),
         ({"directions": 0}, "directions=0 must be a whole number of 1 or more"),
     ],

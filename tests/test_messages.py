@@ -41,6 +41,39 @@ def test_any_value_is_shown_on_one_short_line(value, tmp_path):
         assert len(str(raised.value)) < 1000
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (
+            lambda: fdd.load("validation"),
+            "split='validation' is not known (did you mean val?); choose from train, val, test",
+        ),
+        (
+            lambda: fdd.load(output="grey"),
+            "output='grey' is not known (did you mean gray?); choose from rgb, gray, counts",
+        ),
+        (
+            lambda: fdd.load(palette="Viridis"),
+            "palette='Viridis' is not known (did you mean viridis?); choose from kbc, inferno, "
+            "viridis",
+        ),
+        (
+            lambda: fdd.pairs("neer"),
+            "kind='neer' is not known (did you mean near?); choose from start, near, ou, one, "
+            "some, views",
+        ),
+        (
+            lambda: fdd.load(output="jpeg"),
+            "output='jpeg' is not known; choose from rgb, gray, counts",
+        ),
+    ],
+)
+def test_a_name_that_is_not_known_is_told_with_the_one_that_was_probably_meant(call, message):
+    with pytest.raises(FddError) as raised:
+        call()
+    assert str(raised.value) == message
+
+
 def test_an_error_of_a_library_is_one_printable_line():
     text = "a\x1b[31m first line\n\n   and a second\r\n"
     assert str(FddError(text)) == "a\\x1b[31m first line and a second"

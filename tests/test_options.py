@@ -126,7 +126,7 @@ POSITIVE = "must be a finite number above 0"
 NOT_NEGATIVE = "must be a finite number of 0 or more"
 SHARE = "must be a number from 0 to below 1"
 SWITCH = "must be True or False"
-RECONSTRUCTION = "must be 'mse' or 'ms-ssim'"
+RECONSTRUCTION = "is not known (did you mean ms-ssim?); choose from mse, ms-ssim"
 
 
 @pytest.mark.parametrize(
@@ -170,10 +170,18 @@ RECONSTRUCTION = "must be 'mse' or 'ms-ssim'"
         ("stop_on_collapse", 0, SWITCH),
         ("data", "mnist", "must be fdd, kaggle, stream or images:FOLDER"),
         ("data", "images:", "must be fdd, kaggle, stream or images:FOLDER"),
-        ("colors", "lab", "must be 'rgb' or 'hsv'"),
-        ("precision", "float16", "must be 'float32' or 'bfloat16'"),
-        ("adversarial_loss", "wgan", "must be 'bce' or 'hinge' or 'wgan-clip' or 'wgan-gp'"),
-        ("autoencoder_loss", "GE", "must be 'EG' or 'E'"),
+        ("colors", "lab", "is not known; choose from rgb, hsv"),
+        (
+            "precision",
+            "float16",
+            "is not known (did you mean bfloat16?); choose from float32, bfloat16",
+        ),
+        (
+            "adversarial_loss",
+            "wgan",
+            "is not known (did you mean wgan-gp?); choose from bce, hinge, wgan-clip, wgan-gp",
+        ),
+        ("autoencoder_loss", "GE", "is not known; choose from EG, E"),
         ("reconstruction_loss", "ssim", RECONSTRUCTION),
         ("device", "tpu", "must be auto, cpu, cuda or cuda:N"),
         ("device", "cuda:x", "must be auto, cpu, cuda or cuda:N"),
@@ -205,8 +213,8 @@ def test_options_out_of_range(option, value, message):
             "flip keeps them",
         ),
         (lsd.Config(correspondence_loss="ssim"), f"correspondence_loss='ssim' {RECONSTRUCTION}"),
-        (lsd.Config(vector="raw"), "vector='raw' must be 'scaled' or 'canonical'"),
-        (lsd.Config(noise="uniform"), "noise='uniform' must be 'normal' or 'vectors'"),
+        (lsd.Config(vector="raw"), "vector='raw' is not known; choose from scaled, canonical"),
+        (lsd.Config(noise="uniform"), "noise='uniform' is not known; choose from normal, vectors"),
         (lsd.Config(adversarial_weight=-1.0), f"adversarial_weight=-1.0 {NOT_NEGATIVE}"),
         (lsd.Config(correspondence_weight=-1.0), f"correspondence_weight=-1.0 {NOT_NEGATIVE}"),
     ],

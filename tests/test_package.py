@@ -392,7 +392,7 @@ def test_wheels_are_carried(tmp_path):
         f"pip wheel --no-deps -w {wheels} ."
     )
     assert not (tmp_path / "out").exists()
-    for each in (name, "tyro-0.9-py3-none-any.whl"):
+    for each in (name, "pytorch_msssim-1.0-py3-none-any.whl"):
         (wheels / each).write_bytes(each.encode())
     package.package(tmp_path / "out", version="mini-1", images=5, wheels=wheels)
     assert (tmp_path / "out" / name).read_bytes() == name.encode()
@@ -440,9 +440,12 @@ def test_the_size_is_told_first(tmp_path, capsys):
 
 def test_mistakes(tmp_path, capsys):
     assert main(["package", "--out", str(tmp_path / "out"), "--images", "0"]) == 2
-    assert capsys.readouterr() == ("", "fdd: images=0 must be a whole number of at least 1\n")
+    assert capsys.readouterr() == ("", "error: images=0 must be a whole number of at least 1\n")
     assert main(["package", "--out", str(tmp_path / "out"), "--version", "fdd-9"]) == 2
-    assert capsys.readouterr().err.startswith("fdd: version='fdd-9' is not known; choose from")
-    with pytest.raises(SystemExit):
-        main(["package"])
-    assert "one of the arguments --out --check is required" in capsys.readouterr().err
+    assert capsys.readouterr().err.startswith(
+        "error: version='fdd-9' is not known (did you mean fdd-1?); choose from"
+    )
+    assert main(["package"]) == 2
+    assert capsys.readouterr().err == (
+        "error: give --out FOLDER, to write a package, or --check FOLDER, to verify one\n"
+    )

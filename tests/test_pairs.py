@@ -480,7 +480,11 @@ ERRORS = [
     ),
     ("views", {"views": 3}, "views=3 must be different names out of rotation, transposition, flip"),
     ("near", {"batch_size": 0}, "batch_size=0 must be a whole number of at least 1"),
-    ("near", {"split": "tain"}, "split='tain' is not known; choose from train, val, test"),
+    (
+        "near",
+        {"split": "tain"},
+        "split='tain' is not known (did you mean train?); choose from train, val, test",
+    ),
     (
         "near",
         {"params": "folded"},

@@ -69,7 +69,10 @@ ERRORS = [
     ({"n": 1}, "n=1 must be a whole number of at least 2"),
     ({"n": 2.0}, "n=2.0 must be a whole number of at least 2"),
     ({"form": "scaled"}, "form='scaled' is not known; choose from canonical, raw"),
-    ({"version": "fdd-0"}, "version='fdd-0' is not known; choose from fdd-1, mini-1, fdd, mini"),
+    (
+        {"version": "fdd-0"},
+        "version='fdd-0' is not known (did you mean fdd-1?); choose from fdd-1, mini-1, fdd, mini",
+    ),
     ({"output": "png"}, "output='png' is not known; choose from rgb, gray, counts"),
     ({"palette": "hot"}, "palette='hot' is not known; choose from kbc, inferno, viridis"),
     ({"threads": 0}, "threads=0 must be a whole number of at least 1"),

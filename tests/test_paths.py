@@ -80,7 +80,7 @@ def test_only_a_file_is_replaced_by_a_picture(command, tmp_path, out):
     code, output, errors = command("preview", "--params", *VECTOR, "--size", 8, "--out", out)
     kind = "a device or a pipe" if out in ("pipe.png", "/dev/null") else "a folder"
     assert (code, output) == (2, "")
-    assert errors == f"fdd: out='{out}' is {kind}; write the name of a file\n"
+    assert errors == f"error: out='{out}' is {kind}; write the name of a file\n"
     assert {path.name: path.stat().st_mode for path in tmp_path.iterdir()} == before
 
 

@@ -54,7 +54,8 @@ def test_an_unknown_name_is_one_sentence():
     with pytest.raises(FddError) as error:
         baselines.load_pretrained("mini-contrastiv")
     assert str(error.value) == (
-        f"name='mini-contrastiv' is not known; choose from {', '.join(models.SHIPPED)}"
+        "name='mini-contrastiv' is not known (did you mean mini-contrastive?); choose from "
+        + ", ".join(models.SHIPPED)
     )
 
 

@@ -40,10 +40,15 @@ def test_preview_draws_a_release_as_it_is(command, tmp_path):
     np.testing.assert_array_equal(pixels(tmp_path / "preview.png")[4:36, 4:36], image)
 
 
-def test_params_can_have_an_exponent(command):
-    params = ["-1e-05", "1E-2", "-2.5e0", "-1.9", "+0.7", "1.3"]
-    code, output, errors = command("preview", "--params", *params, "--size", 8, "--points", 99)
-    assert (code, output, errors) == (0, "1 images in preview.png\n", "")
+@pytest.mark.parametrize(
+    "params", ["-1e-05 1E-2 -2.5e0 -1.9 +0.7 1.3", "-1e-05,1E-2,-2.5e0,-1.9,+0.7,1.3"]
+)
+def test_params_can_have_exponents_and_commas(command, tmp_path, params):
+    small = ["--size", 8, "--points", 99]
+    done = command("preview", "--params", *params.split(), *small)
+    assert done == (0, "1 images in preview.png\n", "")
+    image = fdd.render([-1e-05, 0.01, -2.5, -1.9, 0.7, 1.3], size=8, points=99)
+    np.testing.assert_array_equal(pixels(tmp_path / "preview.png")[4:12, 4:12], image)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +63,8 @@ def test_params_can_have_an_exponent(command):
         (["--split", "dev"], "split='dev' is not known; choose from train, val, test"),
         (
             ["--version", "fdd-0"],
-            "version='fdd-0' is not known; choose from fdd-1, mini-1, tiny-1, fdd, mini",
+            "version='fdd-0' is not known (did you mean fdd-1?); choose from fdd-1, mini-1, "
+            "tiny-1, fdd, mini",
         ),
         (
             ["--params", "nan", *VECTOR[1:]],

@@ -264,7 +264,7 @@ def test_a_reader_that_is_missing_or_damaged(tmp_path):
         ({"batch_size": 1}, "batch_size=1 must be a whole number from 2 to 10000"),
         ({"learning_rate": 0.0}, "learning_rate=0.0 must be a number between 0 and 1"),
         ({"precision": "half"}, "precision='half' is not known; choose from float32, bfloat16"),
-        ({"version": "fdd-0"}, "version='fdd-0' is not known; choose from "),
+        ({"version": "fdd-0"}, "version='fdd-0' is not known (did you mean fdd-1?); choose from "),
         ({"threads": 0}, "threads=0 must be a whole number of at least 1"),
     ],
 )

@@ -130,11 +130,11 @@ def test_interpolation_draws_its_paths(run, tmp_path):
     [
         (
             ["nope"],
-            "recipe='nope' must be one of " + ", ".join(recipes.RECIPES),
+            "recipe='nope' is not known; choose from " + ", ".join(recipes.RECIPES),
         ),
         (
             ["lsd", "--only", "aae-2019"],
-            "only='aae-2019' must be a run of lsd: dcgan-2019, lsd-2019",
+            "only='aae-2019' is not known; choose from dcgan-2019, lsd-2019",
         ),
         (
             ["detach-faces"],
@@ -230,7 +230,7 @@ def test_only_some_runs_are_scored_in_the_order_asked_for(run, score):
     shown = scores.pictures(scores.Options(images=8))
     assert list(shown) == ["test image", "mini-lsd-2019"]
     assert {images.shape for images in shown.values()} == {(8, 16, 16, 3)}
-    message = "runs='lsd' must be one of mini-dcgan-2019, mini-lsd-2019"
+    message = "runs='lsd' is not known; choose from mini-dcgan-2019, mini-lsd-2019"
     assert score("--runs", "lsd") == (2, "", f"error: {message}\n")
 
 

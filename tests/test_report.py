@@ -201,7 +201,7 @@ def test_whoever_stops_the_command_is_told_that_it_can_go_on(models, capsys, mon
     def stopped(*arguments, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("tyro.cli", stopped)
+    monkeypatch.setattr(report, "parse", stopped)
     assert report.main(models) == 130
     end = "stopped; run the same command again to go on from the last model scored\n"
     assert capsys.readouterr().err == end

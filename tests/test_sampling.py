@@ -191,7 +191,8 @@ def test_a_full_size_shard_has_its_published_checksum(tmp_path):
         ({"split": ["val"]}, "split=['val'] is not known; choose from train, val, test"),
         (
             {"version": "fdd-2"},
-            "version='fdd-2' is not known; choose from fdd-1, mini-1, fdd, mini",
+            "version='fdd-2' is not known (did you mean fdd-1?); choose from fdd-1, mini-1, fdd, "
+            "mini",
         ),
         (
             {"version": ["fdd-1"]},

@@ -1180,7 +1180,7 @@ try:
 except FddError as error:
     print(error)
 """
-EXTRAS = "baselines,tensorboard,tyro,lightning,lightning_fabric,optuna,matplotlib,skimage"
+EXTRAS = "baselines,tensorboard,lightning,lightning_fabric,optuna,matplotlib,skimage"
 
 
 def test_scores_need_torch_on_a_gpu_alone_and_never_the_baselines(run_python):

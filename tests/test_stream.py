@@ -285,8 +285,8 @@ def test_a_state_of_another_stream_is_refused(make):
 NUMBER = "must be a whole number of at least"
 ERRORS = [
     ({"batch_size": 0}, f"batch_size=0 {NUMBER} 1"),
-    ({"split": "tain"}, "split='tain' is not known; choose from train, val, test"),
-    ({"version": "fdd-0"}, "version='fdd-0' is not known; choose from "),
+    ({"split": "tain"}, "split='tain' is not known (did you mean train?); choose from train, val"),
+    ({"version": "fdd-0"}, "version='fdd-0' is not known (did you mean fdd-1?); choose from "),
     ({"start": -1}, "start=-1 must be a whole number from 0 to 4611686018427387904"),
     ({"prefetch": -1}, f"prefetch=-1 {NUMBER} 0"),
     ({"threads": 0}, f"threads=0 {NUMBER} 1"),

@@ -371,7 +371,7 @@ def test_a_run_trains_on_the_release_that_it_names(tiny, tmp_path):
     assert '"version": "tiny-1"' in saved
     assert '"data_version": "tiny-1"' in saved
     for changed, message in [
-        ({"version": "mini-0"}, "version='mini-0' is not known; choose from fdd-1, mini-1"),
+        ({"version": "mini-0"}, r"version='mini-0' is not known \(did you mean mini-1\?\)"),
         ({"image_size": 32}, "size=32 must divide 16, the side of the images"),
     ]:
         with pytest.raises(FddError, match=message):

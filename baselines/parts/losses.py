@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
+from baselines.training.config import AdversarialName, ReconstructionName
 from baselines.training.parallel import gather, processes, share
 
 REAL_LABEL = (0.9, 1.0)
@@ -21,9 +21,6 @@ PENALTY = 10.0
 """Weight of the gradient penalty of "wgan-gp"."""
 MS_SSIM_SIDE, MS_SSIM_WINDOW = 128, 7
 """Five scales need a side of more than 16 (window - 1) pixels: 7 is the largest window for 128."""
-
-AdversarialName = Literal["bce", "hinge", "wgan-clip", "wgan-gp"]
-ReconstructionName = Literal["mse", "ms-ssim"]
 
 
 def label_loss(logits: Tensor, label: float) -> Tensor:

@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, make_dataclass
+from dataclasses import asdict, dataclass, make_dataclass, replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
-
-import tyro
+from typing import Annotated, Any
 
 from baselines.training.config import RunConfig
-from baselines.training.loop import train_checked
-from baselines.training.runs import read_config, saved_options
 from fdd.commands import arguments_of, command, complain, say
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, known, shown
 from fdd.files import as_path
+from fdd.options import Arg, given, glance, one_of
+
+
+@dataclass(frozen=True)
+class Start:
+    """What a run starts from, and where it goes."""
+
+    preset: str
+    """The settings to start from, which the other options change."""
+    resume: Annotated[Path | None, Arg("FOLDER", "start a new run")] = None
+    """Resume the run in this folder with its own options. Only device, compile, stop-on-collapse,
+    patience, those that end in -every and, unless rates decay, steps may be changed."""
+    out: Annotated[Path | None, Arg("FOLDER", "runs/BASELINE-PRESET-seedSEED")] = None
+    """The run folder. If it holds a run with the same options, that run resumes."""
 
 
 @command()
@@ -28,9 +39,7 @@ def main(
 
     0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`.
     """
-    config, out = parse(make, presets, arguments_of(argv))
-    config.check()
-    return run(make, config, out, **data)
+    return run(make, *parse(make.name, presets, arguments_of(argv)), **data)
 
 
 @command(stopped="stopped; the run goes on from its last checkpoint, if any")
@@ -39,6 +48,8 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
 
     `config` is one that its `check` has passed.
     """
+    from baselines.training.loop import train_checked
+
     lines = {**asdict(config), "run folder": out}
     say(*(f"{name:23}{value}" for name, value in lines.items()))
     outcome = train_checked(make, config, out, **data)
@@ -52,66 +63,41 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     return 0
 
 
-def parse(make: Any, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple[RunConfig, Path]:
-    """The options and the run folder that `argv` asks for.
+def parse(baseline: str, presets: Mapping[str, RunConfig], argv: list[str]) -> tuple[Any, Path]:
+    """The options, checked, and the run folder that `argv` asks for.
 
     --preset or --resume sets the defaults that the other options then change.
     """
-    told, names = tyro.conf.arg, tuple(presets)
-    preset = Annotated[
-        Literal[names],  # type: ignore[valid-type]
-        told(help="The settings to start from, which the other options change."),
-    ]
-    resume = Annotated[
-        Path | None,
-        told(
-            help="Resume the run in this folder with its own options. Only device, compile, "
-            "stop-on-collapse, patience, those that end in -every and, unless rates decay, steps "
-            "may be changed.",
-            metavar="FOLDER",
-            help_behavior_hint="(default: start a new run)",
-        ),
-    ]
-    out = Annotated[
-        Path | None,
-        told(
-            help="The run folder. If it holds a run with the same options, that run resumes.",
-            metavar="FOLDER",
-            help_behavior_hint=f"(default: runs/{make.name}-PRESET-seedSEED)",
-        ),
-    ]
-    choices: list[Any] = [("preset", preset, names[0]), ("resume", resume, None)]
-    first: Any
-    first, _ = tyro.cli(
-        make_dataclass("Choices", choices), args=argv, return_unknown_args=True, add_help=False
-    )
+    preset = ("preset", Annotated[str, one_of(presets)], next(iter(presets)))
+    start: Any = make_dataclass("Start", [preset], bases=(Start,), frozen=True)
+    first = start(**glance(start, argv))
+    known("preset", first.preset, presets)
     defaults = presets[first.preset]
     if first.resume is not None:
-        defaults = saved_config(make, as_path("resume", first.resume))
-
-    config = tyro.conf.OmitArgPrefixes[make.config_type]
-    options: Any = tyro.cli(
-        make_dataclass("Options", [*choices, ("out", out, None), ("config", config, defaults)]),
-        prog=f"python -m baselines.{make.name}",
-        description=f"Train the baseline {make.name}.",
-        args=argv,
-    )
-    if options.resume is None:
-        name = f"{make.name}-{options.preset}-seed{options.config.seed}"
-        return options.config, options.out or Path("runs", name)
-    if options.out is not None or any(word.startswith("--preset") for word in argv):
+        defaults = saved_config(baseline, type(defaults), as_path("resume", first.resume))
+    about = inspect.getdoc(type(defaults)) or ""
+    changes = given([start, defaults], argv, f"fdd train {baseline}", about)
+    told = {name: changes.pop(name) for name in ("preset", "resume", "out") if name in changes}
+    config = replace(defaults, **changes)
+    config.check()
+    if first.resume is None:
+        name = f"{baseline}-{first.preset}-seed{config.seed}"
+        return config, first.out or Path("runs", name)
+    if len(told) > 1:
         raise FddError(
             "--resume has the folder and the options of its run; leave out --out, --preset"
         )
-    return options.config, options.resume
+    return config, first.resume
 
 
-def saved_config(make: Any, folder: Path) -> RunConfig:
+def saved_config(baseline: str, config_type: type[RunConfig], folder: Path) -> RunConfig:
     """The options of the run in `folder`. FddError if it holds no run of this baseline."""
+    from baselines.training.runs import read_config, saved_options
+
     saved = read_config(folder)
-    if saved["baseline"] != make.name:
+    if saved["baseline"] != baseline:
         raise FddError(
             f"run folder {shown(folder)}: its baseline is {shown(saved['baseline'])}, not "
-            f"{shown(make.name)}"
+            f"{shown(baseline)}"
         )
-    return saved_options(make.config_type, saved, folder)
+    return saved_options(config_type, saved, folder)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, fields, replace
 from typing import Annotated, Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from fdd.devices import pick_device
-from fdd.errors import FddError, shown
+from fdd.errors import FddError, known, shown
 from fdd.releases.cards import release
 
 
@@ -61,6 +61,8 @@ Fraction = Annotated[float, Rule("a number from 0 to below 1", lambda v: _finite
 Open = Annotated[float, Rule("a number above 0 and below 1", lambda v: _finite(v) and 0 < v < 1)]
 Step = Annotated[float, Rule("a number above 0 and at most 6", lambda v: _finite(v) and 0 < v <= 6)]
 Share = Annotated[float, Rule("a number from 0 to 1", lambda v: _finite(v) and 0 <= v <= 1)]
+AdversarialName = Literal["bce", "hinge", "wgan-clip", "wgan-gp"]
+ReconstructionName = Literal["mse", "ms-ssim"]
 STORED: dict[str, str | None] = {"fdd": None, "kaggle": "kaggle"}
 """Values of `data` that mean the stored images of a release: the `source` of `fdd.load`."""
 Data = Annotated[
@@ -161,9 +163,11 @@ class RunConfig:
         for field in fields(self):
             value, hint = getattr(self, field.name), hints[field.name]
             if get_origin(hint) is Literal:
-                known = get_args(hint)
-                if not any(type(value) is type(one) and value == one for one in known):
-                    words = " or ".join(map(repr, known))
+                choices = get_args(hint)
+                if all(isinstance(one, str) for one in choices):
+                    known(field.name, value, choices)
+                elif type(value) is not int or value not in choices:
+                    words = " or ".join(map(str, choices))
                     raise FddError(f"{field.name}={shown(value)} must be {words}")
             if hint in PLAIN and not isinstance(value, hint):
                 raise FddError(f"{field.name}={shown(value)} must be {PLAIN[hint]}")

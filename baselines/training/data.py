@@ -22,8 +22,6 @@ from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.pictures import resize
 from fdd.releases.cards import release
-from fdd.rendering.palettes import PALETTES
-from fdd.rendering.shading import rgb
 
 Images = NDArray[np.uint8]
 Params = NDArray[np.float64]
@@ -214,6 +212,9 @@ class StreamBatches:
             return next(self._batches)
         images, params = next(self._batches)
         if self._config.counts:
+            from fdd.rendering.palettes import PALETTES
+            from fdd.rendering.shading import rgb
+
             return rgb(images, PALETTES["kbc"]), params, None, images.astype(np.int32)
         return augmented(resize(images, self._config.image_size), params, self._config, step)
 

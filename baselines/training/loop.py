@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import os
+import sys
+import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -36,6 +38,9 @@ from fdd.progress import progress_bar
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
+
+HOURS, SMALL = 2, 32
+"""A run is long from so many hours on; images are small up to so many pixels on a side."""
 
 
 @dataclass(frozen=True)
@@ -178,17 +183,37 @@ def go_on(
     ):
         if run.step == 0:
             checkpoint(run)
+        second, clock = run.step + 2, 0.0
         while not ended(run) and not parallel.any_of(stop.is_set(), run.device):
             learn(run, next(coming))
             read_losses(run)
             milestones(run, recorder, batches.epoch(run.step - 1))
             bar.set_postfix({k: f"{v:.3g}" for k, v in run.losses.items()}, refresh=False)
             bar.update()
+            if run.step == second and run.writes and run.device.type == "cpu":
+                told = forecast(config, config.steps - run.step, time.monotonic() - clock)
+                if told is not None:
+                    bar.write(told, file=sys.stderr)
+            clock = time.monotonic()
         if run.step != run.saved:
             checkpoint(run)
     fabric.barrier()
     stopped = parallel.any_of(stop.is_set(), run.device)
     return Outcome(run.step, run.stopping.verdict(config), stopped)
+
+
+def forecast(config: RunConfig, steps: int, seconds: float) -> str | None:
+    """What a run on a processor is told if so many steps, of so many seconds each, take hours.
+
+    None for another, and for one of small images.
+    """
+    hours = steps * seconds / 3600
+    if hours < HOURS or config.image_size <= SMALL:
+        return None
+    return (
+        f"a step takes {seconds:.3g} s here, so the other {steps} take about {hours:,.0f} hours; "
+        "without a GPU, --preset mini trains on small images in minutes"
+    )
 
 
 def newest(make: type[Baseline], config: RunConfig, folder: Path) -> runs.Saved | None:

@@ -32,6 +32,7 @@ class Model:
         self.image_size: int = config["image_size"]
         self.latent_size: int = config["latent_size"]
         self.can_encode = hasattr(network, "encode")
+        self.has_vectors = hasattr(network, "vectors")
         self.can_generate: bool = getattr(network, "generates", True)
         self._device = device
         self.network: Any = network.eval().to(device)
@@ -62,14 +63,17 @@ class Model:
         return codes
 
     @with_defaults
-    def vectors(self, params: Params) -> NDArray[np.float32] | None:
+    def vectors(self, params: Params) -> NDArray[np.float32]:
         """Raw parameters [N, 6] -> the codes that stand for them, float32 [N, latent_size].
 
-        None for a baseline that finds codes of its own. Named columns are matched by name, as in
-        `fdd.render`. FddError for parameters out of range.
+        Named columns are matched by name, as in `fdd.render`. FddError for parameters out of range,
+        and for a baseline that finds codes of its own (`has_vectors` is False).
         """
-        if not hasattr(self.network, "vectors"):
-            return None
+        if not self.has_vectors:
+            raise FddError(
+                f"baseline={shown(self.config['baseline'])} finds codes of its own: none stands "
+                "for parameters, so encode the images"
+            )
         rows = torch.from_numpy(checked_params(params)).to(self._device)
         return self.network.vectors(Batch(torch.empty(0), rows)).cpu().numpy()
 

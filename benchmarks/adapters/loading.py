@@ -147,7 +147,7 @@ def _adapt(path: AnyPath, model: Any, name: str) -> Adapted | StoredCodes:
             "with encode or generate"
         )
     encode = getattr(model, "encode", None) if getattr(model, "can_encode", True) else None
-    vectors = getattr(model, "vectors", None)
+    vectors = getattr(model, "vectors", None) if getattr(model, "has_vectors", True) else None
     if vectors is not None and vectors(np.zeros((1, 6))) is None:  # it finds codes of its own
         vectors = None
     generate = getattr(model, "generate", None) if getattr(model, "can_generate", True) else None

@@ -37,7 +37,7 @@ CAPTIONS = {"direct": "G(v)", "aligned": "G(Mv + b)", "reconstruction": "G(E(FD(
 
 def vectors_of(model: Any) -> Codes | None:
     """The function that gives the codes that stand for parameters, if the model has one."""
-    vectors = getattr(model, "vectors", None)
+    vectors = getattr(model, "vectors", None) if getattr(model, "has_vectors", True) else None
     return None if vectors is None or vectors(np.zeros((1, 6))) is None else vectors
 
 

@@ -1,0 +1,103 @@
+"""The options of the emulator, and its presets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from baselines.training.config import Count, Data, Layers, NotNegative, Positive, RunConfig, Share
+from fdd.errors import FddError, shown
+from fdd.releases.cards import release
+
+CODES = 4
+"""a', b', c, d."""
+
+
+@dataclass(frozen=True)
+class Config(RunConfig):
+    """Train an emulator of the renderer: from a', b', c, d to the picture.
+
+    Without a GPU use --preset mini.
+    """
+
+    steps: Count = 24_000
+    """Training steps; each sees one batch."""
+    batch_size: Count = 256
+    """Images in a batch."""
+    data: Data = "stream"
+    """Images are new ones in every batch: stream."""
+    latent_size: Count = CODES
+    """Numbers in a code: 4, for a', b', c and d."""
+    decay: Share = 0.6
+    """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
+    loss: Literal["counts", "mse", "ms-ssim", "features", "adversary"] = "counts"
+    """What is compared with FD(v): the probabilities of cells with its counts (counts), or painted
+    pixels with its pixels (mse, ms-ssim), with 0.2 MSE and feature maps of an encoder (features),
+    and with a discriminator besides (adversary)."""
+    features: str = "mini-contrastive"
+    """With features and adversary: whose feature maps, a pretrained model that has an encoder or
+    the folder of a run of contrastive or lejepa."""
+    adversarial_weight: NotNegative = 0.01
+    """With adversary, the weight of that term."""
+    symmetry: bool = True
+    """Build the symmetries of the equation into the network."""
+    width: Count = 512
+    """Units of the network's layers."""
+    blocks: Layers = 3
+    """Residual blocks of two layers."""
+    frequencies: Count = 64
+    """Sines and cosines of the parameters that the network starts from, as many of each."""
+    draws: Count = 1
+    """Drawings that are averaged to one picture: one has the grain of a single orbit, many are the
+    mean image."""
+    lr: Positive = 2e-3
+    """Learning rate of AdamW."""
+    weight_decay: NotNegative = 1e-4
+    """Weight decay of AdamW."""
+
+    @property
+    def changeable(self) -> set[str]:
+        return super().changeable | {"draws"}
+
+    @property
+    def counts(self) -> bool:
+        """Batches bring the counts of the images, too."""
+        return True
+
+    @property
+    def maps(self) -> int:
+        """Numbers that the network gives for each cell."""
+        return 1 if self.loss == "counts" else 3
+
+    def check(self) -> None:
+        super().check()
+        if self.latent_size != CODES:
+            raise FddError(f"latent_size={self.latent_size} must be {CODES}: a', b', c and d")
+        if self.data != "stream":
+            raise FddError(
+                f"data={shown(self.data)} must be 'stream': counts are drawn as they are used"
+            )
+        card = release(self.version)
+        if self.image_size != card.size:
+            raise FddError(
+                f"image_size={self.image_size} must be {card.size}: counts of {card.name} have "
+                "that size"
+            )
+        for name in ("flip", "rotate", "translate", "zoom", "ema"):
+            if value := getattr(self, name):
+                raise FddError(f"{name}={value!r} must be off: this baseline does without")
+        if self.colors != "rgb":
+            raise FddError(f"colors={self.colors!r} must be 'rgb', as counts are coloured")
+
+
+PRESETS = {
+    "full": Config(width=1024, steps=100_000),
+    "mini": Config(
+        version="mini-1",
+        image_size=32,
+        steps=6000,
+        log_every=100,
+        sample_every=1000,
+        checkpoint_every=500,
+    ),
+}
