@@ -1,6 +1,7 @@
 # make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
 # make test   all tests, WORKERS=2 processes at once        make lint   format, lint and types
 # make soak   kills, damage, shortage, junk: what differs from an undisturbed run, MINUTES=5 (docs/reliability.md)
+# make docs   the pages of docs/ as a site in build/docs, warnings are errors
 # make bench  speed beside the peers, as ratios     make gpu   the tests and the speeds that want a GPU
 # make package   the folder for Kaggle, with wheels       make notebooks   kernels/ run on it again
 # make publish   what would be sent to Kaggle; make publish GO=--go sends it (CONTRIBUTING.md)
@@ -12,7 +13,7 @@ WORKERS ?= 2
 MINUTES ?= 5
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo test soak lint format bench gpu wheels package notebooks publish
+.PHONY: setup demo test soak lint format docs bench gpu wheels package notebooks publish
 
 setup: $(VENV)/.installed
 
@@ -43,6 +44,9 @@ lint: setup
 format: setup
 	$(VENV)/bin/ruff format .
 	$(VENV)/bin/ruff check --fix .
+
+docs: setup
+	$(RUN) -m sphinx --fail-on-warning --keep-going --quiet docs build/docs
 
 bench: setup
 	$(RUN) -m pytest benchmarks/speed/bench_*.py --benchmark-columns=min,median,rounds

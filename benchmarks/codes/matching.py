@@ -110,7 +110,7 @@ def assigned(train: ArrayLike, test: ArrayLike) -> float:
 
 @with_defaults
 def correlations(codes: ArrayLike, params: ArrayLike, correlation: str = "pearson") -> Floats:
-    """|correlation| of codes with parameters, float64 [K, D] in 0 .. 1; 0 for a constant code.
+    """|correlation| of codes with parameters, float64 [K, D] from 0 to 1; 0 for a constant code.
 
     >>> correlations([[0.0, 1.0], [1.0, 1.0], [2.0, 1.0]], [[3.0], [2.0], [1.0]]).round(6)
     array([[1.],

@@ -115,7 +115,7 @@ def on_cpu(
 def sample_params(
     n: int, split: str = "train", start: int = 0, version: str = DEFAULT_VERSION
 ) -> np.ndarray:
-    """Rows start .. start + n - 1 of a split's parameters: float64 [n, 6].
+    """Rows start to start + n - 1 of a split's parameters: float64 [n, 6].
 
     Columns x0, y0, a, b, c, d; raw ranges [-1, 1] for the first two and [-3, 3] for the others. The
     stream goes on beyond the split's stored size, so there is no end of new rows. Each row
