@@ -343,7 +343,7 @@ def test_the_text_is_narrow_and_holds_what_is_there(part):
 
 def test_the_text_begins_with_what_the_scores_say():
     assert as_text(without("generator")).splitlines()[:3] == [
-        "Reads |a| to 61 %, sign(a) b to 61 %, c to 61 % and d to 61 % of what can be read.",
+        "Reads |a| to 61 %, sign(a) b to 61 %, c to 61 % and d to 61 % of what an oracle reads.",
         "",
         "no-generator",
     ]

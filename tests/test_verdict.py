@@ -49,25 +49,27 @@ def images(found=0.0, grain=None, condition="direct", p=0.001):
         (codes(), NO_CODES),
         (
             codes([4.9, 0, 1, 0]),
-            "Reads next to nothing of v: of each parameter less than 5 % of what can be read.",
+            "Reads next to nothing of v: of each parameter less than 5 % of what an oracle reads.",
         ),
         (
             codes([44], [44, 0, 2]),
-            "Reads |a| to 44 % of what can be read, and next to nothing else of v.",
+            "Reads |a| to 44 % of what an oracle reads, and next to nothing else of v.",
         ),
-        (codes([44]), "Reads |a| to 44 % of what can be read, and nothing else of v."),
+        (codes([44]), "Reads |a| to 44 % of what an oracle reads, and nothing else of v."),
         (
             codes([44, 3], [44, 0, 0, 4]),
-            "Reads |a| to 44 % of what can be read, and next to nothing else of v.",
+            "Reads |a| to 44 % of what an oracle reads, and next to nothing else of v.",
         ),
         (
             codes([44, 0, 20], [44, 61, 50], [0, 0, 7]),
-            "Reads |a| to 44 %, |b| to 61 %, c to 20 % and sign(d) to 7 % of what can be read, and "
+            "Reads |a| to 44 %, |b| to 61 %, c to 20 % and sign(d) to 7 % of what an oracle "
+            "reads, and "
             "nothing else of v.",
         ),
         (
             codes([99.6, 97, 93, 130], [100] * 4, [100] * 3),
-            "Reads |a| to 100 %, sign(a) b to 97 %, c to 93 % and d to 100 % of what can be read.",
+            "Reads |a| to 100 %, sign(a) b to 97 %, c to 93 % and d to 100 % of what an "
+            "oracle reads.",
         ),
     ],
 )
@@ -137,7 +139,7 @@ def test_a_model_that_learned_nothing_gets_a_sentence_that_says_so():
 def test_of_seeds_it_says_what_their_means_say_and_nothing_of_scores_that_are_not_there():
     seeds = [result(seed=seed, scores=codes([share])) for seed, share in enumerate((40, 50))]
     (run,) = runs_of(seeds)
-    assert verdict(run) == "Reads |a| to 45 % of what can be read, and nothing else of v."
+    assert verdict(run) == "Reads |a| to 45 % of what an oracle reads, and nothing else of v."
     assert said({"mcc": {"raw": cell(0.5)}}) == ""
     assert said({"top10": {"direct": {"score": 0.4}}}).startswith("G(v) finds FD(v) no more")
     found = code_scores(0.6) | image_scores(0.6)

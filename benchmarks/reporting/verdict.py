@@ -86,7 +86,7 @@ def _of_codes(run: Run) -> Sentence | None:
     cells = [run.cell((R2, "canonical", name)) for name in READ]
     if not all(cells):
         return None
-    of = "of what can be read" if "ceiling" in (cells[0] or {}) else "of the variance"
+    of = "of what an oracle reads" if "ceiling" in (cells[0] or {}) else "of the variance"
     shares = {name: _share(run, (R2, "canonical", name)) for name in READ}
     asked: dict[str, float] = {}
     for name, halves in READ.items():
