@@ -22,6 +22,7 @@ SHIPPED = {
     "fdd/py.typed",
     "baselines/pretrained/mini-contrastive.safetensors",
     "baselines/pretrained/mini-dcca.safetensors",
+    "baselines/pretrained/mini-emulator.safetensors",
     "baselines/pretrained/mini-one.safetensors",
     "benchmarks/oracle/fdd-1.safetensors",
     "benchmarks/oracle/mini-1.safetensors",

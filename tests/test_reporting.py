@@ -348,8 +348,8 @@ def test_the_text_begins_with_what_the_scores_say():
         "no-generator",
     ]
     assert verdicts([without("generator"), without("encoder")]) == [
-        "no-generator: Reads |a| to 61 %, sign(a) b to 61 %, c to 61 % and d to 61 % of what can "
-        "be read.",
+        "no-generator: Reads |a| to 61 %, sign(a) b to 61 %, c to 61 % and d to 61 % of what an "
+        "oracle reads.",
         "no-encoder: FD(v) is among the ten images nearest to G(v) in 60 % of cases, by chance in "
         "5 %: the",
         "outline is right, the grain is partly right.",

@@ -342,7 +342,7 @@ try:
     for number, batch in enumerate(stream, 1):
         print(number, flush=True)
 except KeyboardInterrupt:
-    print("stopped", number - stream.batch)
+    print("\\nstopped", number - stream.batch)  # the number before may lack its end
 """
     )
     process = start_python("-c", program)
