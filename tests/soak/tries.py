@@ -8,12 +8,15 @@ import os
 import select
 import signal
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from tqdm import tqdm
 
 from fdd import FddError
 
@@ -72,6 +75,7 @@ def begin(
         return Child(pid, read)
     try:
         os.close(read)
+        tqdm.set_lock(threading.RLock())  # that of all children would stay with a killed one
         _silence()
         count = _watch(str(folder), kill_at) if folder is not None else [0]
         end = _ended(work, before)
