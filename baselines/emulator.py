@@ -174,11 +174,7 @@ class Emulator(Baseline):
 
     def begin(self) -> None:
         if self.config.loss in ("features", "adversary"):
-            self.learn_from(teacher(self.config))
-
-    def learn_from(self, encoder: nn.Module) -> None:
-        """Keep the encoder beside the model: no part of its weights."""
-        self.teacher = [encoder]
+            self.teacher = [teacher(self.config)]  # in a list: no part of the model's weights
 
     def loss(self, batch: Batch) -> Tensor:
         """What the network is trained on, of a batch; a scalar."""

@@ -309,6 +309,7 @@ def test_a_flow_begins_with_an_emulator(folders, tmp_path):
         ("emulator", {"draws": 0}, "draws=0 must be a whole number of 1 or more"),
         ("flow", {"noise_steps": 0}, "noise_steps=0 must be a whole number of 1 or more"),
         ("flow", {"channels": 12}, "channels=12 must be a multiple of 8"),
+        ("flow", {"draws": 4}, "draws=4 must be 1: a flow draws a picture at once"),
         ("flow", {"loss": "mse"}, "loss='mse' must be 'counts': the others are the emulator's"),
     ],
 )

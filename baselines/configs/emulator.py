@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, TypeVar
 
 from baselines.training.config import Count, Data, Layers, NotNegative, Positive, RunConfig, Share
 from fdd.errors import FddError, shown
@@ -90,14 +90,20 @@ class Config(RunConfig):
             raise FddError(f"colors={self.colors!r} must be 'rgb', as counts are coloured")
 
 
-PRESETS = {
-    "full": Config(width=1024, steps=100_000),
-    "mini": Config(
+C = TypeVar("C", bound=Config)
+
+
+def presets(mini: C, full: C) -> dict[str, C]:
+    """Named settings: "full" for a GPU, and "mini", of mini-1, for two CPU cores."""
+    small = replace(
+        mini,
         version="mini-1",
         image_size=32,
         steps=6000,
-        log_every=100,
         sample_every=1000,
         checkpoint_every=500,
-    ),
-}
+    )
+    return {"full": full, "mini": small}
+
+
+PRESETS = presets(Config(), Config(width=1024, steps=100_000))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from baselines.configs import emulator
 from baselines.training.config import Count
@@ -45,17 +45,8 @@ class Config(emulator.Config):
             raise FddError(f"channels={self.channels} must be a multiple of {GROUPS}")
         if self.loss != "counts":
             raise FddError(f"loss={self.loss!r} must be 'counts': the others are the emulator's")
+        if self.draws != 1:
+            raise FddError(f"draws={self.draws} must be 1: a flow draws a picture at once")
 
 
-PRESETS = {
-    "full": Config(width=1024, channels=64, steps=100_000),
-    "mini": replace(
-        Config(),
-        version="mini-1",
-        image_size=32,
-        steps=6000,
-        log_every=100,
-        sample_every=1000,
-        checkpoint_every=500,
-    ),
-}
+PRESETS = emulator.presets(Config(), Config(width=1024, channels=64, steps=100_000))
