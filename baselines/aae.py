@@ -13,17 +13,23 @@ learns.
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["aae", *sys.argv[1:]]))
+
 from contextlib import nullcontext
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from baselines.configs.aae import PRESETS, Config
+from baselines.configs.aae import PRESETS as PRESETS
+from baselines.configs.aae import Config
 from baselines.dcgan import DCGAN
 from baselines.parts.losses import moments_loss, reconstruction_loss
 from baselines.parts.networks import Encoder, frozen, initialise, without_averages
-from baselines.training.cli import main
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
 from fdd.files import as_path
@@ -94,7 +100,3 @@ class AAE(DCGAN):
             moments = moments_loss(codes)
             self.descend("autoencoder", reconstruction + moments)
         return {"reconstruction": reconstruction.detach(), "moments": moments.detach()}
-
-
-if __name__ == "__main__":
-    sys.exit(main(AAE, PRESETS))

@@ -11,18 +11,24 @@ the two images of a pair are taken to be those that both share, and get one post
 
 from __future__ import annotations
 
-import math
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["betavae", *sys.argv[1:]]))
+
+import math
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 from torch.optim import AdamW
 
-from baselines.configs.betavae import PRESETS, Config
+from baselines.configs.betavae import PRESETS as PRESETS
+from baselines.configs.betavae import Config
 from baselines.parts.networks import Generator, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
 
@@ -99,7 +105,3 @@ class BetaVAE(Baseline):
         losses = {"reconstruction": errors.mean(), "kl": divergence(means, logs).sum(dim=1).mean()}
         self.descend("autoencoder", losses["reconstruction"] + self.config.beta * losses["kl"])
         return {name: loss.detach() for name, loss in losses.items()}
-
-
-if __name__ == "__main__":
-    sys.exit(main(BetaVAE, PRESETS))

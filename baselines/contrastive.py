@@ -10,6 +10,12 @@ their order, signs and scales (Zimmermann et al. 2021, arXiv:2102.08850).
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["contrastive", *sys.argv[1:]]))
+
 from collections.abc import Callable
 from typing import Any, ClassVar
 
@@ -18,10 +24,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
 
-from baselines.configs.contrastive import PARAMETERS, PRESETS, Config
+from baselines.configs.contrastive import PARAMETERS, Config
+from baselines.configs.contrastive import PRESETS as PRESETS
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch
 
 START = 2
@@ -117,7 +123,3 @@ class Contrastive(Baseline):
         loss = self.loss(batch)
         self.descend("encoder", loss)
         return {"contrastive": loss.detach()}
-
-
-if __name__ == "__main__":
-    sys.exit(main(Contrastive, PRESETS))

@@ -15,6 +15,12 @@ pairs seen so far, up to `memory`, are kept, and each step draws `sample` of the
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["dcca", *sys.argv[1:]]))
+
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,11 +28,11 @@ import torch
 from torch import Tensor, nn
 from torch.optim import AdamW
 
-from baselines.configs.dcca import PRESETS, Config
+from baselines.configs.dcca import PRESETS as PRESETS
+from baselines.configs.dcca import Config
 from baselines.contrastive import even_and_odd, turned
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
 
@@ -153,7 +159,3 @@ class DCCA(Baseline):
         loss = self.of_codes(self.memory[chosen.to(codes.device)].float())
         self.descend("head", loss)
         return {"correlation": -loss.detach()}
-
-
-if __name__ == "__main__":
-    sys.exit(main(DCCA, PRESETS))

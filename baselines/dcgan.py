@@ -11,6 +11,12 @@ The other baselines add a term or a network to this one.
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["dcgan", *sys.argv[1:]]))
+
 from typing import ClassVar
 
 import torch
@@ -18,7 +24,8 @@ from torch import Tensor, nn
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from baselines.configs.dcgan import PRESETS, Config
+from baselines.configs.dcgan import PRESETS as PRESETS
+from baselines.configs.dcgan import Config
 from baselines.parts.losses import (
     REAL_LABEL,
     clip_weights,
@@ -28,7 +35,6 @@ from baselines.parts.losses import (
 )
 from baselines.parts.networks import Discriminator, Generator, frozen, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
 
@@ -109,7 +115,3 @@ class DCGAN(Baseline):
     def update_average(self) -> None:
         if self.config.ema:
             self.average.update_parameters(self.generator)
-
-
-if __name__ == "__main__":
-    sys.exit(main(DCGAN, PRESETS))

@@ -16,8 +16,14 @@ encoder that was trained without labels, alone or with a discriminator.
 
 from __future__ import annotations
 
-import math
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["emulator", *sys.argv[1:]]))
+
+import math
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
@@ -29,12 +35,12 @@ from torch.nn import functional
 from torch.optim import AdamW
 
 from baselines import dcgan, load_pretrained, load_run
-from baselines.configs.emulator import CODES, PRESETS, Config
+from baselines.configs.emulator import CODES, Config
+from baselines.configs.emulator import PRESETS as PRESETS
 from baselines.parts.losses import discriminator_loss, generator_loss, reconstruction_loss
 from baselines.parts.networks import Block, Discriminator, frozen, initialise
 from baselines.pretrained.models import SHIPPED
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch, to_tensor
 from fdd.errors import FddError, shown
 from fdd.releases.cards import release
@@ -295,7 +301,3 @@ def critic(config: Config) -> dcgan.Config:
         leaky_slope=0.1,
         precision=config.precision,
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main(Emulator, PRESETS))

@@ -13,8 +13,14 @@ starting point falls to.
 
 from __future__ import annotations
 
-import math
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["flow", *sys.argv[1:]]))
+
+import math
 from pathlib import Path
 from typing import ClassVar
 
@@ -23,10 +29,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from baselines.configs.flow import GROUPS, MAPS, PRESETS, Config
+from baselines.configs.flow import GROUPS, MAPS, Config
+from baselines.configs.flow import PRESETS as PRESETS
 from baselines.emulator import Canvas, Emulator, coloured, generators, surprise
 from baselines.parts.networks import initialise
-from baselines.training.cli import main
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
 from baselines.training.runs import load_weights
@@ -184,7 +190,3 @@ def take(canvas: Canvas, folder: Path) -> None:
                 "run of baselines.emulator with the same width, blocks, frequencies and symmetry"
             )
         part.copy_(found)
-
-
-if __name__ == "__main__":
-    sys.exit(main(Flow, PRESETS))

@@ -10,6 +10,12 @@ are such codes, and those of `ou` pairs are near each other.
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["lejepa", *sys.argv[1:]]))
+
 from typing import ClassVar
 
 import torch
@@ -17,10 +23,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW
 
-from baselines.configs.lejepa import PRESETS, Config
+from baselines.configs.lejepa import PRESETS as PRESETS
+from baselines.configs.lejepa import Config
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch, send
 
 REACH, POINTS = 5.0, 17
@@ -97,7 +103,3 @@ class LeJEPA(Baseline):
         losses = self.losses(batch, send(directions, batch.images.device))
         self.descend("encoder", self.total(losses))
         return {name: loss.detach() for name, loss in losses.items()}
-
-
-if __name__ == "__main__":
-    sys.exit(main(LeJEPA, PRESETS))

@@ -8,16 +8,22 @@ discriminator keeps its images plausible.
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["lsd", *sys.argv[1:]]))
+
 from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from baselines.configs.lsd import PRESETS, Config
+from baselines.configs.lsd import PRESETS as PRESETS
+from baselines.configs.lsd import Config
 from baselines.dcgan import DCGAN
 from baselines.parts.losses import generator_loss, reconstruction_loss
 from baselines.parts.networks import frozen, without_averages
-from baselines.training.cli import main
 from baselines.training.data import Batch
 from fdd.errors import FddError
 
@@ -89,7 +95,3 @@ class LSD(DCGAN):
 
     def correspondence(self, made: Tensor, batch: Batch) -> Tensor:
         return reconstruction_loss(self.config.correspondence_loss, made, batch.images)
-
-
-if __name__ == "__main__":
-    sys.exit(main(LSD, PRESETS))

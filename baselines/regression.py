@@ -8,6 +8,12 @@ sign). Baselines that learn without labels can be seen beside it: same network, 
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["regression", *sys.argv[1:]]))
+
 from typing import ClassVar
 
 import torch
@@ -15,10 +21,10 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW
 
-from baselines.configs.regression import CODES, PRESETS, Config
+from baselines.configs.regression import CODES, Config
+from baselines.configs.regression import PRESETS as PRESETS
 from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch
 from fdd.errors import FddError
 
@@ -86,7 +92,3 @@ class Regression(Baseline):
         losses = self.losses(batch)
         self.descend("encoder", losses["regression"] + losses["sign"])
         return {name: loss.detach() for name, loss in losses.items()}
-
-
-if __name__ == "__main__":
-    sys.exit(main(Regression, PRESETS))

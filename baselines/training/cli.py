@@ -35,9 +35,10 @@ def main(
     argv: Sequence[str] | None = None,
     **data: Any,
 ) -> int:
-    """Run `python -m baselines.NAME`; its exit status, as `fdd.commands.command` says.
+    """The command of a baseline of one's own; returns its exit status, as `command` says.
 
-    0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`.
+    0: trained, or stopped as its options say. `data` goes to `baselines.training.loop.train`. That
+    of a baseline of the package is `baselines.train`.
     """
     return run(make, *parse(make.name, presets, arguments_of(argv)), **data)
 
