@@ -12,6 +12,8 @@ from those records alone. So a sweep that is killed at any moment resumes as if 
 
 from __future__ import annotations
 
+import hashlib
+import json
 import math
 import os
 import sys
@@ -42,7 +44,7 @@ from baselines.training.parallel import processes_told
 from baselines.training.runs import load_state
 from fdd.commands import arguments_of, command, complain, say
 from fdd.defaults import matplotlib, styled
-from fdd.errors import FddError, known, meant, shown, whole_number
+from fdd.errors import FddError, known, meant, one_line, shown, whole_number
 from fdd.files import LOCK, alone_in, as_path, atomic_write, not_linked
 from fdd.options import Arg, one_of, parse, value_of
 
@@ -50,6 +52,8 @@ Search = Literal["grid", "random", "tpe"]
 Values = CategoricalDistribution | FloatDistribution | IntDistribution
 """What an option may be: one of a list of values, or anything in a range."""
 
+RECORD = b'{"op_code":'
+"""How each record of an Optuna journal begins."""
 TRIALS = 20
 """Trials of a search that has no end of its own."""
 DATA = frozenset({"data", "exclude", "version", "image_size", "train_images", "batch_size"})
@@ -262,25 +266,42 @@ def sweep(plan: Plan, out: str | PathLike[str]) -> pd.DataFrame:
 
 
 def open_study(plan: Plan, folder: Path) -> optuna.Study:
-    """The journal of the folder, begun if there is none. FddError if it belongs to another plan."""
+    """The journal of the folder, begun if there is none.
+
+    FddError if it is damaged, in whatever a sweep reads of it, and if it belongs to another plan.
+    """
     journal = not_linked(folder / "optuna.log")
     Path(f"{journal}.lock").unlink(missing_ok=True)  # a process that was killed may leave it
     if journal.exists():  # a full disk may cut the last record short
-        os.truncate(journal, journal.read_bytes().rfind(b"\n") + 1)
+        written = journal.read_bytes()
+        whole = written.rfind(b"\n") + 1
+        if not RECORD.startswith(written[whole:][: len(RECORD)]):
+            raise damaged(folder, "its last line is not a record")
+        os.truncate(journal, whole)
     backend = JournalFileBackend(str(journal), JournalFileOpenLock(str(journal)))
     try:
         storage = JournalStorage(backend)
+        if optuna.get_all_study_names(storage):
+            study = optuna.load_study(study_name=None, storage=storage)
+        else:
+            study = optuna.create_study(storage=storage, study_name="sweep", direction="maximize")
+        trials, attributes = study.trials, study.user_attrs
+    except OSError:
+        raise
     except Exception as error:  # what Optuna raises for a damaged file has no common type
-        raise FddError(f"sweep folder {shown(folder)}: optuna.log is damaged: {error}") from None
-    if optuna.get_all_study_names(storage):
-        study = optuna.load_study(study_name=None, storage=storage)
-    else:
-        study = optuna.create_study(storage=storage, study_name="sweep", direction="maximize")
+        raise damaged(folder, str(error)) from None
+    for trial in trials:
+        if trial.user_attrs.get("sha256") != seal(trial):
+            raise damaged(folder, f"trial {trial.number} is not as it was recorded")
     wanted = plan.record()
-    here = study.user_attrs.get("plan")
-    if here is None:
+    here = attributes.pop("plan", None)
+    if not all(isinstance(seconds, float) for seconds in attributes.values()):
+        raise damaged(folder, "the seconds of a trial are no number")
+    if here is None and not trials:
         study.set_user_attr("plan", wanted)
         return study
+    if not isinstance(here, dict):
+        raise damaged(folder, "it does not say what the sweep is")
     for name, value in wanted.items():
         if here.get(name) != value:
             raise FddError(
@@ -289,6 +310,20 @@ def open_study(plan: Plan, folder: Path) -> optuna.Study:
                 "--out"
             )
     return study
+
+
+def damaged(folder: Path, why: str) -> FddError:
+    return FddError(
+        f"sweep folder {shown(folder)}: optuna.log is damaged: {one_line(why)[:200]}; choose "
+        "another folder with --out"
+    )
+
+
+def seal(trial: FrozenTrial) -> str:
+    """SHA-256 of all that a sweep reads of a trial that has ended."""
+    told = {name: value for name, value in trial.user_attrs.items() if name != "sha256"}
+    read = [trial.number, trial.state.name, trial.values, trial.params, told]
+    return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()
 
 
 def trial_folder(number: int) -> str:
@@ -320,15 +355,16 @@ def run_trial(plan: Plan, study: optuna.Study, out: Path) -> bool:
     if (folder / "config.json").exists():
         record_hparams(folder, options, best)
     result = {"best_step": best.get("best_step"), "seconds": seconds, "reason": reason}
-    study.add_trial(
-        create_trial(
-            state=TrialState.FAIL if failed else TrialState.COMPLETE,
-            value=best.get("best_score"),
-            params=options,
-            distributions={**plan.space},
-            user_attrs=result,
-        )
+    trial = create_trial(
+        state=TrialState.FAIL if failed else TrialState.COMPLETE,
+        value=best.get("best_score"),
+        params=options,
+        distributions={**plan.space},
+        user_attrs=result,
     )
+    trial.number = number
+    trial.set_user_attr("sha256", seal(trial))
+    study.add_trial(trial)
     say(f"failed: {reason}" if failed else f"score {best['best_score']:.4g}")
     return not stopped
 

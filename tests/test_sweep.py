@@ -539,10 +539,40 @@ def test_a_folder_keeps_its_sweep(sweep):
         f"error: sweep folder 'a/trial-0000': {message}\n",
     )
     assert tree(Path("a")) == before
-    Path("a/optuna.log").write_text("{}\n")
-    status, _, errors = sweep(*RANDOM, "--out", "a")
-    assert status == 2
-    assert errors.startswith("error: sweep folder 'a': optuna.log is damaged: ")
+
+
+def test_a_damaged_journal_is_told_and_nothing_else_happens(sweep):
+    assert sweep(*RANDOM, "--trials", "2", "--out", "a")[0] == 0
+    journal = Path("a/optuna.log")
+    *begin, first, second = journal.read_text().splitlines()
+    score = rows("a")[0]["score"]
+    changed = "trial 0 is not as it was recorded"
+    cases = {
+        "another score": ([*begin, first.replace('"value":0.0', '"value":0.1'), second], changed),
+        "no reason": ([*begin, first.replace('"reason"', '"season"'), second], changed),
+        "two in turn": ([*begin, second, first], changed),
+        "one twice": ([*begin, first, second, second], "trial 2 is not as it was recorded"),
+        "no plan": ([begin[0], first, second], "it does not say what the sweep is"),
+        "no records": (["{}", "{}"], "'"),
+        "half a text": (["my", "notes"], ""),
+    }
+    assert score in first + second
+    for name, (lines, why) in cases.items():
+        journal.write_text("\n".join(lines) + "\n")
+        before = tree(Path("a"))
+        status, output, errors = sweep(*RANDOM, "--trials", "2", "--out", "a")
+        assert (status, output, errors.count("\n")) == (2, "", 1), name
+        assert errors.startswith(f"error: sweep folder 'a': optuna.log is damaged: {why}"), name
+        assert errors.endswith("; choose another folder with --out\n"), name
+        assert tree(Path("a")) == before, name
+    journal.write_text("my notes")
+    assert sweep(*RANDOM, "--out", "a") == (
+        2,
+        "",
+        "error: sweep folder 'a': optuna.log is damaged: its last line is not a record; choose "
+        "another folder with --out\n",
+    )
+    assert journal.read_text() == "my notes"
 
 
 def test_the_help_names_every_argument(sweep):
