@@ -5,6 +5,7 @@
 # make bench  speed beside the peers, as ratios     make gpu   the tests and the speeds that want a GPU
 # make package   the folder for Kaggle, with wheels       make notebooks   kernels/ run on it again
 # make publish   what would be sent to Kaggle; make publish GO=--go sends it (CONTRIBUTING.md)
+# make release   wheel and sdist in dist/release, checked; make release GO=--go uploads them (CONTRIBUTING.md)
 # Each sets up its own virtual environment in .venv first. FDD_DATA chooses where images are cached.
 
 PYTHON ?= python3
@@ -13,17 +14,18 @@ WORKERS ?= 2
 MINUTES ?= 5
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo test soak lint format docs bench gpu wheels package notebooks publish
+.PHONY: setup demo test soak lint format docs bench gpu wheels package notebooks publish release
 
-setup: $(VENV)/.installed
+setup: $(VENV)/.all
 
-$(VENV)/.installed: setup.cfg pyproject.toml constraints.txt
-	$(PYTHON) -m venv $(VENV)
+# the environment, with the extra that the stamp is named after
+$(VENV)/.%: pyproject.toml setup.cfg constraints.txt
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
 	$(RUN) -m pip install --quiet --upgrade --constraint constraints.txt pip
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[all]'
+	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[$*]'
 	touch $@
 
-demo: setup
+demo: $(VENV)/.benchmarks
 	$(VENV)/bin/fdd preview --split test --out runs/demo-preview.png
 	rm -rf runs/demo
 	$(RUN) -m baselines.aae --preset mini --out runs/demo
@@ -55,11 +57,13 @@ gpu: setup
 	$(RUN) -m pytest -k "on_a_gpu or on_cuda"
 	$(RUN) -m pytest benchmarks/speed/bench_*.py -k "cuda or gpu" --benchmark-columns=min,median,rounds
 
+# files bear the time of the commit, so that they are the same every time
+wheels release: export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct)
+
 # fdd itself, and what its baselines need and Kaggle's machines lack
 wheels: setup
 	rm -rf build dist/wheels
-	SOURCE_DATE_EPOCH=$$(git log -1 --format=%ct) \
-		$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist/wheels .
+	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist/wheels .
 	$(RUN) -m pip download --quiet --no-deps --dest dist/wheels --constraint constraints.txt \
 		pytorch-msssim
 
@@ -72,3 +76,13 @@ notebooks: package
 
 publish: package
 	$(RUN) kernels/publish.py all --package dist/package $(GO)
+
+release: setup
+	rm -rf build dist/release
+	$(RUN) -m build --no-isolation --outdir dist/release
+	$(RUN) -m twine check --strict dist/release/*
+ifdef GO
+	$(RUN) -m twine upload --non-interactive --disable-progress-bar dist/release/*
+else
+	@echo "Nothing was sent. make release GO=--go uploads dist/release with twine."
+endif

@@ -1,11 +1,22 @@
-"""A release: a wheel and an sdist, each complete and holding nothing else, the same every time."""
+"""A release: a wheel and an sdist, each complete and holding nothing else, the same every time.
+
+And the way to its users: `make release` uploads to an index server on this machine, and pip
+installs from there by name.
+"""
 
 import importlib.metadata
+import importlib.util
+import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
+import time
+import urllib.error
+import urllib.request
+import venv
 import zipfile
 from pathlib import Path, PurePath
 
@@ -53,17 +64,32 @@ EPOCH = "1700000000"
 pytest.importorskip("setuptools", minversion="77", reason="the release is built by setuptools")
 pytest.importorskip("build")
 pytest.importorskip("twine")
+if shutil.which("make") is None:
+    pytest.skip("it is make that releases", allow_module_level=True)
 if shutil.which("git") is None or not (CHECKOUT / ".git").exists():
     pytest.skip("which files belong to the checkout, git knows", allow_module_level=True)
 
 
-def build(tree, out, *options):
-    """`python -m build` of a tree, without the network."""
-    command = [sys.executable, "-m", "build", "--no-isolation", *options, "--outdir", out, tree]
-    environment = {"PATH": "", "SOURCE_DATE_EPOCH": EPOCH}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert "Deprecat" not in done.stdout + done.stderr
+def run(*command, cwd, **environment):
+    """What a command says. It neither fails nor warns of how the package is declared."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={"PATH": os.defpath, "SOURCE_DATE_EPOCH": EPOCH, **environment},
+    )
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said
+    assert not re.search("Deprecat|BuildBackendWarning", said)
+    return said
+
+
+def make_release(tree, *options, **environment):
+    """`make release`, with this interpreter in place of the environment that it would set up."""
+    (tree / ".all").touch()  # says that it is set up
+    command = ("make", "release", f"RUN={sys.executable}", "VENV=.", *options)
+    return run(*command, cwd=tree, **environment)
 
 
 @pytest.fixture(scope="module")
@@ -80,10 +106,41 @@ def tree(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def dist(tree):
-    """The sdist, and the wheel that is built from it."""
-    build(tree, tree.parent / "dist")
-    return tree.parent / "dist"
+def index(tmp_path_factory):
+    """The address of an index server on this machine that takes what anybody uploads, or None."""
+    if importlib.util.find_spec("pypiserver") is None:
+        yield None
+        return
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    folder = tmp_path_factory.mktemp("index")
+    options = f"run --interface 127.0.0.1 --port {port} -P . -a . --disable-fallback {folder}"
+    command = [sys.executable, "-m", "pypiserver", *options.split()]
+    address = f"http://127.0.0.1:{port}"
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as server:
+        until = time.monotonic() + 60
+        while True:
+            try:
+                urllib.request.urlopen(address).close()
+                break
+            except urllib.error.URLError:
+                assert server.poll() is None, "the index server ended"
+                assert time.monotonic() < until, "the index server does not answer"
+                time.sleep(0.1)
+        yield address
+        server.terminate()
+
+
+@pytest.fixture(scope="module")
+def dist(tree, index):
+    """The sdist, and the wheel that is built from it: checked, and uploaded to the index."""
+    if index is None:
+        make_release(tree)
+    else:
+        account = {"TWINE_USERNAME": "anybody", "TWINE_PASSWORD": "nothing"}
+        make_release(tree, "GO=--go", TWINE_REPOSITORY_URL=index, **account)
+    return tree / "dist" / "release"
 
 
 @pytest.fixture(scope="module")
@@ -117,10 +174,23 @@ def test_a_build_makes_one_wheel_and_one_sdist(dist, wheel, sdist):
     assert wheel.stat().st_size < 16 * 10**6
 
 
-def test_twine_has_nothing_to_say(wheel, sdist):
-    command = [sys.executable, "-m", "twine", "check", "--strict", wheel, sdist]
-    done = subprocess.run(command, capture_output=True, text=True)
-    assert (done.returncode, done.stdout.count("PASSED")) == (0, 2), done.stdout
+def test_nothing_is_uploaded_unless_it_is_asked_for(tree):
+    commands = make_release(tree, "--dry-run")
+    assert "twine check --strict dist/release/*" in commands
+    assert "twine upload" not in commands
+    assert "twine upload" in make_release(tree, "--dry-run", "GO=--go")
+
+
+def test_what_was_uploaded_is_installed_by_name_in_an_empty_environment(dist, index, tmp_path):
+    if index is None:
+        pytest.skip("there is no pypiserver")
+    venv.create(tmp_path / "empty")
+    python = tmp_path / "empty" / "bin" / "python"
+    # what it needs would come from elsewhere
+    options = ("--isolated", "--no-deps", "--index-url", f"{index}/simple/")
+    run(sys.executable, "-m", "pip", "--python", python, "install", *options, "fdd", cwd=tmp_path)
+    program = "import importlib.metadata as about; print(about.version('fdd'))"
+    assert run(python, "-c", program, cwd=tmp_path) == f"{fdd.__version__}\n"
 
 
 def test_the_wheel_holds_the_packages_and_nothing_else(installed, tree):
@@ -161,8 +231,9 @@ def test_the_sdist_holds_what_a_release_is_made_of(sdist, tree):
 
 def test_two_builds_have_the_same_bytes(tree, wheel):
     """One from the sdist, one from the checkout: so the sdist lacks nothing either."""
-    build(tree, tree.parent / "again", "--wheel")
-    (again,) = (tree.parent / "again").iterdir()
+    out = tree.parent / "again"
+    run(sys.executable, "-m", "build", "--no-isolation", "--wheel", "--outdir", out, cwd=tree)
+    (again,) = out.iterdir()
     assert again.name == wheel.name
     assert again.read_bytes() == wheel.read_bytes()
 
@@ -171,7 +242,7 @@ def test_the_metadata_say_what_it_is(about, tree):
     text = about.metadata
     assert (text["Name"], text["Version"]) == ("fdd", fdd.__version__)
     assert (text["License-Expression"], text["License-File"]) == ("MIT", "LICENSE")
-    assert text["Requires-Python"] == ">=3.10"
+    assert text["Requires-Python"] == ">=3.11"
     assert text["Description-Content-Type"] == "text/markdown"
     description = text.get("Description") or text.get_payload()  # importlib_metadata moves it
     assert description.strip() == (tree / "README.md").read_text(encoding="utf-8").strip()
