@@ -79,7 +79,7 @@ publish: package
 
 release: setup
 	rm -rf build dist/release
-	$(RUN) -m build --no-isolation --outdir dist/release
+	$(RUN) -m build --quiet --no-isolation --outdir dist/release
 	$(RUN) -m twine check --strict dist/release/*
 ifdef GO
 	$(RUN) -m twine upload --non-interactive --disable-progress-bar dist/release/*
