@@ -5,9 +5,10 @@ import json
 import os
 import shutil
 
+import kaggle_stub
 import pytest
+import warm_client
 from conftest import CHECKOUT
-from kaggle_stub import serving
 from publishing import SOURCE, WHEEL
 
 from fdd.publishing.package import package
@@ -16,14 +17,21 @@ from fdd.publishing.package import package
 @pytest.fixture
 def kaggle():
     """Kaggle, on a free port of 127.0.0.1."""
-    with serving() as running:
+    with kaggle_stub.serving() as running:
         yield running
 
 
+@pytest.fixture(scope="session")
+def warm(tmp_path_factory):
+    """Variables with which Kaggle's client starts at once."""
+    with warm_client.serving(tmp_path_factory.mktemp("warm")) as environment:
+        yield environment
+
+
 @pytest.fixture
-def client_environment(kaggle, tmp_path):
+def client_environment(kaggle, warm, tmp_path):
     """In it Kaggle's client talks to the fixture `kaggle`, with throw-away credentials."""
-    return kaggle.environment(tmp_path)
+    return kaggle.environment(tmp_path) | warm
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def client(client_environment, tmp_path):
             env=client_environment,
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=600,
         )
         return done.returncode, done.stdout, done.stderr
 

@@ -173,14 +173,15 @@ def test_without_the_client_it_names_the_extra(notebook, failing, monkeypatch):
     failing("this needs the package 'kaggle': pip install 'fdd[publish]'", "kernels", "--go")
 
 
-def test_interrupted_it_says_so_and_goes_on(kaggle, folder, publish, client_environment):
+def test_interrupted_it_says_so_and_goes_on(kaggle, folder, publish, tmp_path):
+    """Script and client start as in a terminal, without what hastens other tests."""
     names, reached, proceed = [], threading.Event(), threading.Event()
 
     def slow_upload(request):
         names.append(request["name"])
         if len(names) == 5:  # the second run asks for it again, and this wait is over
             reached.set()
-            proceed.wait(60)
+            proceed.wait(600)
         return kaggle.start_upload(request)
 
     kaggle.routes[UPLOAD] = slow_upload
@@ -188,16 +189,16 @@ def test_interrupted_it_says_so_and_goes_on(kaggle, folder, publish, client_envi
     process = subprocess.Popen(
         [sys.executable, *script],
         cwd=folder.parent,
-        env=client_environment,
+        env=kaggle.environment(tmp_path),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,  # as in a terminal, Ctrl-C reaches script and client
     )
     try:
-        assert reached.wait(60)
+        assert reached.wait(600)
         os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=600)
     finally:
         proceed.set()
         process.kill()
