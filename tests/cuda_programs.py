@@ -51,6 +51,8 @@ def undecided_rows():
 def simulate():
     """Puts tests/cuda_numbers.py in the place of the real one; returns both it and the Gpu."""
     warnings.simplefilter("ignore", RuntimeWarning)  # orbits may overflow, as they may on a GPU
+    # the simulator polls its threads, of which each waits until the one that polls gives way
+    sys.setswitchinterval(1e-4)
     import cuda_numbers
     import torch
 
