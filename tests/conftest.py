@@ -4,10 +4,12 @@ And what tests of the scores of codes share.
 """
 
 import os
+import runpy
 import shutil
 import signal
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 # Before the libraries that read them: tests are many small sums, where threads wait for each other.
@@ -96,8 +98,28 @@ def run_python(start_python):
 
     def run(*arguments, **environment):
         process = start_python(*arguments, **environment)
-        output, errors = process.communicate(timeout=120)
+        output, errors = process.communicate(timeout=600)
         return process.returncode, output, errors
+
+    return run
+
+
+@pytest.fixture
+def run_module(capsys, monkeypatch):
+    """run_module("-m", module, *arguments) gives (exit code, output, errors) of that command.
+
+    As `run_python` does, but in this process, which has imported what is slow to import.
+    """
+
+    def run(option, module, *arguments):
+        assert option == "-m"
+        capsys.readouterr()
+        monkeypatch.setattr(sys, "argv", [module, *map(str, arguments)])
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "'.*' found in sys.modules", RuntimeWarning)
+            with pytest.raises(SystemExit) as end:
+                runpy.run_module(module, run_name="__main__", alter_sys=True)
+        return (end.value.code, *capsys.readouterr())
 
     return run
 

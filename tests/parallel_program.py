@@ -116,6 +116,7 @@ def program(folder, pictures):
     found = {}
     uneven = [*OPTIONS, "--batch-size=9", "--out", str(folder / "uneven")]
     found["uneven"] = run(dcgan.DCGAN, dcgan, uneven)
+    found["in use"] = run(dcgan.DCGAN, dcgan, [*STOPPED, "--out", str(folder / "in use")])
     rank, world = parallel.processes()
     found["processes"] = rank, world
 

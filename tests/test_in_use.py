@@ -28,7 +28,7 @@ def busy(start_python):
 
     def start(begun, *arguments):
         process = start_python(*arguments)
-        until = time.monotonic() + 120
+        until = time.monotonic() + 600
         while not begun():
             assert process.poll() is None, process.communicate()
             assert time.monotonic() < until
@@ -42,12 +42,12 @@ def busy(start_python):
 
 
 @pytest.fixture
-def refused(run_python):
+def refused(run_module):
     """refused(folder, *arguments): that one sentence, status 2, and nothing is written."""
 
     def check(folder, *arguments):
         before = tree(folder)
-        status, _, errors = run_python(*arguments)
+        status, _, errors = run_module(*arguments)
         assert (status, errors) == (2, f"error: {sentence(folder)}")
         assert tree(folder) == before
 
@@ -68,7 +68,7 @@ def rows(folder):
     return list(csv.DictReader(table.read_text().splitlines())) if table.exists() else []
 
 
-def test_a_run_is_trained_by_one_command_at_a_time(busy, refused, run_python, tmp_path):
+def test_a_run_is_trained_by_one_command_at_a_time(busy, refused, run_module, tmp_path):
     pictures, folder = tmp_path / "pictures", tmp_path / "run"
     pictures.mkdir()
     for number in range(40):
@@ -80,46 +80,38 @@ def test_a_run_is_trained_by_one_command_at_a_time(busy, refused, run_python, tm
     first = busy(lambda: len(rows(folder)) > 4, *words, "100000")
     refused(folder, *words, "100000")
     refused(folder, "-m", "baselines.dcgan", "--resume", folder)
-    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
-    before = tree(folder)
-    status, _, errors = run_python(*torchrun, *words, "100000")
-    assert status != 0
-    assert {
-        line for line in errors.splitlines(True) if " in use" in line or "RuntimeError" in line
-    } == {f"error: {sentence(folder)}"}
-    assert tree(folder) == before
     kill(first)
     state = torch.load(folder / "checkpoints" / "last" / "state.pt", weights_only=True)
     steps = state["step"] + 2
-    status, output, errors = run_python(*words, steps)
+    status, output, errors = run_module(*words, steps)
     assert status == 0, errors
     assert output.endswith(f"trained to step {steps}: {folder}\n")
     assert [int(row["step"]) for row in rows(folder)] == list(range(1, steps + 1))
     assert hidden(folder) == []
 
 
-def test_a_folder_is_generated_by_one_command_at_a_time(busy, refused, run_python, tmp_path):
+def test_a_folder_is_generated_by_one_command_at_a_time(busy, refused, run_module, tmp_path):
     folder = tmp_path / "out"
     words = ["-m", "fdd", "generate", folder, *NUMBERS, "--shard-rows", "10", "--count"]
     first = busy((folder / "shard-00000.npy").exists, *words, "100000")
     refused(folder, *words, "100000")
     refused(folder, *words, "20")
     kill(first)
-    status, output, errors = run_python(*words, "20")
+    status, output, errors = run_module(*words, "20")
     assert status == 0, errors
     assert output.startswith(f"20 images in {folder}, ")
     assert hidden(folder) == []
-    assert run_python("-m", "fdd", "generate", folder, "--check")[0] == 0
+    assert run_module("-m", "fdd", "generate", folder, "--check")[0] == 0
 
 
 def test_different_shards_of_a_folder_are_generated_side_by_side(
-    busy, refused, run_python, tmp_path
+    busy, refused, run_module, tmp_path
 ):
     folder = tmp_path / "out"
     words = ["-m", "fdd", "generate", folder, *NUMBERS[:4], "--count", "2400"]
     words += ["--shard-rows", "2000"]
     first = busy((folder / ".generate.json").exists, *words, "--shard", "0")
-    status, output, errors = run_python(*words, "--shard", "1")
+    status, output, errors = run_module(*words, "--shard", "1")
     assert (status, output) == (
         0,
         f"400 images in shard 1 of {folder}, 400 of them new\n",
@@ -127,25 +119,25 @@ def test_different_shards_of_a_folder_are_generated_side_by_side(
     refused(folder, *words, "--shard", "0")
     refused(folder, *words)
     kill(first)
-    assert run_python(*words)[:2] == (0, f"2400 images in {folder}, 2000 of them new\n")
+    assert run_module(*words)[:2] == (0, f"2400 images in {folder}, 2000 of them new\n")
     assert hidden(folder) == []
 
 
-def test_a_package_is_written_by_one_command_at_a_time(busy, refused, run_python, tmp_path):
+def test_a_package_is_written_by_one_command_at_a_time(busy, refused, run_module, tmp_path):
     pytest.importorskip("pyarrow", reason="a package is written with pyarrow")
     folder = tmp_path / "package"
     words = ["-m", "fdd", "package", "--out", folder, "--version", "mini-1", "--images"]
     first = busy((folder / ".package.json").exists, *words, "400")
     refused(folder, *words, "400")
     kill(first)
-    status, _, errors = run_python(*words, "20")
+    status, _, errors = run_module(*words, "20")
     assert status == 0, errors
     assert hidden(folder) == []
     (folder / ".lock").touch()  # as a kill at the very end leaves it
-    assert run_python("-m", "fdd", "package", "--check", folder)[0] == 0
+    assert run_module("-m", "fdd", "package", "--check", folder)[0] == 0
 
 
-def test_a_reader_is_trained_by_one_command_at_a_time(busy, refused, run_python, tmp_path):
+def test_a_reader_is_trained_by_one_command_at_a_time(busy, refused, run_module, tmp_path):
     folder = tmp_path / "reader"
     words = ["-m", "benchmarks.reader", "--version", "mini", "--out", folder]
     first = busy((folder / ".lock").exists, *words)

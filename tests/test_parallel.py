@@ -19,6 +19,7 @@ from baselines import aae, dcgan, lsd
 from baselines.aae import AAE
 from baselines.training import parallel
 from baselines.training.cli import main
+from fdd.files import alone_in
 
 LOSSES = {
     "dcgan": ["discriminator", "generator"],
@@ -57,7 +58,7 @@ def torchrun():
             text=True,
         ) as process:
             try:
-                output, errors = process.communicate(timeout=120)
+                output, errors = process.communicate(timeout=600)
             except subprocess.TimeoutExpired:
                 process.terminate()  # and it ends its own
                 raise
@@ -71,7 +72,9 @@ def torchrun():
 def together(torchrun, pictures, tmp_path_factory):
     """(folder, what each of two processes found) of tests/parallel_program.py."""
     folder = tmp_path_factory.mktemp("together")
-    torchrun(CHECKOUT / "tests" / "parallel_program.py", folder, pictures)
+    with alone_in(folder / "in use"):
+        torchrun(CHECKOUT / "tests" / "parallel_program.py", folder, pictures)
+        assert len(list((folder / "in use").iterdir())) == 1  # the lock
     return folder, [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
 
 
@@ -145,6 +148,15 @@ def test_a_batch_that_cannot_be_shared_is_one_sentence(together):
     folder, found = together
     assert [each["uneven"] for each in found] == [(2, [f"error: {UNEVEN}"])] * 2
     assert not (folder / "uneven").exists()
+
+
+def test_a_folder_in_use_is_one_sentence_of_each(together):
+    folder, found = together
+    sentence = (
+        f"error: folder {str(folder / 'in use')!r} is in use: another process works in it; wait "
+        "until it has ended or choose another folder"
+    )
+    assert [each["in use"] for each in found] == [(2, [sentence])] * 2
 
 
 def test_each_process_knows_its_place(together):
