@@ -31,9 +31,9 @@ demo: $(VENV)/.benchmarks
 	$(RUN) -m baselines.aae --preset mini --out runs/demo
 	$(RUN) -m benchmarks.correspondence runs/demo
 
-# a file's tests share what they render and train, so they stay in one process
+# a file's tests share what they render and train, so they stay in one process; the slow ones first
 test: setup
-	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile
+	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: setup
 	$(RUN) -m tests.soak --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(ONLY),--only $(ONLY))

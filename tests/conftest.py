@@ -39,6 +39,28 @@ RELEASES["tiny-1"] = Release(
 """
 
 
+SLOW = (
+    "test_kernels",
+    "test_cuda",
+    "test_explorer",
+    "test_soak",
+    "test_uncompiled",
+    "test_families",
+    "test_cluster",
+    "test_in_use",
+    "test_processors",
+    "test_parallel",
+    "test_kernel_cache",
+    "test_score_contracts",
+)
+"""Files that take longest: they come first, so that no process is left with one of them alone."""
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(SLOW)))
+
+
 @pytest.fixture(scope="session", autouse=True)
 def no_user_cache(tmp_path_factory):
     """FDD_DATA is a temporary folder during all tests, whatever it was before."""
