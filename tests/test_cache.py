@@ -259,7 +259,7 @@ print(len(written), sum(len(cache.open_shard(path)) for path in paths))
     processes = [start_python("-W", "error", "-c", program) for _ in range(2)]
     assert [process.stdout.readline() for process in processes] == ["ready\n"] * 2
     (tmp_path / "go").touch()
-    results = [process.communicate(timeout=60) for process in processes]
+    results = [process.communicate(timeout=600) for process in processes]
     assert [errors for _, errors in results] == ["", ""]
     written, images = zip(*(map(int, output.split()) for output, _ in results), strict=True)
     assert sum(written) == 3

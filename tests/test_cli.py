@@ -341,7 +341,7 @@ def test_control_c_in_generate_leaves_whole_pictures(start_python, tmp_path):
         assert process.poll() is None, process.communicate()
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=600)
     assert (process.returncode, output) == (130, "")
     assert errors.endswith("interrupted; run the same command again to go on\n")
     assert "Traceback" not in errors
@@ -372,5 +372,5 @@ def test_a_reader_that_goes_away_is_no_traceback(start_python):
     process = start_python("-m", "fdd", "info")
     process.stdout.close()
     errors = process.stderr.read()
-    process.wait(timeout=60)
+    process.wait(timeout=600)
     assert "Traceback" not in errors

@@ -289,7 +289,7 @@ def test_when_one_worker_stops_the_others_stop_at_their_next_block(failing, erro
         worker = threading.current_thread().name.rpartition("_")[2]
         if worker not in begun:
             begun.add(worker)
-            both_at_work.wait(timeout=60)
+            both_at_work.wait(timeout=600)
             if worker == str(failing):
                 raise error("stop")
         after.append(rows.start)

@@ -141,7 +141,7 @@ def test_processes_of_a_group_share_one_stream(start_python, tiny, tmp_path):
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": 2}
     processes = [start_python(program, tmp_path / str(rank), RANK=rank, **group) for rank in (0, 1)]
     for process in processes:
-        errors = process.communicate(timeout=120)[1]
+        errors = process.communicate(timeout=600)[1]
         assert process.returncode == 0, errors
     for workers in ("none", "fork", "spawn"):
         in_step = np.stack([np.load(tmp_path / f"{rank}-{workers}.npy") for rank in (0, 1)], axis=1)
@@ -177,11 +177,11 @@ def test_exactly_the_prefetched_batches_are_rendered_ahead_in_a_thread(make):
     iterator = iter(make(block=1, prefetch=3, transform=note))
     next(iterator)
     for _ in range(4):
-        assert done.acquire(timeout=60)
+        assert done.acquire(timeout=600)
     assert not done.acquire(blocking=False)
     assert threading.main_thread() not in seen
     next(iterator)
-    assert done.acquire(timeout=60)
+    assert done.acquire(timeout=600)
     iterator.close()
 
     seen.clear()
@@ -349,6 +349,6 @@ except KeyboardInterrupt:
     for _ in range(50):
         assert process.stdout.readline()
     process.send_signal(signal.SIGINT)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate(timeout=600)
     assert (process.returncode, errors) == (0, "")
     assert output.splitlines()[-1] in {"stopped 0", "stopped -1"}  # -1: between yield and print

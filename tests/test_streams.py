@@ -24,7 +24,7 @@ def shell(tmp_path):
             cwd=tmp_path,
             env=os.environ | {"PYTHONPATH": str(CHECKOUT), **environment},
             capture_output=True,
-            timeout=120,
+            timeout=600,
         )
 
     return run

@@ -382,7 +382,7 @@ sweep.main(sys.argv[1:])
 """
     folder = tmp_path / "killed"
     process = start_python("-c", program, *ACTING, "--out", folder)
-    process.communicate(timeout=120)
+    process.communicate(timeout=600)
     assert process.returncode == -signal.SIGKILL
     assert load_state(folder / "trial-0001")["step"] == 2
     # what a power failure may leave: half a record, a lock
