@@ -22,7 +22,6 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from baselines.configs.dcgan import PRESETS as PRESETS
 from baselines.configs.dcgan import Config
@@ -33,7 +32,7 @@ from baselines.parts.losses import (
     generator_loss,
     gradient_penalty,
 )
-from baselines.parts.networks import Discriminator, Generator, frozen, initialise
+from baselines.parts.networks import Average, Discriminator, Generator, frozen, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
@@ -57,8 +56,7 @@ class DCGAN(Baseline):
             "discriminator": self.adam(config.lr_discriminator, self.discriminator),
         }
         if config.ema:
-            decay = get_ema_multi_avg_fn(config.ema)
-            self.average = AveragedModel(self.generator, multi_avg_fn=decay, use_buffers=True)
+            self.average = Average(self.generator, config.ema)
 
     def adam(self, lr: float, *networks: nn.Module) -> Adam:
         parameters = [p for network in networks for p in network.parameters()]

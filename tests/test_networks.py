@@ -10,12 +10,16 @@ from torch import nn
 from baselines.dcgan import Config
 from baselines.parts.networks import (
     MAPPING_WIDTH,
+    Average,
     Discriminator,
+    DoubledConv2d,
     Encoder,
     Generator,
+    PooledConv2d,
     UpsampledConv2d,
     frozen,
     initialise,
+    orthogonal,
     without_averages,
 )
 
@@ -161,6 +165,66 @@ def test_a_folded_upsampling_equals_repetition_and_convolution(kernel, stride, s
     for a, b in zip(*gradients, strict=True):
         assert a.shape == b.shape
         assert (a - b).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize("kernel", [1, 3, 5])
+@pytest.mark.parametrize("kind", [DoubledConv2d, PooledConv2d])
+def test_a_convolution_folded_with_a_change_of_side_equals_both(kind, kernel):
+    folded = kind(3, 2, kernel).double()
+    convolution = nn.Conv2d(3, 2, kernel, padding=kernel // 2).double()
+    convolution.load_state_dict(folded.state_dict())
+    plain = nn.Sequential(nn.Upsample(scale_factor=2), convolution)
+    if kind is PooledConv2d:
+        plain = nn.Sequential(convolution, nn.AvgPool2d(2))
+    gradients = []
+    for layer in (folded, plain):
+        x = random(2, 3, 6, 4).requires_grad_()
+        made = layer(x)
+        made.backward(random(*made.shape, seed=1))
+        gradients.append([made, x.grad, *(p.grad for p in layer.parameters())])
+    for a, b in zip(*gradients, strict=True):
+        assert a.shape == b.shape
+        assert (a - b).abs().max() < 1e-12
+
+
+def test_orthogonal_layers_are_divided_by_their_largest_singular_value():
+    layers = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Linear(20, 5)), nn.Sequential(nn.Conv2d(3, 8, 3))
+    before = torch.get_rng_state()
+    for network in layers:
+        orthogonal(network, torch.Generator().manual_seed(3))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(layers[0][0].weight, layers[1][0].weight)
+    for layer in layers[0]:
+        values = torch.linalg.svdvals(layer.weight.flatten(1))
+        torch.testing.assert_close(values, torch.ones_like(values))
+        assert not layer.bias.any()
+        with torch.no_grad():
+            layer.parametrizations.weight.original[0] *= 4
+        for _ in range(30):
+            weight = layer.weight  # each use in training is a step of the power iteration
+        assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, rel=1e-3)
+
+
+def test_an_average_copies_the_vectors_of_spectral_norms():
+    network = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4))
+    orthogonal(network, torch.Generator().manual_seed(0))
+    average, expected = Average(network, 0.75), None
+    for seed in range(4):
+        with torch.no_grad():
+            network[0].parametrizations.weight.original += random(4, 6, seed=seed)
+        network(random(5, 6, seed=seed, dtype=torch.float32))
+        average.update_parameters(network)
+        now = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        before = now if expected is None else expected
+        expected = {
+            name: tensor if name.endswith(("_u", "_v")) else 0.75 * before[name] + 0.25 * tensor
+            for name, tensor in now.items()
+            if "num_batches" not in name
+        }
+    found = average.module.state_dict()
+    for name, tensor in expected.items():
+        torch.testing.assert_close(found[name], tensor)
+    assert found["0.parametrizations.weight.0._u"].norm().item() == pytest.approx(1)
 
 
 def test_a_folded_kernel_has_a_quarter_of_a_hundred_taps():

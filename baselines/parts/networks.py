@@ -14,6 +14,9 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.utils.parametrizations import spectral_norm
+from torch.nn.utils.parametrize import ParametrizationList
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from baselines.training.parallel import BatchNorm
 
@@ -105,6 +108,40 @@ class UpsampledConv2d(nn.Conv2d):
         # torch's pixel_shuffle, but channels last in memory on a GPU, too
         blocks = blocks.permute(0, 2, 3, 1).unflatten(3, (2, 2, self.out_channels))
         return blocks.transpose(2, 3).flatten(3, 4).flatten(1, 2).permute(0, 3, 1, 2)
+
+
+class DoubledConv2d(nn.Conv2d):
+    """Repeat pixels twice in each direction, then convolve: [N, C, S, S] -> [N, out, 2S, 2S].
+
+    Computed as one transposed convolution of stride 2, whose kernel is the sum of four shifted
+    ones: 3x3 becomes 4x4, 4 products a pixel of the result in place of 9.
+    """
+
+    def __init__(self, channels: int, out: int, kernel_size: int) -> None:
+        super().__init__(channels, out, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        kernels = 4 * shifted(self.weight).flip(2, 3).transpose(0, 1)
+        return functional.conv_transpose2d(x, kernels, self.bias, 2, self.padding)
+
+
+class PooledConv2d(nn.Conv2d):
+    """Convolve, then average blocks of 2x2: [N, C, 2S, 2S] -> [N, out, S, S].
+
+    Computed as one convolution of stride 2 whose kernel is the average of the four shifted ones:
+    3x3 becomes 4x4, 16 products a pixel of the result in place of 36.
+    """
+
+    def __init__(self, channels: int, out: int, kernel_size: int) -> None:
+        super().__init__(channels, out, kernel_size, stride=2, padding=kernel_size // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return functional.conv2d(x, shifted(self.weight), self.bias, self.stride, self.padding)
+
+
+def shifted(kernels: Tensor) -> Tensor:
+    """The mean of kernels at four places, one pixel apart: [out, C, k, k] -> [.., k + 1, k + 1]."""
+    return functional.avg_pool2d(functional.pad(kernels, (1, 1, 1, 1)), 2, stride=1)
 
 
 class Network(nn.Sequential):
@@ -234,6 +271,40 @@ def initialise(network: nn.Module, rng: torch.Generator) -> None:
             nn.init.xavier_normal_(layer.weight, generator=rng)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
+
+
+def orthogonal(network: nn.Module, rng: torch.Generator) -> None:
+    """Orthogonal weights (Saxe et al. 2014, arXiv:1312.6120) drawn from `rng`, zero biases; each
+    convolution and linear layer from then on divided by its largest singular value (Miyato et al.
+    2018, arXiv:1802.05957); in place.
+    """
+    layers = [one for one in network.modules() if isinstance(one, nn.Conv2d | nn.Linear)]
+    seed = int(torch.randint(2**62, (), generator=rng, device="cpu"))
+    with torch.random.fork_rng(devices=[]):  # the power iteration starts from torch's own numbers
+        torch.default_generator.manual_seed(seed)
+        for layer in layers:
+            nn.init.orthogonal_(layer.weight, generator=rng)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+            spectral_norm(layer)
+
+
+class Average(AveragedModel):
+    """The exponential moving average of a network, which keeps the share `decay` at each step.
+
+    Weights and BatchNorm's running averages are averaged. The vectors of spectral norms are copied:
+    the mean of unit vectors is shorter, and would make the largest singular value seem smaller.
+    """
+
+    def __init__(self, network: nn.Module, decay: float) -> None:
+        super().__init__(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
+
+    def update_parameters(self, model: nn.Module) -> None:
+        super().update_parameters(model)
+        for own, new in zip(self.module.modules(), model.modules(), strict=True):
+            if isinstance(own, ParametrizationList):
+                for buffer, vector in zip(own.buffers(), new.buffers(), strict=True):
+                    buffer.copy_(vector)
 
 
 @contextmanager
