@@ -24,7 +24,6 @@ if __name__ == "__main__":  # before torch, which help does without
     sys.exit(main(["emulator", *sys.argv[1:]]))
 
 import math
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -39,6 +38,7 @@ from baselines.configs.emulator import CODES, Config
 from baselines.configs.emulator import PRESETS as PRESETS
 from baselines.parts.losses import discriminator_loss, generator_loss, reconstruction_loss
 from baselines.parts.networks import Block, Discriminator, frozen, initialise
+from baselines.parts.vectors import canonical, fold, generators, unfold
 from baselines.pretrained.models import SHIPPED
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, to_tensor
@@ -110,24 +110,6 @@ class Canvas(nn.Module):
             return self.last(self.norm(self.blocks(x))).float()
 
 
-def fold(codes: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Of the eight vectors with one picture the one with a >= |b| and c >= 0, in thirds [N, 4], and
-    whether its picture is to be flipped and then transposed: bool [N] (transposed), [N] (flipped).
-    """
-    a, b, c, d = ((codes[:, 0] + 1) / 2, *codes[:, 1:].T)
-    swapped = b.abs() > a.abs()
-    a, b = torch.where(swapped, b, a), torch.where(swapped, a, b)
-    c, d = torch.where(swapped, d, c), torch.where(swapped, c, d)
-    sign, turn = torch.where(a < 0, -1.0, 1.0), torch.where(c < 0, -1.0, 1.0)
-    return torch.stack([sign * a, sign * b, turn * c, turn * d], dim=1), swapped, c < 0
-
-
-def unfold(images: Tensor, swapped: Tensor, flipped: Tensor) -> Tensor:
-    """Images [N, C, S, S] of folded vectors as those of the vectors themselves."""
-    images = torch.where(flipped[:, None, None, None], images.flip(2), images)
-    return torch.where(swapped[:, None, None, None], images.flip(2, 3).transpose(2, 3), images)
-
-
 class Emulator(Baseline):
     """The network, its losses and its step."""
 
@@ -155,9 +137,7 @@ class Emulator(Baseline):
         """The codes of the parameters of a batch, float32 [N, 4], each in [-1, 1]."""
         if batch.params is None:
             raise FddError("data without parameters: this baseline learns them, so use stream")
-        a, b, c, d = batch.params[:, 2:].T
-        sign = torch.where((a < 0) | ((a == 0) & (b < 0)), -1.0, 1.0)
-        return torch.stack([2 * a.abs() / 3 - 1, sign * b / 3, c / 3, d / 3], dim=1).float()
+        return canonical(batch.params)
 
     def generate(self, codes: Tensor, noise: int = 0) -> Tensor:
         """Codes [N, 4] -> images [N, 3, S, S] in [-1, 1]; other ones for another noise, 0 to 2**32.
@@ -226,13 +206,6 @@ def surprise(scores: Tensor, batch: Batch) -> Tensor:
     assert batch.counts is not None
     told = batch.counts.flatten(1).float()
     return -(told * scores.flatten(1).log_softmax(dim=1)).sum() / told.sum()
-
-
-def generators(codes: Tensor, noise: int) -> list[np.random.Generator]:
-    """Random numbers for each of codes [N, L]: a function of the code's bits and of `noise`."""
-    rows = codes.detach().float().cpu().contiguous().numpy()
-    keys = [int.from_bytes(sha256(row.tobytes()).digest()[:8], "little") for row in rows]
-    return [np.random.Generator(np.random.Philox(key=[noise, key])) for key in keys]
 
 
 def drawn(probabilities: Tensor, numbers: Tensor) -> Tensor:

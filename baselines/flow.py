@@ -31,8 +31,9 @@ from torch.nn import functional
 
 from baselines.configs.flow import GROUPS, MAPS, Config
 from baselines.configs.flow import PRESETS as PRESETS
-from baselines.emulator import Canvas, Emulator, coloured, generators, surprise
+from baselines.emulator import Canvas, Emulator, coloured, surprise
 from baselines.parts.networks import initialise
+from baselines.parts.vectors import generators
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
 from baselines.training.runs import load_weights

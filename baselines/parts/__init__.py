@@ -1,4 +1,4 @@
-"""What models share: networks and losses.
+"""What models share: networks, losses, and the codes of parameters.
 
 May import: fdd, training.
 """
