@@ -29,6 +29,7 @@ BASELINES = {
     "regression": ("baselines.regression", "Regression"),
     "emulator": ("baselines.emulator", "Emulator"),
     "flow": ("baselines.flow", "Flow"),
+    "biggan": ("baselines.biggan", "BigGAN"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

@@ -45,6 +45,7 @@ SCHEDULE: Options = {"batch_size": 64, "precision": "bfloat16", "decay": 0.5}
 LSD: Options = {**BALANCED, **NETWORK, **SCHEDULE, "lr_generator": 2e-3, "ema": 0.995}
 AAE_NETWORK: Options = {**STREAM, **NETWORK, "lr_generator": 1e-5}
 AAE: Options = {**AAE_NETWORK, **SCHEDULE, "lr_encoder": 2e-3}
+STORED: Options = {"data": "fdd", "train_images": 1984}
 MINI: Options = {
     "version": "mini-1",
     "image_size": 32,
@@ -88,6 +89,13 @@ RUNS: dict[str, tuple[str, Options]] = {
     "draw-adversary": ("emulator", {"loss": "adversary", "steps": 280}),
     "draw-counts": ("emulator", {"steps": 1280}),
     "draw-flow": ("flow", {"steps": 500}),
+    "biggan": ("biggan", {}),
+    "biggan-concatenation": ("biggan", {"condition": "concatenation"}),
+    "biggan-batch-norm": ("biggan", {"condition": "batch-norm"}),
+    "biggan-projection": ("biggan", {"condition": "projection"}),
+    "biggan-asymmetric": ("biggan", {"symmetry": False}),
+    "biggan-1984": ("biggan", STORED),
+    "biggan-vicinity": ("biggan", {**STORED, "vicinity": 0.1}),
 }
 """Every run by its name: a baseline and the options that differ from its defaults."""
 
@@ -162,6 +170,19 @@ RECIPES: dict[str, Recipe] = {
             "draw-adversary",
             "draw-counts",
             "draw-flow",
+        ),
+    ),
+    "biggan": Recipe(
+        "How should a BigGAN read v? Each arm adds to the one before, then one change at a time.",
+        (
+            "biggan-concatenation",
+            "biggan-batch-norm",
+            "biggan-projection",
+            "biggan",
+            "biggan-asymmetric",
+            "biggan-1984",
+            "biggan-vicinity",
+            "lsd",
         ),
     ),
     "aae-why": Recipe(

@@ -14,7 +14,7 @@ from conftest import REGISTER_TINY
 from tiny_runs import acting, baseline
 from torch import nn
 
-from baselines import betavae, contrastive, dcgan, lejepa, lsd
+from baselines import betavae, biggan, contrastive, dcgan, lejepa, lsd
 from baselines.parts.losses import moments_loss
 from baselines.training import parallel
 from baselines.training.cli import main
@@ -37,6 +37,22 @@ OPTIONS = [
     "--no-stop-on-collapse",
 ]
 LSD = [*OPTIONS, "--data=stream", "--version=tiny-1", "--flip"]
+BIGGAN = [
+    "--device=cpu",
+    "--version=tiny-1",
+    "--steps=4",
+    "--batch-size=8",
+    "--image-size=16",
+    "--width=2",
+    "--discriminator-width=2",
+    "--noise-size=2",
+    "--embedding=4",
+    "--precision=float32",
+    "--lr-generator=0.001",
+    "--log-every=1",
+    "--sample-every=4",
+    "--checkpoint-every=2",
+]
 PAIRS = [
     "--device=cpu",
     "--version=tiny-1",
@@ -122,6 +138,8 @@ def program(folder, pictures):
 
     found["lsd"] = run(lsd.LSD, lsd, [*LSD, "--out", str(folder / "lsd")])
     found["dcgan"] = run(dcgan.DCGAN, dcgan, [*critic(pictures), "--out", str(folder / "dcgan")])
+    options = [*BIGGAN, "--out", str(folder / "biggan")]
+    found["biggan"] = run(biggan.BigGAN, biggan, options)
     for name, options in ON_PAIRS.items():
         options = [*options, "--out", str(folder / name)]
         found[name] = run(baseline(name), MODULES[name], options)

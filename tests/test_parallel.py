@@ -15,7 +15,7 @@ from tiny_runs import baseline, table
 from torch import nn
 
 import baselines
-from baselines import aae, dcgan, lsd
+from baselines import aae, biggan, dcgan, lsd
 from baselines.aae import AAE
 from baselines.training import parallel
 from baselines.training.cli import main
@@ -25,6 +25,7 @@ LOSSES = {
     "dcgan": ["discriminator", "generator"],
     "lsd": ["discriminator", "generator", "correspondence"],
     "aae": ["reconstruction", "moments", "discriminator", "generator"],
+    "biggan": ["discriminator", "generator"],
     "contrastive": ["contrastive", "held_out_loss", "score"],
     "lejepa": ["distance", "sigreg", "held_out_loss", "score"],
     "betavae": ["reconstruction", "kl"],
@@ -93,6 +94,15 @@ def test_an_lsd_on_the_stream_has_the_losses_of_one_process(together, tiny, tmp_
     assert [each["lsd"] for each in found] == [(0, [])] * 2
     assert main(lsd.LSD, lsd.PRESETS, [*program.LSD, "--out", str(tmp_path / "one")]) == 0
     equal_losses(tmp_path / "one", folder / "lsd", "lsd")
+
+
+def test_a_biggan_has_the_losses_of_one_process(together, tiny, tmp_path):
+    """Pairs do not match across both halves of a batch, and BatchNorm has no weights of its own."""
+    folder, found = together
+    assert [each["biggan"] for each in found] == [(0, [])] * 2
+    options = [*program.BIGGAN, "--out", str(tmp_path / "one")]
+    assert main(biggan.BigGAN, biggan.PRESETS, options) == 0
+    equal_losses(tmp_path / "one", folder / "biggan", "biggan")
 
 
 def test_a_wasserstein_game_has_the_losses_of_one_process(together, pictures, tmp_path):

@@ -82,9 +82,9 @@ class Model:
         """Codes [N, latent_size] -> images uint8 [N, image_size, image_size, 3].
 
         `noise`, a whole number from 0 to 2**32 - 1, gives other images of the same codes where the
-        baseline draws at random what codes leave open (emulator, flow); the same one gives the same
-        again. FddError unless the codes are finite numbers of that shape, for a noise that the
-        baseline does not have, and for a baseline without a generator.
+        baseline draws at random what codes leave open (emulator, flow, biggan); the same one gives
+        the same again. FddError unless the codes are finite numbers of that shape, for a noise that
+        the baseline does not have, and for a baseline without a generator.
         """
         if not self.can_generate:
             raise FddError(f"baseline={self.config['baseline']!r} has no generator")

@@ -151,7 +151,10 @@ class BatchNorm(nn.BatchNorm2d):
             count = world * x.numel() // x.shape[1]
             unbiased = variance * (count / (count - 1))
             self.update_averages(mean.detach(), unbiased.detach())
-        scale = self.weight * (variance + self.eps).rsqrt()
+        scale = (variance + self.eps).rsqrt()
+        if not self.affine:
+            return (x - mean[:, None, None]) * scale[:, None, None]
+        scale = self.weight * scale
         return x * scale[:, None, None] + (self.bias - mean * scale)[:, None, None]
 
     def update_averages(self, mean: Tensor, variance: Tensor) -> None:
