@@ -1,4 +1,4 @@
-"""Training steps of `baselines.lsd` beside the same mathematics as it is usually written.
+"""Training steps of `baselines.lsd` and `baselines.biggan` beside the same as usually written.
 
     python -m pytest benchmarks/speed/bench_baselines.py
 
@@ -14,16 +14,19 @@ import shutil
 from dataclasses import asdict, replace
 from importlib.util import find_spec
 from itertools import islice
+from types import MethodType
 
 import pytest
 import torch
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import fdd
-from baselines import contrastive, emulator, flow, load_run
+from baselines import biggan, contrastive, emulator, flow, load_run
 from baselines.lsd import LSD, PRESETS
+from baselines.parts.networks import DoubledConv2d, PooledConv2d
 from baselines.training import runs
 from baselines.training.config import PairConfig
 from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, to_tensor
@@ -188,6 +191,60 @@ def test_a_step_on_a_gpu(benchmark, tf32, batch_size, kind):
         "network of 2019, GPU"
     )
     a_step(benchmark, kind, config, GPU, steps=10, rounds=5)
+
+
+def doubled(layer, x):
+    """What a `DoubledConv2d` stands for."""
+    repeated = functional.interpolate(x, scale_factor=2.0)
+    return functional.conv2d(repeated, layer.weight, layer.bias, padding=layer.padding)
+
+
+def pooled(layer, x):
+    """What a `PooledConv2d` stands for."""
+    full = functional.conv2d(x, layer.weight, layer.bias, padding=layer.padding)
+    return functional.avg_pool2d(full, 2)
+
+
+def biggan_step(kind, config, batch):
+    """step(): one of `baselines.biggan` on this batch, or the plain one: convolutions that fold
+    nothing, in torch's default memory format."""
+    device, rng = batch.images.device, torch.Generator().manual_seed(0)
+    if kind == "plain":
+        model = biggan.BigGAN(config, torch.Generator().manual_seed(0)).to(device)
+        batch = batch._replace(images=batch.images.contiguous())
+        for layer in model.modules():
+            if isinstance(layer, DoubledConv2d):
+                layer.forward = MethodType(doubled, layer)
+            if isinstance(layer, PooledConv2d):
+                layer.forward = MethodType(pooled, layer)
+    else:
+        model = trainer(config, device, biggan.BigGAN)
+    return lambda: model.step(batch, rng)
+
+
+def a_biggan_step(benchmark, kind, config, device, steps, rounds):
+    counted = replace(config, ema=0.0, compile=False)  # what the average does depends on numbers
+    eager = biggan_step(kind, counted, first_batch(config, CPU))
+    gflop = gflop_per_image(eager, config.batch_size)
+    benchmark.extra_info["GFLOP an image"] = round(gflop, 3)
+    measure(
+        benchmark, biggan_step(kind, config, first_batch(config, device)), device, steps, rounds
+    )
+
+
+@pytest.mark.parametrize("kind", ["plain", "biggan"])
+def test_a_biggan_step_on_the_cpu(benchmark, kind):
+    config = biggan.PRESETS["mini"]
+    benchmark.group = f"BigGAN step, batch {config.batch_size}, mini-1, CPU"
+    a_biggan_step(benchmark, kind, config, CPU, steps=2, rounds=5)
+
+
+@needs_gpu
+@pytest.mark.parametrize("kind", ["plain", "biggan"])
+def test_a_biggan_step_on_a_gpu(benchmark, kind):
+    config = biggan.PRESETS["paper"]
+    benchmark.group = f"10 BigGAN steps, batch {config.batch_size}, 128x128, bfloat16, GPU"
+    a_biggan_step(benchmark, kind, config, GPU, steps=10, rounds=5)
 
 
 class OneBatch:
