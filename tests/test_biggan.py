@@ -69,6 +69,11 @@ def folder(release, tmp_path_factory):  # noqa: F811
     return out
 
 
+@pytest.fixture(scope="module")
+def loaded(folder):
+    return baselines.load_run(folder)
+
+
 def test_a_run_leaves_what_the_docs_say(folder):
     rows = table(folder)
     seen = [f"{name} {kind}" for name in SHOWN for kind in ("mean", "std", "cv")]
@@ -87,8 +92,7 @@ def test_a_run_that_was_stopped_ends_with_the_same_bits(folder, tmp_path):
     assert result(tmp_path / "run") == result(folder)
 
 
-def test_a_loaded_run_draws_other_pictures_of_a_vector_for_another_noise(folder):
-    loaded = baselines.load_run(folder)
+def test_a_loaded_run_draws_other_pictures_of_a_vector_for_another_noise(loaded):
     codes = loaded.vectors(PARAMS)
     assert (codes.shape, codes.dtype) == ((40, 4), np.float32)
     canonical = fdd.canonical_params(PARAMS)[:, 2:]
@@ -102,8 +106,8 @@ def test_a_loaded_run_draws_other_pictures_of_a_vector_for_another_noise(folder)
     assert np.array_equal(other, loaded.generate(codes, noise=1))
 
 
-def test_a_parameter_out_of_its_range_is_one_sentence(folder):
-    loaded, wrong = baselines.load_run(folder), PARAMS.copy()
+def test_a_parameter_out_of_its_range_is_one_sentence(loaded):
+    wrong = PARAMS.copy()
     wrong[3, 4] = 3.5
     with pytest.raises(FddError) as error:
         loaded.vectors(wrong)

@@ -14,8 +14,8 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm
-from torch.nn.utils.parametrize import ParametrizationList
+from torch.nn.utils.parametrizations import _SpectralNorm
+from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from baselines.training.parallel import BatchNorm
@@ -122,7 +122,7 @@ class DoubledConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         kernels = 4 * shifted(self.weight).flip(2, 3).transpose(0, 1)
-        return functional.conv_transpose2d(x, kernels, self.bias, 2, self.padding)
+        return functional.conv_transpose2d(x, kernels, self.bias, 2, self.kernel_size[0] // 2)
 
 
 class PooledConv2d(nn.Conv2d):
@@ -273,6 +273,15 @@ def initialise(network: nn.Module, rng: torch.Generator) -> None:
                 nn.init.zeros_(layer.bias)
 
 
+class SpectralNorm(_SpectralNorm):
+    """torch's. On the meta device, where shapes alone are asked for, it does not iterate: that
+    would take seconds."""
+
+    def _power_method(self, weight_mat: Tensor, n_power_iterations: int) -> None:
+        if not weight_mat.is_meta:
+            super()._power_method(weight_mat, n_power_iterations)
+
+
 def orthogonal(network: nn.Module, rng: torch.Generator) -> None:
     """Orthogonal weights (Saxe et al. 2014, arXiv:1312.6120) drawn from `rng`, zero biases; each
     convolution and linear layer from then on divided by its largest singular value (Miyato et al.
@@ -286,7 +295,7 @@ def orthogonal(network: nn.Module, rng: torch.Generator) -> None:
             nn.init.orthogonal_(layer.weight, generator=rng)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
-            spectral_norm(layer)
+            register_parametrization(layer, "weight", SpectralNorm(layer.weight))
 
 
 class Average(AveragedModel):
