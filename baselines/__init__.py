@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 BASELINES = {
     "dcgan": ("baselines.dcgan", "DCGAN"),
     "aae": ("baselines.aae", "AAE"),
+    "aegean": ("baselines.aegean", "AEGeAN"),
     "lsd": ("baselines.lsd", "LSD"),
     "contrastive": ("baselines.contrastive", "Contrastive"),
     "dcca": ("baselines.dcca", "DCCA"),

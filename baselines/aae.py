@@ -23,7 +23,7 @@ from contextlib import nullcontext
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from baselines.configs.aae import PRESETS as PRESETS
 from baselines.configs.aae import Config
@@ -47,11 +47,15 @@ class AAE(DCGAN):
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
-        self.encoder = Encoder(config, config.latent_size)
+        self.encoder = self.coder()
         initialise(self.encoder, rng)
         self.decoder_learns = config.autoencoder_loss == "EG"
         coders = (self.encoder, self.generator) if self.decoder_learns else (self.encoder,)
         self.optimizers["autoencoder"] = self.adam(config.lr_encoder, *coders)
+
+    def coder(self) -> nn.Module:
+        """The encoder."""
+        return Encoder(self.config, self.config.latent_size)
 
     def begin(self) -> None:
         if self.config.generator_from is not None:
@@ -96,7 +100,13 @@ class AAE(DCGAN):
             codes = self.encode(images)
             self.show("codes", codes)
             made = self.generator(codes)
-            reconstruction = reconstruction_loss(self.config.reconstruction_loss, made, images)
-            moments = moments_loss(codes)
+            reconstruction = self.reconstruction(made, images)
+            moments = self.moments(codes)
             self.descend("autoencoder", reconstruction + moments)
         return {"reconstruction": reconstruction.detach(), "moments": moments.detach()}
+
+    def reconstruction(self, made: Tensor, images: Tensor) -> Tensor:
+        return reconstruction_loss(self.config.reconstruction_loss, made, images)
+
+    def moments(self, codes: Tensor) -> Tensor:
+        return moments_loss(codes)

@@ -26,6 +26,7 @@ from torch.optim import Adam
 from baselines.configs.dcgan import PRESETS as PRESETS
 from baselines.configs.dcgan import Config
 from baselines.parts.losses import (
+    FAKE_LABEL,
     REAL_LABEL,
     clip_weights,
     discriminator_loss,
@@ -43,13 +44,16 @@ class DCGAN(Baseline):
 
     name: ClassVar[str] = "dcgan"
     config_type: ClassVar[type[Config]] = Config
+    real_label: tuple[float, float] = REAL_LABEL
+    """The label of real images is drawn from this range for every batch."""
+    two_sided: bool = False
+    """Whether generated images are labelled 1 minus that, and not 0."""
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
         self.config = config
-        self.generator = Generator(config, config.latent_size)
         critic = config.adversarial_loss.startswith("wgan")
-        self.discriminator = Discriminator(config, batch_norm=not critic)
+        self.generator, self.discriminator = self.networks(batch_norm=not critic)
         initialise(self, rng)
         self.optimizers = {
             "generator": self.adam(config.lr_generator, self.generator),
@@ -57,6 +61,11 @@ class DCGAN(Baseline):
         }
         if config.ema:
             self.average = Average(self.generator, config.ema)
+
+    def networks(self, batch_norm: bool) -> tuple[nn.Module, nn.Module]:
+        """Generator and discriminator, the latter with BatchNorm or without."""
+        config = self.config
+        return Generator(config, config.latent_size), Discriminator(config, batch_norm)
 
     def adam(self, lr: float, *networks: nn.Module) -> Adam:
         parameters = [p for network in networks for p in network.parameters()]
@@ -79,7 +88,7 @@ class DCGAN(Baseline):
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         """The two updates on a batch; the losses they were made on."""
-        label = torch.empty(1).uniform_(*REAL_LABEL, generator=rng).item()
+        label = torch.empty(1).uniform_(*self.real_label, generator=rng).item()
         losses = {}
         for _ in range(self.config.discriminator_steps):
             fakes = self.fakes(batch, rng)
@@ -94,7 +103,8 @@ class DCGAN(Baseline):
         real_logits, fake_logits = self.discriminator(batch.images), self.discriminator(fakes)
         self.show("D(x)", real_logits)
         self.show("D(G(z))", fake_logits)
-        loss = discriminator_loss(game, real_logits, fake_logits, label)
+        fake_label = 1 - label if self.two_sided else FAKE_LABEL
+        loss = discriminator_loss(game, real_logits, fake_logits, label, fake_label)
         if game == "wgan-gp":
             loss = loss + gradient_penalty(self.discriminator, batch.images, fakes, rng)
         self.descend("discriminator", loss)

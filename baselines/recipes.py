@@ -83,6 +83,10 @@ RUNS: dict[str, tuple[str, Options]] = {
     "aae-network": ("aae", AAE_NETWORK),
     "aae": ("aae", AAE),
     "aae-32": ("aae", {**AAE, "latent_size": 32}),
+    "aegean": ("aegean", {}),
+    "aegean-normal": ("aegean", {"prior": "normal"}),
+    "aegean-plain": ("aegean", {"background": False}),
+    "aegean-insight": ("aegean", {"insight": True}),
     "draw-mse": ("emulator", {"loss": "mse", "steps": 1120}),
     "draw-ms-ssim": ("emulator", {"loss": "ms-ssim", "steps": 60}),
     "draw-features": ("emulator", {"loss": "features", "steps": 520}),
@@ -184,6 +188,10 @@ RECIPES: dict[str, Recipe] = {
             "biggan-vicinity",
             "lsd",
         ),
+    ),
+    "aegean": Recipe(
+        "What do codes between images, a background and insight change in the AEGeAN of 2020?",
+        ("aegean", "aegean-normal", "aegean-plain", "aegean-insight"),
     ),
     "aae-why": Recipe(
         "What do the reconstructions of 2019 lack? One change at a time, each on top of the last.",

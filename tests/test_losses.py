@@ -15,6 +15,7 @@ from baselines.parts.losses import (
     gradient_penalty,
     label_loss,
     moments_loss,
+    ms_ssim_loss,
     reconstruction_loss,
 )
 
@@ -159,6 +160,24 @@ def test_ms_ssim_is_that_of_the_library_on_images_from_0_to_1():
     assert reconstruction_loss("ms-ssim", made, pictures).item() == pytest.approx(
         expected.item(), abs=1e-6
     )
+
+
+def test_ms_ssim_of_the_scales_that_fit_is_the_library_s_where_all_five_do():
+    made, pictures = 0.5 * images(128) + 0.2, images(128, 1)
+    expected = reconstruction_loss("ms-ssim", made, pictures).item()
+    assert ms_ssim_loss(made, pictures).item() == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("side", [16, 32, 64, 128])
+def test_ms_ssim_of_the_scales_that_fit_judges_images_of_every_size(side):
+    pictures = images(side)
+    assert ms_ssim_loss(pictures, pictures).item() == pytest.approx(0, abs=1e-6)
+    for made in (0.9 * pictures, -pictures):
+        made.requires_grad_()
+        loss = ms_ssim_loss(made, pictures)
+        assert 1e-4 < loss.item() <= 1
+        loss.backward()
+        assert made.grad.isfinite().all()
 
 
 def test_small_images_are_compared_as_if_each_pixel_were_many():

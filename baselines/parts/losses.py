@@ -13,7 +13,7 @@ from baselines.training.config import AdversarialName, ReconstructionName
 from baselines.training.parallel import gather, processes, share
 
 REAL_LABEL = (0.9, 1.0)
-"""The label of real images is drawn from this range for every batch."""
+"""From this range 2019 drew the label of real images for every batch."""
 FAKE_LABEL = 0.0
 CLIP = 0.01
 """Largest size of a critic's weight with "wgan-clip"."""
@@ -21,6 +21,8 @@ PENALTY = 10.0
 """Weight of the gradient penalty of "wgan-gp"."""
 MS_SSIM_SIDE, MS_SSIM_WINDOW = 128, 7
 """Five scales need a side of more than 16 (window - 1) pixels: 7 is the largest window for 128."""
+SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+"""Exponents of MS-SSIM's five scales (Wang, Simoncelli and Bovik 2003), the finest first."""
 
 
 def label_loss(logits: Tensor, label: float) -> Tensor:
@@ -29,8 +31,10 @@ def label_loss(logits: Tensor, label: float) -> Tensor:
     return functional.binary_cross_entropy_with_logits(logits, labels)
 
 
-def discriminator_loss(name: AdversarialName, real: Tensor, fake: Tensor, label: float) -> Tensor:
-    """Of logits [N, 1] of real and generated images; `label` is what "bce" calls real.
+def discriminator_loss(
+    name: AdversarialName, real: Tensor, fake: Tensor, label: float, fake_label: float = FAKE_LABEL
+) -> Tensor:
+    """Of logits [N, 1] of real and generated images; "bce" labels them `label` and `fake_label`.
 
     "bce" is the loss of Goodfellow et al. 2014 (arXiv:1406.2661) with a smoothed label; "hinge"
     that of Lim and Ye 2017 (arXiv:1705.02894); the others estimate the Wasserstein distance
@@ -38,7 +42,7 @@ def discriminator_loss(name: AdversarialName, real: Tensor, fake: Tensor, label:
     `gradient_penalty`.
     """
     if name == "bce":
-        return label_loss(real, label) + label_loss(fake, FAKE_LABEL)
+        return label_loss(real, label) + label_loss(fake, fake_label)
     if name == "hinge":
         return functional.relu(1 - real).mean() + functional.relu(1 + fake).mean()
     return fake.mean() - real.mean()
@@ -102,3 +106,26 @@ def reconstruction_loss(name: ReconstructionName, made: Tensor, images: Tensor) 
     if pairs.shape[-1] < MS_SSIM_SIDE:
         pairs = functional.interpolate(pairs, size=MS_SSIM_SIDE, mode="nearest")
     return 1 - ms_ssim(*pairs.chunk(2), data_range=1.0, win_size=MS_SSIM_WINDOW)
+
+
+def ms_ssim_loss(made: Tensor, images: Tensor) -> Tensor:
+    """1 - MS-SSIM of `made` and `images`, both [N, 3, S, S] in [-1, 1], of the scales that fit.
+
+    Scale k, from 0, needs a side of more than 2^k (window - 1) pixels: two scales at S = 16, three
+    at 32, four at 64 and all five at 128, where this is `reconstruction_loss`. The exponents are
+    enlarged so that they sum up to the same. Small images are not enlarged, which costs a
+    sixteenth at S = 32.
+    """
+    from pytorch_msssim import ssim
+
+    fits = [images.shape[-1] > 2**scale * (MS_SSIM_WINDOW - 1) for scale in range(len(SCALES))]
+    exponents = SCALES[: sum(fits)]
+    x, y = (pictures.add(1).div(2).flatten(0, 1).unsqueeze(1) for pictures in (made, images))
+    similarity = torch.ones_like(x[:, 0, 0, 0])
+    for scale, exponent in enumerate(exponents):
+        # luminance counts on the last scale alone: a large K1 makes its factor 1
+        constants = (0.01 if scale == len(exponents) - 1 else 1e6, 0.03)
+        alike = ssim(x, y, data_range=1.0, size_average=False, win_size=MS_SSIM_WINDOW, K=constants)
+        similarity = similarity * alike.relu() ** (exponent * sum(SCALES) / sum(exponents))
+        x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
+    return 1 - similarity.mean()

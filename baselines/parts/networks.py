@@ -6,7 +6,7 @@ With the default options the generator goes from 512x16x16 over 256x32x32 and 12
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Protocol
@@ -210,17 +210,20 @@ class Block(nn.Module):
     """A residual block (He et al. 2016, arXiv:1512.03385): two 3x3 convolutions beside the input.
 
     Where it has more channels at its end, it halves the side, and the input is averaged and mapped.
+    `norm` makes the layer that normalises so many channels.
     """
 
-    def __init__(self, channels: int, out: int) -> None:
+    def __init__(
+        self, channels: int, out: int, norm: Callable[[int], nn.Module] = BatchNorm
+    ) -> None:
         super().__init__()
         stride = 1 if channels == out else 2
         self.body = nn.Sequential(
             nn.Conv2d(channels, out, 3, stride, 1, bias=False),
-            BatchNorm(out),
+            norm(out),
             nn.ReLU(),
             nn.Conv2d(out, out, 3, 1, 1, bias=False),
-            BatchNorm(out),
+            norm(out),
         )
         self.skip: nn.Module = nn.Identity()
         if stride == 2:

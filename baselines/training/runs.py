@@ -251,7 +251,7 @@ def load_network(network: nn.Module, prefix: str, folder: Path) -> None:
 
 
 def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Put the moments of an Adam's saved state into `optimizer`, whose settings stay as they are.
+    """Put the moments of a saved state into `optimizer`, Adam or SGD, whose settings stay.
 
     ValueError, or what comes of a structure that is not that of a state, if they do not fit.
     """
@@ -262,9 +262,13 @@ def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
             raise ValueError(f"there is no parameter {shown(number, 80)}")
         kinds = {name: (one.shape, one.dtype) for name, one in moments.items() if name != "step"}
         of_each = (parameters[number].shape, parameters[number].dtype)
-        step = moments["step"]
-        counted = not step.shape and step.is_floating_point()
-        if not counted or kinds != {"exp_avg": of_each, "exp_avg_sq": of_each}:
+        if isinstance(optimizer, torch.optim.SGD):
+            counted, wanted = "step" not in moments, {"momentum_buffer": of_each}
+        else:
+            step = moments["step"]
+            counted = not step.shape and step.is_floating_point()
+            wanted = {"exp_avg": of_each, "exp_avg_sq": of_each}
+        if not counted or kinds != wanted:
             raise ValueError(f"the moments of parameter {number} have other shapes or types")
     optimizer.load_state_dict({"state": saved["state"], "param_groups": groups})
 
