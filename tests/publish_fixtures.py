@@ -29,9 +29,9 @@ def warm(tmp_path_factory):
 
 
 @pytest.fixture
-def client_environment(kaggle, warm, tmp_path):
+def client_environment(kaggle, tmp_path):
     """In it Kaggle's client talks to the fixture `kaggle`, with throw-away credentials."""
-    return kaggle.environment(tmp_path) | warm
+    return kaggle.environment(tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -94,12 +94,12 @@ def script(monkeypatch):
 
 
 @pytest.fixture
-def publish(script, client_environment, monkeypatch, tmp_path, capfd):
+def publish(script, client_environment, warm, monkeypatch, tmp_path, capfd):
     """publish(*arguments) gives (exit code, output, errors) of the script in tmp_path."""
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0 - today\n\n- More.\n")
     monkeypatch.setattr(os, "environ", os.environ.copy())
     os.environ.clear()
-    os.environ.update(client_environment)
+    os.environ.update(client_environment | warm)
 
     def run(*arguments):
         code = script.main(["--interval", "0", *map(str, arguments)], tmp_path)

@@ -173,7 +173,7 @@ def test_without_the_client_it_names_the_extra(notebook, failing, monkeypatch):
     failing("this needs the package 'kaggle': pip install 'fdd[publish]'", "kernels", "--go")
 
 
-def test_interrupted_it_says_so_and_goes_on(kaggle, folder, publish, tmp_path):
+def test_interrupted_it_says_so_and_goes_on(kaggle, folder, publish, client_environment):
     """Script and client start as in a terminal, without what hastens other tests."""
     names, reached, proceed = [], threading.Event(), threading.Event()
 
@@ -189,7 +189,7 @@ def test_interrupted_it_says_so_and_goes_on(kaggle, folder, publish, tmp_path):
     process = subprocess.Popen(
         [sys.executable, *script],
         cwd=folder.parent,
-        env=kaggle.environment(tmp_path),
+        env=client_environment,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
         text=True,
