@@ -31,6 +31,7 @@ BASELINES = {
     "emulator": ("baselines.emulator", "Emulator"),
     "flow": ("baselines.flow", "Flow"),
     "biggan": ("baselines.biggan", "BigGAN"),
+    "sdpc": ("baselines.sdpc", "SDPC"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

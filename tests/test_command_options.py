@@ -148,6 +148,8 @@ usage: python -m benchmarks.NAME [OPTIONS]
 
   correspondence  Does the latent space of a trained model correspond to the
                   parameters? The scores of one model.
+  feedback        What feedback does for sparse deep predictive coding:
+                  errors, iterations, denoising.
   leaderboard     Result files of several people as one table.
   mini            How a release of small images is chosen: its rule of
                   acceptance, and what a reader loses by it.

@@ -52,6 +52,10 @@ class Baseline(nn.Module):
         """Codes [N, latent_size] -> images [N, 3, S, S] in [-1, 1]."""
         raise NotImplementedError
 
+    def drawings(self) -> dict[str, Tensor]:
+        """What else is to be drawn of it, by name: images [n, 3, h, w] in [-1, 1]."""
+        return {}
+
     def show(self, name: str, tensors: Tensor | list[Tensor]) -> None:
         """Keep tensors of this step for the recorder, if the step is recorded."""
         if self.shown is not None:

@@ -16,7 +16,7 @@ from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, Images, to_images, to_tensor
 from baselines.training.stopping import judge
 from fdd.errors import FddError
-from fdd.files import atomic_write
+from fdd.files import atomic_write, not_linked
 from fdd.pictures import grid, save_png
 
 COLUMNS = 8
@@ -112,9 +112,11 @@ class Recorder:
     def pictures(self, step: int, model: Baseline) -> None:
         """samples/step-N.png of the fixed noise; reconstructions/step-N.png, held-out images above
         what the model makes of each. Without a generator neighbours/step-N.png, held-out images
-        above those with the nearest codes."""
+        above those with the nearest codes. And the model's own `drawings`, by their names."""
         if not self.writes:
             return
+        for name, drawn in model.drawings().items():
+            self.sheet(name, to_images(drawn), step, COLUMNS)
         if not model.generates:
             encode: Any = model.encode
             codes = evaluate(model, encode, self.held_out.first().images)
@@ -136,7 +138,7 @@ class Recorder:
         """NAME/step-N.png and a TensorBoard image of images uint8 [n, S, S, 3]."""
         zoom = max(1, READABLE // images.shape[1])
         sheet = grid(images.repeat(zoom, axis=1).repeat(zoom, axis=2), columns, gap=GAP)
-        (self.folder / name).mkdir(exist_ok=True)
+        not_linked(self.folder / name).mkdir(exist_ok=True)
         save_png(sheet, self.folder / name / f"step-{step:06d}.png")
         self.events.add_image(name, sheet, step, dataformats="HWC")
 
