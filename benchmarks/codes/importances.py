@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from benchmarks.statistics import boosted
 from benchmarks.statistics.arrays import (
     LARGEST,
     Floats,
@@ -20,7 +20,6 @@ from benchmarks.statistics.arrays import (
     standardise,
 )
 from benchmarks.statistics.regressors import WIDTHS
-from benchmarks.statistics.threads import one_thread
 from fdd.errors import FddError, known, whole_number
 
 FOLDS = 5
@@ -61,8 +60,7 @@ def read_codes(
     known("regressor", regressor, REGRESSORS)
     max_rows = whole_number("max_rows", max_rows, 2)
     parts = _parts(codes, params, test, seed)
-    with one_thread():
-        read = [_read(part, regressor, -(-max_rows // len(parts)), seed) for part in parts]
+    read = [_read(part, regressor, -(-max_rows // len(parts)), seed) for part in parts]
     return Reading(
         np.concatenate([predicted for predicted, _ in read]),
         np.concatenate([part.truth for part in parts]),
@@ -133,40 +131,37 @@ def _read(part: _Part, regressor: str, rows: int, seed: int) -> tuple[Floats, Fl
     chosen = generator(seed).permutation(len(part.new))[:rows]
     predicted = np.empty_like(part.truth)
     rise = np.empty((len(chosen), part.new.shape[1], part.truth.shape[1]))
-    for d, target in enumerate(part.params.T):
-        model = _model(regressor, len(part.codes), seed).fit(part.codes, target)
-        predicted[:, d] = model.predict(part.new)
-        if regressor == "lasso":
+    if regressor == "lasso":
+        split = require("sklearn.model_selection").KFold(FOLDS, shuffle=True, random_state=seed)
+        lasso = require("sklearn.linear_model").LassoCV(cv=split, max_iter=100_000, tol=1e-5)
+        for d, target in enumerate(part.params.T):
+            model = lasso.fit(part.codes, target)
+            predicted[:, d] = model.predict(part.new)
             rise[..., d] = np.abs(model.coef_)
-        else:
-            rise[..., d] = _rise(model, part.new[chosen], part.truth[chosen, d], seed)
+    else:
+        ready = boosted.binned(part.codes, seed)
+        bins = ready.of(part.new)
+        for d, target in enumerate(part.params.T):
+            model = boosted.fitted(ready, target)
+            predicted[:, d] = model.predict(bins)
+            rise[..., d] = _rise(model, bins[chosen], part.truth[chosen, d], seed)
     return predicted, rise / len(chosen)
 
 
-def _rise(model: Any, codes: Floats, target: Floats, seed: int) -> Floats:
-    """float64 [R, K]: the rise of each row's squared error when each code is permuted."""
-    missed = []
+def _rise(model: boosted.Model, bins: boosted.Bins, target: Floats, seed: int) -> Floats:
+    """float64 [R, K]: the rise of each row's squared error when each code is permuted.
 
-    def score(model: Any, new: Floats, truth: Floats) -> float:
-        missed.append((model.predict(new) - truth) ** 2)
-        return -float(missed[-1].mean())
-
-    require("sklearn.inspection").permutation_importance(
-        model, codes, target, scoring=score, n_repeats=1, random_state=seed
-    )
-    first, *permuted = missed  # of the codes as they are, then with one after the other permuted
-    return np.asarray(np.stack(permuted, axis=1) - first[:, None])
-
-
-def _model(regressor: str, rows: int, seed: int) -> Any:
-    """An unfitted regression of scikit-learn."""
-    if regressor == "lasso":
-        split = require("sklearn.model_selection").KFold(FOLDS, shuffle=True, random_state=seed)
-        return require("sklearn.linear_model").LassoCV(cv=split, max_iter=100_000, tol=1e-5)
-    enough = rows >= 50
-    return require("sklearn.ensemble").HistGradientBoostingRegressor(
-        random_state=seed, early_stopping=enough, max_iter=300 if enough else 30
-    )
+    In the order that `sklearn.inspection.permutation_importance` takes, which is one for all codes.
+    """
+    rng = np.random.RandomState(seed)
+    order = np.random.RandomState(rng.randint(np.iinfo(np.int32).max + 1)).permutation(len(bins))
+    before = (model.predict(bins) - target) ** 2
+    rise = np.empty(bins.shape)
+    for k in range(bins.shape[1]):
+        permuted = bins.copy()
+        permuted[:, k] = bins[order, k]
+        rise[:, k] = (model.predict(permuted) - target) ** 2 - before
+    return rise
 
 
 def _probes(part: _Part, seed: int) -> Floats:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchmarks.statistics import boosted
 from benchmarks.statistics.arrays import (
     Floats,
     constant_columns,
@@ -22,7 +23,6 @@ from benchmarks.statistics.arrays import (
     require,
     standardise,
 )
-from benchmarks.statistics.threads import one_thread
 
 Regressor = Callable[[Floats, Floats, Floats], Floats]
 
@@ -134,19 +134,13 @@ def boosting(codes: Floats, targets: Floats, new: Floats, *, seed: int = 0) -> F
 
     With fewer than 50 rows, none are held back for that and 30 trees are grown.
     """
-    ensemble = require("sklearn.ensemble")
-    enough = len(codes) >= 50
     x, z = codes, new
     if not constant_columns(codes).all():
         x, z = standardise(codes, new)
-    predicted = np.empty((len(new), targets.shape[1]))
-    with one_thread():
-        for column, target in enumerate(targets.T):
-            model = ensemble.HistGradientBoostingRegressor(
-                random_state=seed, early_stopping=enough, max_iter=300 if enough else 30
-            )
-            predicted[:, column] = model.fit(x, target).predict(z)
-    return predicted
+    ready = boosted.binned(x, seed)
+    bins = ready.of(z)
+    columns = [boosted.fitted(ready, target).predict(bins) for target in targets.T]
+    return np.stack(columns, axis=1)
 
 
 def neighbours(codes: Floats, targets: Floats, new: Floats, *, count: int = 10) -> Floats:

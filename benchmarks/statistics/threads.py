@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from typing import Any
+from contextlib import contextmanager
 
 from benchmarks.statistics.arrays import require
 
@@ -31,19 +29,3 @@ def one_thread_for_all() -> Iterator[None]:
     """
     with torch_threads(1), require("threadpoolctl").threadpool_limits(1):
         yield
-
-
-def one_thread() -> AbstractContextManager[Any]:
-    """Inside, OpenMP's loops take one thread, unless the variable OMP_NUM_THREADS is set.
-
-    Gradient boosting is thousands of loops of microseconds, after each of which all threads wait
-    for the last. More threads win little, and where another process has one of the processors, the
-    wait is for the scheduler, and fits take 50 times as long.
-    """
-    if "OMP_NUM_THREADS" in os.environ:
-        return nullcontext()
-    require("sklearn.ensemble")  # limits hold for the libraries that are loaded
-    limits: AbstractContextManager[Any] = require("threadpoolctl").threadpool_limits(
-        1, user_api="openmp"
-    )
-    return limits
