@@ -44,7 +44,8 @@ class Options:
     model: Annotated[str, Arg("MODEL", positional=True)]
     """The run folder that a baseline wrote; a folder with train.npy and test.npy, the codes of the
     first images of these splits; an .onnx file, or a folder with encoder.onnx and generator.onnx;
-    or package.module:name of a model or a function that makes one (docs/protocol.md)."""
+    the name of a trained model of the package, such as mini-emulator; or package.module:name of a
+    model or a function that makes one (docs/protocol.md)."""
     images: int | None = None
     """Test images to score on, at least 40; if not given, 2000, or 300 with --quick."""
     train_images: int | None = None

@@ -4,6 +4,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -62,6 +63,18 @@ def test_a_run_folder_gives_what_its_baseline_has(runs, name):
         np.testing.assert_array_equal(model.vectors(params), run.vectors(params))
     weights = runs / name / "checkpoints" / "last" / "model.safetensors"
     assert weights_sha256(runs / name) == sha256(weights.read_bytes())
+
+
+def test_the_name_of_a_trained_model_of_the_package_gives_that_model():
+    model, shipped = load_model("mini-emulator"), baselines.load_pretrained("mini-emulator")
+    assert (model.name, model.image_size, model.encode) == ("mini-emulator", 32, None)
+    assert model.config == shipped.config
+    params = fdd.sample_params(2, "test", version="mini")
+    codes = shipped.vectors(params)
+    np.testing.assert_array_equal(model.vectors(params), codes)
+    np.testing.assert_array_equal(model.generate(codes), shipped.generate(codes))
+    file = resources.files("baselines.pretrained") / "mini-emulator.safetensors"
+    assert weights_sha256("mini-emulator") == sha256(file.read_bytes())
 
 
 def test_another_checkpoint_of_a_run_is_another_model(runs, tmp_path):
@@ -255,8 +268,8 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path):
     for path in (*places, "a:b:c", "a b:c", "", "x."):
         message = (
             f"'{path}' is not a model: it must be a run folder (with config.json), a folder with "
-            "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
-            "package.module:attribute"
+            "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, one of "
+            "mini-contrastive, mini-dcca, mini-one, mini-emulator, or package.module:attribute"
         )
         refused(message, load_model, path)
         refused(message, weights_sha256, path)

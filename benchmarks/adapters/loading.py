@@ -1,4 +1,7 @@
-"""A model from a path or a name: a run folder, ONNX files, stored codes, or what a module has."""
+"""A model from a path or a name.
+
+A run folder, ONNX files, stored codes, a trained model of the package, or what a module has.
+"""
 
 from __future__ import annotations
 
@@ -36,6 +39,7 @@ def load_model(
         a folder with encoder.onnx, generator.onnx or both (`from_onnx`);
         a folder with train.npy and test.npy (`from_codes`);
         one .onnx file: an encoder if it takes images, else a generator;
+        the name of a trained model that comes with the package (`baselines.load_pretrained`);
         package.module:attribute, which names a model, or a function without arguments that returns
         one, for torch modules of your own. Importing it runs its code.
     checkpoint : of a run, last or best
@@ -53,6 +57,10 @@ def load_model(
 
         run = baselines.load_run(path, checkpoint=checkpoint)
         return _adapt(path, run, run.config["baseline"])
+    if kind == "pretrained":
+        import baselines
+
+        return _adapt(path, baselines.load_pretrained(str(path)), name)
     if kind == "onnx":
         roles = {file.stem: file for file in files}
         if files == [place]:
@@ -70,7 +78,9 @@ def weights_sha256(path: AnyPath, *, checkpoint: str = "last") -> str:
     folder, encoder or train first; for package.module:attribute it is "". Weights that ONNX keeps
     in files beside a graph are not covered.
     """
-    _, files = _kind_and_files(path, checkpoint)
+    kind, files = _kind_and_files(path, checkpoint)
+    if kind == "pretrained":
+        return _shipped()[str(path)]
     digests = {file.name: _sha256(file) for file in files}
     if len(digests) < 2:
         return "".join(digests.values())
@@ -90,7 +100,7 @@ def _sha256(file: Path) -> str:
 
 
 def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
-    """What a path is (run, onnx, codes or attribute), and the files that hold its numbers."""
+    """What a path is (run, onnx, codes, pretrained or attribute), and the files of its numbers."""
     known("checkpoint", checkpoint, CHECKPOINTS)
     if path == "":
         raise _no_model(path)
@@ -110,7 +120,16 @@ def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
         return "onnx", [place]
     if ATTRIBUTE.fullmatch(str(path)) and not place.exists():
         return "attribute", []
+    if not place.exists() and str(path) in _shipped():
+        return "pretrained", []
     raise _no_model(path)
+
+
+def _shipped() -> dict[str, str]:
+    """SHA-256 of the trained models that come with the package, by name."""
+    from baselines.pretrained.models import SHIPPED
+
+    return SHIPPED
 
 
 def _no_model(path: AnyPath) -> FddError:
@@ -123,8 +142,8 @@ def _no_model(path: AnyPath) -> FddError:
         )
     return FddError(
         f"{shown(path)} is not a model: it must be a run folder (with config.json), a folder with "
-        "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, or "
-        "package.module:attribute"
+        "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, one of "
+        f"{', '.join(_shipped())}, or package.module:attribute"
     )
 
 
