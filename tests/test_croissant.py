@@ -70,6 +70,10 @@ def test_it_is_valid_without_a_warning(folder, warned):
     assert dataset.metadata.ctx.conforms_to.value == "http://mlcommons.org/croissant/1.1"
 
 
+def test_the_classes_of_mlcroissant_write_the_same(folder):
+    assert mlcroissant.Dataset(folder / "croissant.json").metadata.to_json() == described(folder)
+
+
 def test_it_says_what_the_data_set_is(folder):
     about = mlcroissant.Dataset(folder / "croissant.json").metadata
     assert about.name == "fractal-dream-tiny-1"

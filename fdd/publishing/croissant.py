@@ -1,6 +1,8 @@
 """A package described in Croissant 1.1, the machine-readable format of MLCommons.
 
-`mlcroissant` reads the records of such a description; so do the loaders that are built on it.
+`mlcroissant` reads the records of such a description; so do the loaders that are built on it. Its
+classes write exactly what is written here (a test). They are not used for it: `fdd package --check`
+would then need mlcroissant, with scipy and rdflib, of everybody who checks what was downloaded.
 """
 
 from __future__ import annotations
@@ -127,30 +129,30 @@ def _responsible(contents: Contents) -> dict[str, Any]:
             "names of version and split and the number of the image, and the images are computed "
             "from them."
         ),
-        "rai:dataCollectionType": ["Others"],
-        "rai:dataPreprocessingProtocol": [
+        "rai:dataCollectionType": "Others",
+        "rai:dataPreprocessingProtocol": (
             f"{card.points:,} points of the trajectory are counted on a grid of {card.size} x "
             f"{card.size} cells, the counts are equalised over the occupied cells and coloured."
-        ],
-        "rai:dataAnnotationProtocol": [
+        ),
+        "rai:dataAnnotationProtocol": (
             "None: the parameters are the cause of the image, not an annotation of it."
-        ],
-        "rai:dataUseCases": [
+        ),
+        "rai:dataUseCases": (
             "Measuring whether the codes of a generative or self-supervised model correspond to "
             "the true latent vectors; regression of parameters from images; tests of scores of "
             "disentanglement and correspondence."
-        ],
-        "rai:dataBiases": [
+        ),
+        "rai:dataBiases": (
             f"A candidate is kept when at least {card.occupied_percent} % of the pixels are "
             "occupied, so parameters with a small magnitude are rarer than under a uniform draw."
-        ],
+        ),
         "rai:dataLimitations": [
             "The signs of a and b and the starting point cannot be read from an image: the "
             "equation has symmetries.",
             "An image shows the shape of the attractor, not its scale, and there is one image for "
             "each vector.",
         ],
-        "rai:personalSensitiveInformation": ["None. No image shows a person, a place or a thing."],
+        "rai:personalSensitiveInformation": "None. No image shows a person, a place or a thing.",
         "rai:dataReleaseMaintenancePlan": (
             "A release never changes; what changes a byte of it gets a new name."
         ),
