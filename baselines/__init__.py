@@ -42,7 +42,6 @@ for _package in (
     "optuna",
     "pytorch_msssim",
     "safetensors",
-    "skimage",
     "tensorboard",
 ):
     if find_spec(_package) is None:

@@ -76,16 +76,16 @@ def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tens
     """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in [-1, 1], channels last in memory.
 
     Images of pairs keep their axis: [N, 2, S, S, 3] -> [N, 2, 3, S, S].
-    With colors "hsv": hue, saturation and value, each from -1 to 1, by scikit-image on the CPU.
+    With colors "hsv": hue, saturation and value, each from -1 to 1, by matplotlib on the CPU.
     """
     if images.ndim == 5:
         return to_tensor(images.reshape(-1, *images.shape[2:]), device, colors).unflatten(
             0, (-1, 2)
         )
     if colors == "hsv":
-        from skimage.color import rgb2hsv
+        from matplotlib.colors import rgb_to_hsv
 
-        pixels = torch.from_numpy(rgb2hsv(images).astype(np.float32)).to(device)
+        pixels = torch.from_numpy(rgb_to_hsv(images / 255).astype(np.float32)).to(device)
         return pixels.permute(0, 3, 1, 2) * 2 - 1
     pixels = send(torch.from_numpy(np.ascontiguousarray(images)), device)
     return pixels.permute(0, 3, 1, 2).float() / 127.5 - 1
@@ -94,10 +94,10 @@ def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tens
 def to_images(pixels: Tensor, colors: str = "rgb") -> Images:
     """float [N, 3, S, S] in [-1, 1] -> uint8 [N, S, S, 3], rounded and clipped: the inverse."""
     if colors == "hsv":
-        from skimage.color import hsv2rgb
+        from matplotlib.colors import hsv_to_rgb
 
         shares = (pixels.permute(0, 2, 3, 1) + 1).div(2).clamp(0, 1).cpu().numpy()
-        return (hsv2rgb(shares) * 255).round().astype(np.uint8)
+        return (hsv_to_rgb(shares) * 255).round().astype(np.uint8)
     levels = (pixels.permute(0, 2, 3, 1) * 127.5 + 127.5).round().clamp(0, 255)
     return levels.to(torch.uint8).contiguous().cpu().numpy()
 

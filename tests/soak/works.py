@@ -33,7 +33,7 @@ HEAVY = ["torch.utils.tensorboard", "torch.utils.data", "lightning_fabric", "pyt
 HEAVY += ["matplotlib.pyplot", "matplotlib.backends.backend_agg", "sklearn.ensemble"]
 HEAVY += ["sklearn.kernel_ridge", "pyarrow.parquet", "baselines.aae", "benchmarks.report"]
 HEAVY += ["sklearn.gaussian_process", "sklearn.inspection", "benchmarks.adapters"]
-HEAVY += ["benchmarks.leaderboard", "fdd.publishing.package", "jinja2", "skimage.color"]
+HEAVY += ["benchmarks.leaderboard", "fdd.publishing.package", "jinja2"]
 """What works import when they need it: once here, in place of each time in a process of theirs."""
 
 
