@@ -14,7 +14,8 @@ WORKERS ?= 2
 MINUTES ?= 5
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo test soak lint format docs bench gpu wheels package notebooks publish release
+.PHONY: setup demo compiled test soak lint format docs bench gpu wheels package notebooks publish \
+	release
 
 setup: $(VENV)/.all
 
@@ -31,8 +32,11 @@ demo: $(VENV)/.benchmarks
 	$(RUN) -m baselines.aae --preset mini --out runs/demo
 	$(RUN) -m benchmarks.correspondence runs/demo
 
+compiled: setup
+	$(RUN) tests/compile_families.py
+
 # a file's tests share what they render and train, so they stay in one process; the slow ones first
-test: setup
+test: compiled
 	$(RUN) -m pytest --numprocesses $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 soak: setup

@@ -42,16 +42,18 @@ RELEASES["tiny-1"] = Release(
 SLOW = (
     "test_kernels",
     "test_cuda",
-    "test_explorer",
-    "test_soak",
-    "test_uncompiled",
-    "test_families",
-    "test_cluster",
-    "test_in_use",
     "test_processors",
+    "test_cluster",
+    "test_score_contracts",
+    "test_training",
+    "test_sweep",
+    "test_soak",
     "test_parallel",
     "test_kernel_cache",
-    "test_score_contracts",
+    "test_in_use",
+    "test_encoders",
+    "test_release",
+    "test_uncompiled",
 )
 """Files that take longest: they come first, so that no process is left with one of them alone."""
 
