@@ -214,12 +214,15 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_numbers(models, tmp_path, monk
     assert {path.name for path in out.iterdir()} == {"results.json", "results.csv"}
 
 
-def test_whoever_stops_the_command_is_told_that_it_can_go_on(models, capsys, monkeypatch):
-    def stopped(*arguments, **options):
+class Stopped(Usable):
+    """A model in whose reading somebody presses Ctrl-C."""
+
+    def __init__(self):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(report, "parse", stopped)
-    assert report.main(models) == 130
+
+def test_whoever_stops_the_command_is_told_that_it_can_go_on(tmp_path, capsys):
+    assert report.main([f"{__name__}:Stopped", "--out", str(tmp_path / "out")]) == 130
     end = "stopped; run the same command again to go on from the last model scored\n"
     assert capsys.readouterr().err == end
 
