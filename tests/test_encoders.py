@@ -103,8 +103,7 @@ def test_a_run_leaves_what_the_docs_say(folders, name):
         assert all(float(row["score"]) == -float(row["held_out_loss"]) for row in rows)
     kinds = {"samples", "reconstructions"} if name == "betavae" else {"neighbours"}
     for kind in kinds:
-        names = sorted(path.name for path in (folder / kind).iterdir())
-        assert names == ["step-000004.png", "step-000008.png"]
+        assert [path.name for path in (folder / kind).iterdir()] == ["step-000008.png"]
     others = {"config.json", "metrics.csv", "tb", "checkpoints"}
     assert {path.name for path in folder.iterdir()} == others | kinds
 

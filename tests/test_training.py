@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import pytest
@@ -75,13 +76,28 @@ def run(tmp_path):
     return go
 
 
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory):
+    """whole(name, option=value, ...): the folder of such a run, which is trained once; to be read
+    or copied."""
+
+    @cache
+    def folder(name, **options):
+        made = tmp_path_factory.mktemp(name) / "run"
+        config = baseline(name).config_type(**TINY | options)
+        assert train(baseline(name), config, made, **data_sets()) == Outcome(config.steps)
+        return made
+
+    return folder
+
+
 @each_baseline
 def test_a_run_leaves_what_the_docs_say(run, name):
-    outcome, folder = run(name, "a")
+    outcome, folder = run(name, "a", sample_every=4)
     assert outcome == Outcome(8, None)
     config = json.loads((folder / "config.json").read_text())
     assert {
-        **dataclasses.asdict(baseline(name).config_type(**TINY)),
+        **dataclasses.asdict(baseline(name).config_type(**TINY | {"sample_every": 4})),
         "baseline": name,
         "fdd_version": fdd.__version__,
         "data_version": "fdd-1",
@@ -122,8 +138,8 @@ def test_a_run_leaves_what_the_docs_say(run, name):
 
 
 @pytest.mark.parametrize("name", ["aae", "lsd"])
-def test_reconstructions_stand_below_the_images_that_they_are_of(run, name):
-    _, folder = run(name, "a")
+def test_reconstructions_stand_below_the_images_that_they_are_of(whole, name):
+    folder = whole(name)
     sheet = np.asarray(Image.open(folder / "reconstructions" / "step-000008.png"))
     # 16 x 16 images, six times enlarged, each between gaps of two pixels
     rows = [sheet[start : start + 96 : 6] for start in (2, 100)]
@@ -144,8 +160,8 @@ def test_the_tests_compute_with_one_thread_in_every_process():
 
 
 @each_baseline
-def test_the_same_seed_gives_the_same_run_and_another_another(run, name):
-    first, second, third = run(name, "a")[1], run(name, "b")[1], run(name, "c", seed=1)[1]
+def test_the_same_seed_gives_the_same_run_and_another_another(run, whole, name):
+    first, second, third = whole(name), run(name, "b")[1], run(name, "c", seed=1)[1]
     assert result(first) == result(second)
     assert result(first)[0] != result(third)[0]
 
@@ -162,7 +178,7 @@ def test_two_halves_are_bit_for_bit_a_whole(run, name):
 
 @each_baseline
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_ctrl_c_finishes_the_step_and_saves(run, name, number):
+def test_ctrl_c_finishes_the_step_and_saves(run, whole, name, number):
     before = signal.getsignal(number)
     make = acting(baseline(name), 3, lambda model, losses: signal.raise_signal(number))
     outcome, folder = run(make, "stopped")
@@ -171,10 +187,10 @@ def test_ctrl_c_finishes_the_step_and_saves(run, name, number):
     assert torch.load(folder / "checkpoints/last/state.pt", weights_only=True)["step"] == 3
     assert baselines.load_run(folder).config["steps"] == 8
     run(name, "stopped")
-    assert result(folder) == result(run(name, "whole")[1])
+    assert result(folder) == result(whole(name))
 
 
-def test_a_signal_while_a_batch_is_read_finishes_the_step_as_well(run):
+def test_a_signal_while_a_batch_is_read_finishes_the_step_as_well(run, whole):
     """Which step that is, the thread that reads ahead and the system decide."""
     outcome, folder = run(
         "aae",
@@ -184,10 +200,10 @@ def test_a_signal_while_a_batch_is_read_finishes_the_step_as_well(run):
     assert outcome.step in (2, 3)
     assert [int(row["step"]) for row in table(folder)] == list(range(1, outcome.step + 1))
     run("aae", "stopped")
-    assert result(folder) == result(run("aae", "whole")[1])
+    assert result(folder) == result(whole("aae"))
 
 
-def test_a_second_ctrl_c_does_not_wait_and_keeps_the_checkpoint(run):
+def test_a_second_ctrl_c_does_not_wait_and_keeps_the_checkpoint(run, whole):
     def stop(model, losses):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
@@ -197,41 +213,40 @@ def test_a_second_ctrl_c_does_not_wait_and_keeps_the_checkpoint(run):
     outcome, folder = run("aae", "stopped", steps=4)
     assert outcome == Outcome(4)
     run("aae", "stopped")
-    assert result(folder) == result(run("aae", "whole")[1])
+    assert result(folder) == result(whole("aae"))
 
 
-def test_a_run_in_a_thread_leaves_signals_alone(run):
+def test_a_run_in_a_thread_leaves_signals_alone(run, whole):
     with ThreadPoolExecutor(1) as pool:
         outcome, folder = pool.submit(run, "aae", "threaded").result()
     assert outcome == Outcome(8)
-    assert result(folder) == result(run("aae", "whole")[1])
+    assert result(folder) == result(whole("aae"))
 
 
 @each_baseline
-def test_a_run_that_died_goes_on_from_its_checkpoint(run, name):
+def test_a_run_that_died_goes_on_from_its_checkpoint(run, whole, name):
     def die(number):
         if number == 7:
             raise MemoryError
 
     with pytest.raises(MemoryError):
-        run(name, "died", steps=12, on_read=die)
-    outcome, folder = run(name, "died", steps=12)
-    assert outcome == Outcome(12)
-    assert [int(row["step"]) for row in table(folder)] == list(range(1, 13))
-    assert result(folder) == result(run(name, "whole", steps=12)[1])
+        run(name, "died", on_read=die)
+    outcome, folder = run(name, "died")
+    assert outcome == Outcome(8)
+    assert [int(row["step"]) for row in table(folder)] == list(range(1, 9))
+    assert result(folder) == result(whole(name))
 
 
-def test_a_row_that_was_cut_short_is_written_again(run):
-    whole = result(run("aae", "whole")[1])
+def test_a_row_that_was_cut_short_is_written_again(run, whole):
     _, folder = run("aae", "cut", steps=4)
     with (folder / "metrics.csv").open("a") as file:
         file.write("5,0,0.12")
     run("aae", "cut")
-    assert result(folder) == whole
+    assert result(folder) == result(whole("aae"))
 
 
 @pytest.mark.parametrize("which", ["last", "best"])
-def test_a_kill_while_a_checkpoint_is_replaced(run, which):
+def test_a_kill_while_a_checkpoint_is_replaced(run, whole, which):
     _, folder = run("aae", "killed", steps=4)
     checkpoints = folder / "checkpoints"
     aside = {"last": "previous", "best": "previous-best"}[which]
@@ -242,14 +257,13 @@ def test_a_kill_while_a_checkpoint_is_replaced(run, which):
     assert baselines.load_run(folder, checkpoint=which).latent_size == 6
     run("aae", "killed")
     assert {path.name for path in checkpoints.iterdir()} == {"last", "best"}
-    assert result(folder) == result(run("aae", "whole")[1])
+    assert result(folder) == result(whole("aae"))
 
 
 @each_baseline
 @pytest.mark.parametrize("checkpoint", ["last", "best"])
-def test_a_run_is_loaded_as_functions_of_arrays(run, name, checkpoint):
-    _, folder = run(name, "a")
-    model = baselines.load_run(folder, checkpoint=checkpoint)
+def test_a_run_is_loaded_as_functions_of_arrays(whole, name, checkpoint):
+    model = baselines.load_run(whole(name), checkpoint=checkpoint)
     assert (model.image_size, model.latent_size, model.config["baseline"]) == (16, 6, name)
     codes = np.random.default_rng(0).normal(size=(5, 6))
     images = model.generate(codes)
@@ -289,7 +303,7 @@ def spoil(model, losses):
         (acting(baseline("aae"), 8, spoil), "weight encoder.12.bias is not finite at step 8"),
     ],
 )
-def test_numbers_that_are_not_finite_stop_the_run(run, tmp_path, make, what):
+def test_numbers_that_are_not_finite_stop_the_run(run, whole, tmp_path, make, what):
     with pytest.raises(FddError) as error:
         run(make, "bad", log_every=100, sample_every=100)
     last = tmp_path / "bad" / "checkpoints" / "last"
@@ -299,7 +313,7 @@ def test_numbers_that_are_not_finite_stop_the_run(run, tmp_path, make, what):
     )
     weights = safetensors.torch.load_file(last / "model.safetensors")
     assert all(tensor.isfinite().all() for tensor in weights.values())
-    good = run("aae", "good", steps=4)[1] / "checkpoints/last/model.safetensors"
+    good = whole("aae", steps=4) / "checkpoints/last/model.safetensors"
     assert (last / "model.safetensors").read_bytes() == good.read_bytes()
 
 
@@ -308,16 +322,16 @@ def test_a_learning_rate_far_too_large_is_stopped_in_earnest(run):
         run("aae", "wild", lr_encoder=1e38, batch_norm_eps=1e-5)
 
 
-def test_a_kill_after_the_last_checkpoint_leaves_nothing(run):
-    _, folder = run("aae", "killed")
-    whole = sorted(folder.rglob("*"))
+def test_a_kill_after_the_last_checkpoint_leaves_nothing(run, whole, tmp_path):
+    folder = shutil.copytree(whole("aae"), tmp_path / "killed")
+    before = sorted(folder.rglob("*"))
     shutil.copytree(folder / "checkpoints" / "last", folder / "checkpoints" / "previous")
     assert run("aae", "killed") == (Outcome(8), folder)
-    assert sorted(folder.rglob("*")) == whole
+    assert sorted(folder.rglob("*")) == before
 
 
-def test_a_finished_run_is_left_alone(run):
-    _, folder = run("aae", "a")
+def test_a_finished_run_is_left_alone(run, whole, tmp_path):
+    folder = shutil.copytree(whole("aae"), tmp_path / "a")
     before = {path: path.stat().st_mtime_ns for path in folder.rglob("*")}
     assert run("aae", "a") == (Outcome(8), folder)
     assert {path: path.stat().st_mtime_ns for path in folder.rglob("*")} == before
@@ -327,8 +341,8 @@ def contents(folder):
     return {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_folders_that_cannot_be_used(run, tmp_path):
-    _, folder = run("aae", "a")
+def test_folders_that_cannot_be_used(run, whole, tmp_path):
+    folder = shutil.copytree(whole("aae"), tmp_path / "a")
     before = contents(folder)
     with pytest.raises(FddError) as error:
         run("aae", "a", width=3)
@@ -354,17 +368,16 @@ def test_folders_that_cannot_be_used(run, tmp_path):
         run("aae", "full/thesis.txt/run")
 
 
-def test_a_checkpoint_that_cannot_be_written(run, tmp_path):
-    (tmp_path / "a").mkdir()
-    _, folder = run("aae", "a", steps=4)
+def test_a_checkpoint_that_cannot_be_written(run, whole, tmp_path):
+    folder = shutil.copytree(whole("aae", steps=4), tmp_path / "a")
     shutil.rmtree(folder / "checkpoints")
     (folder / "checkpoints").write_text("in the way")
     with pytest.raises(FddError, match="cannot be written"):
         run("aae", "a")
 
 
-def test_another_version_of_the_data_is_another_run(run, tmp_path):
-    run("aae", "a", steps=4)
+def test_another_version_of_the_data_is_another_run(whole, tmp_path):
+    shutil.copytree(whole("aae", steps=4), tmp_path / "a")
     other = Images(render(40))
     other.version = "fdd-2"
     with pytest.raises(FddError, match="data_version='fdd-1', and here it is 'fdd-2'"):

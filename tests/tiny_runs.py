@@ -23,7 +23,7 @@ TINY = {
     "kernel_size": 3,
     "device": "cpu",
     "log_every": 1,
-    "sample_every": 4,
+    "sample_every": 8,
     "checkpoint_every": 4,
 }
 OPTIONS = Config(**TINY)
