@@ -2,13 +2,12 @@
 
 import json
 import math
-import signal
 
 import numpy as np
 import pytest
 import torch
 from test_encoders import SMALL, release  # noqa: F401  a fixture
-from tiny_runs import TINY, acting, baseline, result, table
+from tiny_runs import TINY, baseline, result, resumed, table
 
 import baselines
 import fdd
@@ -82,10 +81,7 @@ def test_a_run_leaves_what_the_docs_say(folders, name):
 
 @each
 def test_a_run_that_was_stopped_ends_with_the_same_bits(folders, name, tmp_path):
-    make = acting(baseline(name), 3, lambda *_: signal.raise_signal(signal.SIGTERM))
-    assert train(make, small(name), tmp_path / "run") == Outcome(3, stopped=True)
-    assert train(baseline(name), small(name), tmp_path / "run") == Outcome(8)
-    assert result(tmp_path / "run") == result(folders / name)
+    assert resumed(baseline(name), small(name), tmp_path / "run") == result(folders / name)
 
 
 @each
@@ -220,11 +216,8 @@ def teacher(release, tmp_path_factory):  # noqa: F811
 )
 def test_pixels_may_be_painted_instead(teacher, tmp_path, loss, names):
     config = small(loss=loss, features=str(teacher))
-    make = acting(Emulator, 3, lambda *_: signal.raise_signal(signal.SIGTERM))
-    assert train(make, config, tmp_path / "run") == Outcome(3, stopped=True)
     assert train(Emulator, config, tmp_path / "run") == Outcome(8)
-    assert train(Emulator, config, tmp_path / "again") == Outcome(8)
-    assert result(tmp_path / "run") == result(tmp_path / "again")
+    assert resumed(Emulator, config, tmp_path / "again") == result(tmp_path / "run")
     assert set(names) <= set(table(tmp_path / "run")[0])
     loaded = baselines.load_run(tmp_path / "run")
     images = loaded.generate(loaded.vectors(PARAMS))
@@ -306,6 +299,16 @@ def test_a_flow_begins_with_an_emulator(folders, tmp_path):
         ("emulator", {"colors": "hsv"}, "colors='hsv' must be 'rgb', as counts are coloured"),
         ("emulator", {"flip": True}, "flip=True must be off: this baseline does without"),
         ("flow", {"ema": 0.9}, "ema=0.9 must be off: this baseline does without"),
+        (
+            "flow",
+            {"features": "mini-dcca"},
+            "features='mini-dcca' must be 'mini-contrastive': it is the emulator's",
+        ),
+        (
+            "flow",
+            {"adversarial_weight": 0.5},
+            "adversarial_weight=0.5 must be 0.01: it is the emulator's",
+        ),
         ("emulator", {"draws": 0}, "draws=0 must be a whole number of 1 or more"),
         ("flow", {"noise_steps": 0}, "noise_steps=0 must be a whole number of 1 or more"),
         ("flow", {"channels": 12}, "channels=12 must be a multiple of 8"),

@@ -5,7 +5,6 @@ import dataclasses
 import io
 import json
 import math
-import signal
 from contextlib import redirect_stderr, redirect_stdout
 
 import numpy as np
@@ -13,7 +12,7 @@ import pytest
 import torch
 from fake_models import FEW
 from PIL import Image
-from tiny_runs import TINY, acting, baseline, batch, pairs, result, table
+from tiny_runs import TINY, baseline, batch, pairs, result, resumed, table
 
 import baselines
 import fdd
@@ -110,10 +109,7 @@ def test_a_run_leaves_what_the_docs_say(folders, name):
 
 @each
 def test_a_run_that_was_stopped_ends_with_the_same_bits(folders, name, tmp_path):
-    make = acting(baseline(name), 3, lambda *_: signal.raise_signal(signal.SIGTERM))
-    assert train(make, small(name), tmp_path / "run") == Outcome(3, stopped=True)
-    assert train(baseline(name), small(name), tmp_path / "run") == Outcome(8)
-    assert result(tmp_path / "run") == result(folders / name)
+    assert resumed(baseline(name), small(name), tmp_path / "run") == result(folders / name)
 
 
 @each
@@ -296,6 +292,13 @@ def test_a_bad_option_of_pairs_is_one_sentence(name, options, message):
     with pytest.raises(FddError) as error:
         config.check()
     assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", ["contrastive", "dcca", "lejepa", "betavae", "regression"])
+def test_an_average_that_would_not_be_kept_is_refused(name):
+    with pytest.raises(FddError) as error:
+        dataclasses.replace(baseline(name).config_type(), ema=0.9).check()
+    assert str(error.value) == "ema=0.9 must be off: this baseline does without"
 
 
 def test_pairs_of_no_known_kind_are_one_sentence():

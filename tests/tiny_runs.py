@@ -2,6 +2,7 @@
 
 import csv
 import hashlib
+import signal
 from functools import cache
 from importlib import import_module
 
@@ -13,6 +14,7 @@ import fdd
 from baselines import BASELINES
 from baselines.aae import Config
 from baselines.training.data import Batch
+from baselines.training.loop import Outcome, train
 from fdd.attractors.params import NAMES
 
 TINY = {
@@ -108,6 +110,14 @@ def acting(make, number, act):
             return (self.made == number and act(self, losses)) or losses
 
     return Acting
+
+
+def resumed(make, config, folder, **data):
+    """`result` of a run that is stopped after three steps and then goes on to the eighth."""
+    stopping = acting(make, 3, lambda *_: signal.raise_signal(signal.SIGTERM))
+    assert train(stopping, config, folder, **data) == Outcome(3, stopped=True)
+    assert train(make, config, folder, **data) == Outcome(8)
+    return result(folder)
 
 
 def words(**options):

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from baselines.configs import emulator
 from baselines.training.config import Count
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 MAPS = 4
 """Maps of v that the convolutions see, the density first."""
@@ -47,6 +47,10 @@ class Config(emulator.Config):
             raise FddError(f"loss={self.loss!r} must be 'counts': the others are the emulator's")
         if self.draws != 1:
             raise FddError(f"draws={self.draws} must be 1: a flow draws a picture at once")
+        for name in ("features", "adversarial_weight"):
+            value, own = getattr(self, name), getattr(emulator.Config, name)
+            if value != own:
+                raise FddError(f"{name}={shown(value)} must be {own!r}: it is the emulator's")
 
 
 PRESETS = emulator.presets(Config(), Config(width=1024, channels=64, steps=100_000))

@@ -206,6 +206,11 @@ class EncoderConfig(RunConfig):
     weight_decay: NotNegative = 1e-4
     """Weight decay of AdamW."""
 
+    def check(self) -> None:
+        super().check()
+        if self.ema:
+            raise FddError(f"ema={self.ema} must be off: this baseline does without")
+
 
 E = TypeVar("E", bound=EncoderConfig)
 
