@@ -28,14 +28,9 @@ from fdd.options import Arg, parse_one
 
 Options = Mapping[str, Any]
 
-FDD: Options = {"train_images": 1984, "steps": 24_800}
-"""200 epochs of the 1984 images of 2019; all else are the defaults."""
-FACES: Options = {
-    "latent_size": 32,
-    "lr_generator": 2.5e-4,
-    "lr_discriminator": 5e-5,
-    "steps": 24_800,
-}
+FDD: Options = {"train_images": 1984}
+"""The images of 2019; all else are the defaults."""
+FACES: Options = {"latent_size": 32, "lr_generator": 2.5e-4, "lr_discriminator": 5e-5}
 STREAM: Options = {**FDD, "train_images": 0, "data": "stream"}
 CANONICAL: Options = {**STREAM, "vector": "canonical"}
 VECTORS: Options = {**CANONICAL, "noise": "vectors"}
@@ -46,22 +41,21 @@ LSD: Options = {**BALANCED, **NETWORK, **SCHEDULE, "lr_generator": 2e-3, "ema": 
 AAE_NETWORK: Options = {**STREAM, **NETWORK, "lr_generator": 1e-5}
 AAE: Options = {**AAE_NETWORK, **SCHEDULE, "lr_encoder": 2e-3}
 STORED: Options = {"data": "fdd", "train_images": 1984}
+FULL: Options = {"steps": 24_800}
+"""200 epochs of the 1984 images."""
 MINI: Options = {
-    "version": "mini-1",
-    "image_size": 32,
     "width": 16,
-    "kernel_size": 5,
-    "batch_size": 32,
+    "leaky_slope": 1e-6,
+    "lr_generator": 1e-3,
     "steps": 4000,
     "precision": "bfloat16",
     "log_every": 100,
     "sample_every": 1000,
     "checkpoint_every": 250,
 }
-"""What `--mini` changes in every run of the baselines of 2019, whose own changes go on top. Runs of
-other baselines start from the preset mini of their own."""
-
-OF_2019 = ("dcgan", "aae", "lsd")
+FORMS: dict[str, tuple[Options, Options]] = dict.fromkeys(("dcgan", "aae", "lsd"), (FULL, MINI))
+"""What the runs of a baseline have beside its first preset, and with `--mini` beside its preset
+mini; their own options go on top."""
 
 RUNS: dict[str, tuple[str, Options]] = {
     "dcgan-2019": ("dcgan", FDD),
@@ -238,14 +232,10 @@ def configured(name: str, mini: bool = False, **changes: Any) -> tuple[Any, RunC
     baseline, options = RUNS[name]
     module_name, class_name = BASELINES[baseline]
     module = import_module(module_name)
-    make = getattr(module, class_name)
-    if baseline not in OF_2019:
-        presets = module.PRESETS
-        start = presets["mini"] if mini else next(iter(presets.values()))
-        return make, replace(start, **{**options, **changes})
-    small = MINI if mini else {}
-    own = {option: value for option, value in options.items() if not mini or option != "steps"}
-    return make, make.config_type(**{**small, **own, **changes})
+    preset = "mini" if mini else next(iter(module.PRESETS))
+    form = FORMS.get(baseline, ({}, {}))[mini]
+    config = replace(module.PRESETS[preset], **{**form, **options, **changes})
+    return getattr(module, class_name), config
 
 
 def run_recipe(options: Run, changes: Options | None = None) -> int:
