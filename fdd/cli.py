@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import fdd
 from fdd.attractors.families import FAMILIES
+from fdd.attractors.params import checked_params
 from fdd.commands import arguments_of, command, complain, say
 from fdd.errors import FddError, shown, whole_number
 from fdd.files import as_path
@@ -199,12 +200,13 @@ def show(options: Show) -> int:
 
     count = whole_number("count", options.count, 1)
     out = checked_png("out", options.out)
-    what: Any = options.params
-    if not what:
+    if options.params:
+        params = checked_params(options.params)
+    else:
         check_count(count, release(DEFAULT_VERSION).size)
-        what = fdd.sample_params(count, options.split)
-    fdd.show(what, columns=options.columns, count=count, out=out)
-    say(f"{min(count, len(what))} images in {out}")
+        params = fdd.sample_params(count, options.split)
+    fdd.show(params, columns=options.columns, count=count, out=out)
+    say(f"{min(count, len(params))} images in {out}")
     return 0
 
 

@@ -72,6 +72,7 @@ def meant(value: str, choices: Iterable[str]) -> str:
     names = {name.lower(): name for name in choices}
     low = value.lower()
     near = get_close_matches(low, names, 1, cutoff=0.7)
+    near += [name for name in names if sorted(name) == sorted(low)]
     near += [name for name in names if low[2:] and name.startswith(low[:3])]
     return f" (did you mean {names[near[0]]}?)" if near else ""
 

@@ -26,7 +26,7 @@ LOCK = ".lock"
 LONGEST = 255
 """Bytes of a name that a listing gives: what file systems take."""
 PATIENCE = 10.0
-"""Seconds that one who takes a part of a folder waits for others who take theirs."""
+"""Seconds that one waits for others who hold a folder for a moment."""
 TEMPORARY = re.compile(r"\.(.+\.)?[0-9a-f]{32}\.tmp", re.DOTALL)
 """Names of files that are not complete, and of which nothing is known once nobody writes them."""
 
@@ -91,13 +91,14 @@ def writing_to(folder: Path, instead: str = "choose another one") -> Iterator[No
 
 
 @contextlib.contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def alone_in(folder: Path, patience: float = 0.0) -> Iterator[None]:
     """Within the block no other process works in a folder, which is made if need be.
 
-    Raises FddError where one does already, and where the folder cannot be written. A folder that
+    Raises FddError where one does already, and still does after `patience` seconds, and where the
+    folder cannot be written. A folder that
     was made and holds nothing at the end goes again. A process that is killed holds nobody up.
     """
-    with _made(folder), _locked(folder, LOCK):
+    with _made(folder), _locked(folder, LOCK, patience):
         for part in folder.glob(".part-*.lock"):
             with _locked(folder, part.name):
                 pass

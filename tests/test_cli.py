@@ -83,7 +83,7 @@ COMMANDS = (
         ("info --unknown", "option='--unknown' is not known; fdd info --help lists what is"),
         (
             "train aea",
-            f"baseline='aea' is not known; choose from {', '.join(BASELINES)}",
+            f"baseline='aea' is not known (did you mean aae?); choose from {', '.join(BASELINES)}",
         ),
         (
             "train aae --stesp 3",
@@ -195,9 +195,8 @@ def test_show_writes_what_fdd_show_shows(command, tmp_path, words, images, shape
         ("--out a.gif", "out='a.gif' must end in .png, as a PNG is what is written"),
         ("--count 1000000", "count=1000000 must be at most 30812 in a sheet of images of size=128"),
         (
-            "--params 1 2",
-            "what (float64 [1, 2]) must be images, uint8 [n, H, W, 3] or [n, H, W], a data set of "
-            "fdd.load, or parameters, rows of (x0, y0, a, b, c, d)",
+            "--params 1,2,3",
+            "params has shape [1, 3]; it must be [N, 6] or [6], columns x0, y0, a, b, c, d",
         ),
     ],
 )

@@ -246,20 +246,11 @@ def test_a_missing_package_is_named(missing, monkeypatch):
         draw([[0.1, 0.2, 1, 2, 1, 2]])
 
 
-@pytest.mark.parametrize(
-    ("device", "meant"),
-    [
-        ("cuda:2", " (did you mean cuda:1?)"),
-        ("cuda:", " (did you mean cuda:1?)"),
-        ("cuda:-1", " (did you mean cuda:1?)"),
-        ("gpu", ""),
-        ("cuda:99999", " (did you mean cuda?)"),
-    ],
-)
-def test_a_device_that_is_not_there_is_refused(device, meant, monkeypatch):
+@pytest.mark.parametrize("device", ["cuda:2", "cuda:", "cuda:-1", "gpu", "cuda:99999"])
+def test_a_device_that_is_not_there_is_refused(device, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    message = f"device={device!r} is not known{meant}; choose from cpu, cuda, cuda:0, cuda:1"
+    message = f"device={device!r} is not known; choose from cpu, cuda, cuda:0, cuda:1"
     with pytest.raises(FddError, match=f"^{re.escape(message)}$"):
         draw([[0.1, 0.2, 1, 2, 1, 2]], device=device)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from fdd.attractors.families import FAMILIES
-from fdd.errors import FddError, known, missing_extra, shown, whole_number
+from fdd.errors import FddError, missing_extra, shown, whole_number
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.shading import BINS, shaded
@@ -113,7 +113,8 @@ def torch_for(device: str) -> ModuleType:
         )
     found = torch.cuda.device_count()
     if not re.fullmatch(r"cuda(:\d{1,4})?", device) or int(device[5:] or 0) >= found:
-        known("device", device, ["cpu", "cuda", *(f"cuda:{index}" for index in range(found))])
+        there = ", ".join(["cpu", "cuda", *(f"cuda:{index}" for index in range(found))])
+        raise FddError(f"device={shown(device)} is not known; choose from {there}")
     try:
         import numba_cuda  # noqa: F401  numba.cuda without it is another, older compiler
     except ImportError as error:
