@@ -24,7 +24,7 @@ from baselines.training.pictures import read_pictures
 from fdd.commands import arguments_of, command, say
 from fdd.data.path import linear
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import as_path, atomic_write, not_linked, writing_to
+from fdd.files import alone_in_part, as_path, atomic_write, not_linked, writing_to
 from fdd.options import Arg, parse
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import Release, release
@@ -272,12 +272,23 @@ def save_gif(pictures: Sequence[Images], target: Path) -> None:
 def interpolate(options: Options) -> list[str]:
     """Draw the path and write it; lines that say what was written and found.
 
-    FddError for an option out of its range, a folder that is not a run, a model that cannot do it.
+    FddError for an option out of its range, a folder that is not a run, a model that cannot do it,
+    a folder as in `write`, and a path that another process draws there.
     """
     options.check()
     model = load_run(options.run, options.device, options.checkpoint)
     draw = between_images if options.between == "images" else between_codes
-    return write(draw(model, options), options)
+    with alone_in_part(*place(options)):
+        return write(draw(model, options), options)
+
+
+def place(options: Options) -> tuple[Path, str]:
+    """The folder of a path's files, and their name. FddError for a link in the run's folder."""
+    if options.out is None:
+        folder = not_linked(as_path("run", options.run) / "interpolation")
+    else:
+        folder = as_path("out", options.out)
+    return folder, f"{options.between}-{options.path}"
 
 
 def write(frames: Frames, options: Options) -> list[str]:
@@ -285,11 +296,7 @@ def write(frames: Frames, options: Options) -> list[str]:
 
     FddError for a folder that cannot be written, or that is a link in the run's folder.
     """
-    if options.out is None:
-        folder = not_linked(as_path("run", options.run) / "interpolation")
-    else:
-        folder = as_path("out", options.out)
-    name = f"{options.between}-{options.path}"
+    folder, name = place(options)
     with writing_to(folder):
         folder.mkdir(parents=True, exist_ok=True)
         save_gif(animation(frames), folder / f"{name}.gif")

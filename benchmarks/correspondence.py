@@ -29,7 +29,7 @@ from benchmarks.statistics.arrays import require
 from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown, whole_number
-from fdd.files import as_path
+from fdd.files import alone_in, as_path
 from fdd.options import Arg, parse
 from fdd.releases.cards import DEFAULT_VERSION, release
 
@@ -182,14 +182,15 @@ def score_run(
     """Score a model on the data set; the scores, and the folder they were written to.
 
     Settings that are no options are those of the protocol, or `others`. FddError, and nothing
-    written, for a bad option, model or folder.
+    written, for a bad option, model or folder, and for a folder that another process works in.
     """
     out = folder_of(options.model) if options.out is None else as_path("out", options.out)
     check_out(out)
     for package in ("jinja2", "matplotlib", "scipy", "sklearn", "torch"):
         require(package)
-    found = Bench(options, tell, others).score(options.model)
-    write_run(out, found)
+    with alone_in(out):
+        found = Bench(options, tell, others).score(options.model)
+        write_run(out, found)
     return found, out
 
 

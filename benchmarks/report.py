@@ -29,7 +29,7 @@ from benchmarks.reporting.text import headline, verdicts
 from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, printable, shown
-from fdd.files import as_path
+from fdd.files import PATIENCE, alone_in, as_path
 from fdd.options import Arg, parse
 from fdd.progress import progress_bar
 
@@ -84,7 +84,8 @@ def score_models(
     config and weights. A new one is saved before the next model is scored.
 
     Raises FddError, before anything is scored, where a model cannot be read or is given twice,
-    where its scores could not be saved, and for models of several releases.
+    where its scores could not be saved, and for models of several releases; and where another
+    process scores one of them.
 
     done : called with a line about each model when it has its scores
     """
@@ -104,16 +105,17 @@ def score_models(
         )
     found = []
     for model, about in zip(models, abouts, strict=True):
-        evaluation = load_evaluation(folder_of(model))
-        if evaluation is not None and is_of(evaluation.result, about, bench.settings):
-            evaluation.result.update(about)  # the folder may have moved
-            if not (folder_of(model) / PAGE).exists():  # drawing failed
+        with alone_in(folder_of(model)):
+            evaluation = load_evaluation(folder_of(model))
+            if evaluation is not None and is_of(evaluation.result, about, bench.settings):
+                evaluation.result.update(about)  # the folder may have moved
+                if not (folder_of(model) / PAGE).exists():  # drawing failed
+                    write_run(folder_of(model), evaluation)
+                done(f"{model}: scored before")
+            else:
+                evaluation = bench.score(model)
                 write_run(folder_of(model), evaluation)
-            done(f"{model}: scored before")
-        else:
-            evaluation = bench.score(model)
-            write_run(folder_of(model), evaluation)
-            done(f"{model}: scored")
+                done(f"{model}: scored")
         found.append(evaluation)
     return found
 
@@ -140,7 +142,8 @@ def write_page(options: Options, bench: Bench, done: Callable[[str], None]) -> s
     check_out(out)
     evaluations = score_models(options.models, bench, done)
     results = [evaluation.result for evaluation in evaluations]
-    write_report(out, results, lambda: all_figures(evaluations))
+    with alone_in(out, PATIENCE):
+        write_report(out, results, lambda: all_figures(evaluations))
     said = "\n".join([*verdicts(results), "", headline(results)])
     return f"{said}\nindex.html, results.csv, results.json and figures: {out}"
 

@@ -24,6 +24,7 @@ from benchmarks.correspondence import Options
 from benchmarks.protocol.settings import QUICK as QUICK_LOOK
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.saved import load_evaluation
+from fdd.files import alone_in
 from fdd.releases.cards import RELEASES, Release
 
 SMALL = Release(
@@ -300,6 +301,17 @@ def test_ctrl_c_exits_with_130(capsys, tmp_path):
     assert score_renderer("Interrupted") == 130
     assert capsys.readouterr().err.endswith("stopped\n")
     assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+@pytest.mark.usefixtures("run")
+def test_a_folder_is_scored_into_by_one_command_at_a_time(tmp_path, capsys):
+    with alone_in(tmp_path / "scores"):
+        assert score_renderer("Interrupted", "--out", tmp_path / "scores") == 2
+    assert capsys.readouterr().err == (
+        f"error: folder '{tmp_path / 'scores'}' is in use: another process works in it; wait until "
+        "it has ended or choose another folder\n"
+    )
+    assert not (tmp_path / "scores").exists()
 
 
 def test_help_says_what_the_options_mean(capsys):

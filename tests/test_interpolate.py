@@ -30,6 +30,7 @@ from baselines.interpolate import (
     write,
 )
 from baselines.training.loop import train
+from fdd.files import alone_in_part
 from fdd.pictures import resize, save_png
 from fdd.releases.cards import release
 
@@ -202,6 +203,20 @@ def shown(sheet, row, column):
     """A picture in a strip, of 16 pixels that were drawn six times as large."""
     top, left = LINE + GAP + row * (96 + GAP), MARGIN + GAP + column * (96 + GAP)
     return sheet[top : top + 96 : 6, left : left + 96 : 6]
+
+
+def test_a_path_is_drawn_by_one_command_at_a_time_beside_others(command, tmp_path):
+    given = ["--frames", 1, "--out", tmp_path / "drawn"]
+    with alone_in_part(tmp_path / "drawn", "codes-linear"):
+        status, output, errors = command("dcgan", *given)
+        assert (status, output) == (2, "")
+        assert errors == (
+            f"error: folder '{tmp_path / 'drawn'}' is in use: another process works in it; wait "
+            "until it has ended or choose another folder\n"
+        )
+        assert command("dcgan", *given, "--path", "spherical")[0] == 0
+    drawn = [f"codes-spherical.{ending}" for ending in ("gif", "png")]
+    assert sorted(os.listdir(tmp_path / "drawn")) == drawn
 
 
 def test_codes_of_a_run_become_a_gif_and_a_strip(command, runs):

@@ -9,6 +9,7 @@ from benchmarks import report
 from benchmarks.protocol.settings import Settings
 from benchmarks.reporting.saved import SHOWN, folder_of, load_evaluation, save_evaluation
 from fdd import FddError
+from fdd.files import alone_in
 
 ABOUT = (
     "name",
@@ -180,6 +181,20 @@ def test_an_interrupted_report_goes_on(models):
     assert (first.scored, second.scored) == (models[:1], models[1:])
 
 
+def test_a_model_that_another_process_scores_is_one_sentence(models):
+    bench, busy = FakeBench(), folder_of(models[1])
+    with alone_in(busy), pytest.raises(FddError) as error:
+        report.score_models(models, bench)
+    assert str(error.value) == (
+        f"folder {str(busy)!r} is in use: another process works in it; wait until it has ended or "
+        "choose another folder"
+    )
+    assert bench.scored == models[:1]
+    assert not busy.exists()
+    report.score_models(models, bench)
+    assert bench.scored == models
+
+
 def test_a_figure_that_cannot_be_drawn_leaves_the_numbers(models, tmp_path, monkeypatch):
     class Pictured(FakeBench):
         def score(self, model):
@@ -212,6 +227,10 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_numbers(models, tmp_path, monk
     out = tmp_path / "another"
     write_in_vain(bench)
     assert {path.name for path in out.iterdir()} == {"results.json", "results.csv"}
+
+    write_in_vain(Pictured(one={"weights_sha256": "00" * 32}))
+    assert json.loads((scores / "scores.json").read_text())["weights_sha256"] == "00" * 32
+    assert not (scores / "index.html").exists()  # that of the older numbers
 
 
 class Stopped(Usable):

@@ -38,8 +38,10 @@ def write_report(
     """Write a report of one result or several into the folder `out`.
 
     results.json, results.csv, the figures that `draw` gives and, last, index.html, each atomically.
-    What `draw` raises leaves the numbers. FddError where the folder cannot be written.
+    What `draw` raises leaves the numbers, and no page of others. FddError where the folder cannot
+    be written.
     """
+    remove_page(out)
     numbers = {
         "results.json": strict_json(results).encode(),
         "results.csv": as_csv(results).encode(errors="replace"),
@@ -49,6 +51,15 @@ def write_report(
     files = {figure.name: figure.png for figure in figures}
     files[PAGE] = as_html(results, figures).encode(errors="replace")
     write_files(out, files)
+
+
+def remove_page(out: Path) -> None:
+    """Remove the page of a folder, if there is one, so that it never stands beside new numbers.
+
+    FddError where it cannot be removed.
+    """
+    with writing_to(out):
+        (out / PAGE).unlink(missing_ok=True)
 
 
 def write_files(out: Path, files: Mapping[str, bytes]) -> None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.reporting.figures import all_figures
-from benchmarks.reporting.files import strict_json, write_files, write_report
+from benchmarks.reporting.files import remove_page, strict_json, write_files, write_report
 from benchmarks.reporting.results import checked_scores
 from fdd.files import as_path, not_linked
 
@@ -46,6 +46,7 @@ def folder_of(model: str) -> Path:
 
 def write_run(folder: Path, evaluation: Evaluation) -> None:
     """Save the scores of one model, and then its report, in a folder. FddError as `write_files`."""
+    remove_page(folder)
     save_evaluation(folder, evaluation)
     write_report(folder, [evaluation.result], lambda: all_figures([evaluation]))
 
