@@ -142,7 +142,8 @@ display(Image(rows_png({"real": test[0][10:20], "G(z)": model.generate(noise)}))
 oracle = load_oracle("mini-1")
 read = [oracle.read(fdd.render(params, size=32, points=4000)) for _, params in (fit, test)]
 world = World(draw=lambda params: resize(fdd.render(params), size))
-draws = {"draws": 9, "slow_draws": 9, "few_draws": 2} if SMALL else {"draws": 199, "slow_draws": 19}
+few = {"draws": 9, "slow_draws": 2, "few_draws": 1, "halves": 4}
+draws = few if SMALL else {"draws": 199, "slow_draws": 19}
 settings = Settings(train_images=len(fit[0]), test_images=len(test[0]), **draws)
 evaluation = evaluate(model, Data(fit, test, world, tuple(read)), settings=settings)
 evaluation.result.update(name="AAE", run="runs/aae")
