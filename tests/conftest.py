@@ -23,6 +23,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 import numpy as np
 import pytest
+import warm
 from PIL import Image
 
 from fdd import cli
@@ -126,6 +127,14 @@ def run_python(start_python):
         return process.returncode, output, errors
 
     return run
+
+
+@pytest.fixture(scope="session")
+def warm_python(tmp_path_factory):
+    """A script in place of the interpreter: the file that it is to run has torch at once."""
+    folder = tmp_path_factory.mktemp("warm")
+    with warm.serving(folder, "torch.utils.data", "fdd.rendering.cpu") as script:
+        yield script
 
 
 @pytest.fixture

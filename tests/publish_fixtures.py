@@ -7,7 +7,7 @@ import shutil
 
 import kaggle_stub
 import pytest
-import warm_client
+import warm
 from conftest import CHECKOUT
 from publishing import SOURCE, WHEEL
 
@@ -22,9 +22,9 @@ def kaggle():
 
 
 @pytest.fixture(scope="session")
-def warm(tmp_path_factory):
+def quick(tmp_path_factory):
     """Variables with which Kaggle's client starts at once."""
-    with warm_client.serving(tmp_path_factory.mktemp("warm")) as environment:
+    with warm.client(tmp_path_factory.mktemp("warm")) as environment:
         yield environment
 
 
@@ -94,12 +94,12 @@ def script(monkeypatch):
 
 
 @pytest.fixture
-def publish(script, client_environment, warm, monkeypatch, tmp_path, capfd):
+def publish(script, client_environment, quick, monkeypatch, tmp_path, capfd):
     """publish(*arguments) gives (exit code, output, errors) of the script in tmp_path."""
     (tmp_path / "CHANGELOG.md").write_text("# Changelog\n\n## 0.2.0 - today\n\n- More.\n")
     monkeypatch.setattr(os, "environ", os.environ.copy())
     os.environ.clear()
-    os.environ.update(client_environment | warm)
+    os.environ.update(client_environment | quick)
 
     def run(*arguments):
         code = script.main(["--interval", "0", *map(str, arguments)], tmp_path)

@@ -15,14 +15,14 @@ NOTEBOOKS = sorted(path.parent for path in CHECKOUT.glob("kernels/*/kernel-metad
 
 
 @pytest.fixture
-def client(client_environment, warm, tmp_path):
+def client(client_environment, quick, tmp_path):
     """client(*arguments) runs the client and gives (exit code, output, errors)."""
 
     def run(*arguments):
         done = subprocess.run(
             [sys.executable, "-m", "kaggle", *map(str, arguments)],
             cwd=tmp_path,
-            env=client_environment | warm,
+            env=client_environment | quick,
             capture_output=True,
             text=True,
             timeout=600,

@@ -131,7 +131,7 @@ if __name__ == "__main__":
 """
 
 
-def test_processes_of_a_group_share_one_stream(start_python, tiny, tmp_path):
+def test_processes_of_a_group_share_one_stream(start_python, warm_python, tiny, tmp_path):
     """Without workers, with forked ones, and with spawned ones, who know nothing of the group."""
     program = tmp_path / "rank.py"
     program.write_text(REGISTER_TINY + RANK)
@@ -139,7 +139,10 @@ def test_processes_of_a_group_share_one_stream(start_python, tiny, tmp_path):
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "WORLD_SIZE": 2}
-    processes = [start_python(program, tmp_path / str(rank), RANK=rank, **group) for rank in (0, 1)]
+    processes = [
+        start_python(warm_python, program, tmp_path / str(rank), RANK=rank, **group)
+        for rank in (0, 1)
+    ]
     for process in processes:
         errors = process.communicate(timeout=600)[1]
         assert process.returncode == 0, errors

@@ -51,13 +51,13 @@ if __name__ == "__main__":
 
 
 @pytest.fixture
-def epochs(run_python, tmp_path):
+def epochs(run_python, warm_python, tmp_path):
     """epochs(...) gives the numbers of three epochs' batches, and what was said on stderr."""
     program = tmp_path / "epochs.py"
     program.write_text(PROGRAM)
 
     def run(*, workers=2, method="fork", persistent="not", way="one"):
-        code, output, errors = run_python(program, workers, method, persistent, way)
+        code, output, errors = run_python(warm_python, program, workers, method, persistent, way)
         assert code == 0, errors
         return [ast.literal_eval(line) for line in output.splitlines()], errors
 

@@ -1,10 +1,10 @@
-"""Kaggle's own client without the half second that importing it takes, for many short calls.
+"""Programs that start at once: forked from a process that has imported what they import.
 
-    with serving(folder) as environment:    # in which `python -m kaggle ...` is answered at once
+    with serving(folder, "torch") as script:    # python SCRIPT FILE ... is as python FILE ...
 
-A process that has imported what the client imports forks for each call. The client itself is
-imported and run in the fork, with the arguments, working folder, environment and streams of the
-call, so that it does and prints what it does otherwise.
+The program runs in a process of its own, with the arguments, working folder, environment and
+streams of the call, and prints and ends as it does otherwise. What a library reads from the
+environment when it is imported is what it was before.
 """
 
 import contextlib
@@ -24,39 +24,53 @@ import json, os, socket, sys
 
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
     server.connect({address!r})
-    call = [sys.argv[1:], os.getcwd(), dict(os.environ)]
+    call = [{words} + sys.argv[1:], os.getcwd(), dict(os.environ)]
     socket.send_fds(server, [json.dumps(call).encode()], [0, 1, 2])
     sys.exit((server.recv(1) or b"\\1")[0])
 """
 
 
 @contextlib.contextmanager
-def serving(folder):
-    """The environment of the calls, while the block runs; the folder must be empty."""
-    address = folder / "socket"
-    package = folder / "path" / "kaggle"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "__main__.py").write_text(CALL.format(address=str(address)))
-    command = [sys.executable, __file__, address]
+def serving(folder, *modules):
+    """The script that stands for the interpreter while the block runs; modules are imported."""
+    address, script = str(folder / "socket"), folder / "python.py"
+    script.write_text(CALL.format(address=address, words=[]))
+    command = [sys.executable, __file__, address, *modules]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         server.stdout.readline()  # it listens
-        yield {"PYTHONPATH": str(package.parent)}
+        yield script
         server.terminate()
 
 
-def run(arguments, folder, environment):
-    """The exit code of the client, which prints to the files 1 and 2."""
+@contextlib.contextmanager
+def client(folder):
+    """The environment in which `python -m kaggle` starts at once, while the block runs."""
+    with serving(folder, "kaggle.cli"):
+        package = folder / "path" / "kaggle"
+        package.mkdir(parents=True)
+        (package / "__init__.py").touch()
+        text = CALL.format(address=str(folder / "socket"), words=["-m", "kaggle"])
+        (package / "__main__.py").write_text(text)
+        yield {"PYTHONPATH": str(package.parent)}
+
+
+def run(words, folder, environment):
+    """The exit code of `python WORDS`, which prints to the files 1 and 2."""
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
-    sys.argv = ["kaggle", *arguments]
     sys.stdout, sys.stderr = (
         io.TextIOWrapper(os.fdopen(file, "wb", buffering=0), encoding="utf-8", write_through=True)
         for file in (1, 2)
     )
+    first, *sys.argv = words
     try:
-        runpy.run_module("kaggle", run_name="__main__", alter_sys=True)
+        if first == "-m":
+            runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+        else:
+            sys.argv.insert(0, first)
+            sys.path.insert(0, os.path.dirname(first))
+            runpy.run_path(first, run_name="__main__")
     except SystemExit as end:
         if isinstance(end.code, str):
             sys.stderr.write(f"{end.code}\n")
@@ -67,8 +81,9 @@ def run(arguments, folder, environment):
     return 0
 
 
-def serve(address):
-    importlib.import_module("kaggle.cli")
+def serve(address, *modules):
+    for module in modules:
+        importlib.import_module(module)
     for name in [name for name in sys.modules if name.partition(".")[0] == "kaggle"]:
         del sys.modules[name]  # it reads the environment when it is imported
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forks
@@ -92,4 +107,4 @@ def serve(address):
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1])
+    serve(*sys.argv[1:])
