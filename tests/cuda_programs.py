@@ -1,6 +1,6 @@
 """Programs of tests/test_cuda.py, each run in a process of its own: NAME, then its arguments.
 
-`images`, `sines` and `fmas` run the kernels' own code on the simulator of numba-cuda, which wants
+`simulate` runs the kernels' own code on the simulator of numba-cuda, which wants
 NUMBA_ENABLE_CUDASIM=1 before numba is imported; `compile` compiles them, without a GPU.
 """
 
@@ -48,7 +48,17 @@ def undecided_rows():
     return np.vstack([first, open_row, constant, last])
 
 
-def simulate():
+def simulate(folder):
+    """Writes to a folder what `images`, `sines` and `fmas` find, with its arguments.npz."""
+    numbers, gpu = simulator()
+    images(gpu, f"{folder}/images.npz")
+    cuda_sines = without_shared_memory(numbers)
+    sines(cuda_sines, f"{folder}/arguments.npz", f"{folder}/sines.npz")
+    with open(f"{folder}/fmas.json", "w") as file:
+        json.dump(fmas(numbers, cuda_sines), file)
+
+
+def simulator():
     """Puts tests/cuda_numbers.py in the place of the real one; returns both it and the Gpu."""
     warnings.simplefilter("ignore", RuntimeWarning)  # orbits may overflow, as they may on a GPU
     # the simulator polls its threads, of which each waits until the one that polls gives way
@@ -72,9 +82,8 @@ def simulate():
     )
 
 
-def images(path):
+def images(gpu, path):
     """Renders the scenarios of test_cuda.py into an npz file: images and degeneracy by name."""
-    _, gpu = simulate()
     from fdd.attractors.families import FAMILIES
     from fdd.rendering import cuda, cuda_kernel
     from fdd.rendering.cuda_shading import NEAR
@@ -160,10 +169,8 @@ def without_shared_memory(numbers):
     return cuda_sines
 
 
-def sines(source, path):
+def sines(cuda_sines, source, path):
     """Sines and cosines of `narrow` and `wide` in the npz `source`, by each try, to `path`."""
-    numbers, _ = simulate()
-    cuda_sines = without_shared_memory(numbers)
     found = {}
     for name, x in np.load(source).items():
         first, full = cuda_sines.step_functions(wide=name == "wide")
@@ -173,22 +180,18 @@ def sines(source, path):
     np.savez(path, **found)
 
 
-def fmas():
-    """Prints how many fused multiply-adds the source of each family's step asks for."""
-    numbers, _ = simulate()
-    calls, fused = [], numbers.fma
-    numbers.fma = lambda *values: calls.append(0) or fused(*values)
-    cuda_sines = without_shared_memory(numbers)
+def fmas(numbers, cuda_sines):
+    """How many fused multiply-adds the source of each family's step asks for, by its name."""
     from fdd.arithmetic.sines import NARROW
     from fdd.attractors.families import FAMILIES, bind
 
     asked = {}
     for family in FAMILIES.values():
         first, _ = cuda_sines.step_functions(wide=family.argument > NARROW)
-        calls.clear()
+        before = next(numbers.fused)
         bind(family.step, **first)(*map(np.float64, parameter_rows(family)[0]))
-        asked[family.name] = len(calls)
-    sys.stdout.write(json.dumps(asked))
+        asked[family.name] = next(numbers.fused) - before - 1
+    return asked
 
 
 def _facts(ptx, capability):
@@ -217,8 +220,17 @@ def _facts(ptx, capability):
     }
 
 
+def compile_all(names):
+    """Prints what `compile_for` finds for each capability and its families in `names`, JSON."""
+    found = {
+        capability: compile_for(capability, *families)
+        for capability, families in json.loads(names).items()
+    }
+    sys.stdout.write(json.dumps(found))
+
+
 def compile_for(capability, *families):
-    """Prints facts of the families' kernels and steps, the kernel that shades and the naive one."""
+    """Facts of the families' kernels and steps, the kernel that shades and the naive one."""
     import numba.cuda.dispatcher
     from numba import cuda
     from numba.cuda import types as nb
@@ -269,9 +281,9 @@ def compile_for(capability, *families):
         step = cuda_kernel._step_names(family)["step_first"]
         parameters = row_loader(len(family.parameters) - 2)
         found[f"step of {family.name}"] = facts(one_step(step, parameters), numbers, numbers)
-    sys.stdout.write(json.dumps(found))
+    return found
 
 
 if __name__ == "__main__":
-    programs = {"images": images, "sines": sines, "fmas": fmas, "compile": compile_for}
+    programs = {"simulate": simulate, "compile": compile_all}
     programs[sys.argv[1]](*sys.argv[2:])

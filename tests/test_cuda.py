@@ -1,7 +1,9 @@
 """CUDA draws the CPU's bytes: without a GPU its code runs on a simulator, and is compiled."""
 
 import json
+import os
 import re
+import subprocess
 import sys
 
 import cuda_programs
@@ -29,41 +31,47 @@ PROGRAMS = cuda_programs.__file__
 SMALL = {"size": cuda_programs.SIZE, "points": cuda_programs.POINTS}
 
 
+def run_program(*arguments, **environment):
+    """What a program of tests/cuda_programs.py prints."""
+    words = [sys.executable, PROGRAMS, *map(str, arguments)]
+    done = subprocess.run(words, env=os.environ | environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 @pytest.fixture(scope="module")
-def files(tmp_path_factory):
-    return tmp_path_factory.mktemp("cuda")
+def arguments():
+    """Narrow and wide arguments of sines and cosines, hard ones among them, and some beyond."""
+    rng = np.random.default_rng(8)
+    thinned = [values[:: max(1, len(values) // 120)] for values in HARD.values()]
+    narrow = np.concatenate([*thinned, *(-v for v in thinned), rng.uniform(-15, 15, 400)])
+    turns = near([float(k * gmpy2.const_pi(400) / 2) for k in range(11, 650, 31)], 3)
+    beyond = [1024.5, -5000.0, 1e300, np.inf, np.nan]
+    wide = np.concatenate(
+        [narrow[::3], turns, -turns, [1024.0], beyond, rng.uniform(-1024, 1024, 400)]
+    )
+    return {"narrow": narrow, "wide": wide}
 
 
-@pytest.fixture
-def run_program(run_python):
-    def run(*arguments, **environment):
-        code, output, errors = run_python(PROGRAMS, *arguments, **environment)
-        assert code == 0, errors
-        return output
-
-    return run
-
-
-@pytest.fixture
-def simulated(run_program, files):
-    """What the program `images` drew, once for this module."""
-    path = files / "images.npz"
-    if not path.exists():
-        run_program("images", path, NUMBA_ENABLE_CUDASIM=1)
-    return dict(np.load(path))
+@pytest.fixture(scope="module")
+def files(arguments, tmp_path_factory):
+    """The folder of what the simulator found: images.npz, sines.npz, fmas.json."""
+    folder = tmp_path_factory.mktemp("cuda")
+    np.savez(folder / "arguments.npz", **arguments)
+    run_program("simulate", folder, NUMBA_ENABLE_CUDASIM="1")
+    return folder
 
 
-@pytest.fixture
-def compiled(run_program, files):
-    """compiled(capability): the facts of the kernels compiled for it, once for this module."""
+@pytest.fixture(scope="module")
+def simulated(files):
+    """What was drawn, by name."""
+    return dict(np.load(files / "images.npz"))
 
-    def facts(capability):
-        path = files / f"{capability}.json"
-        if not path.exists():
-            path.write_text(run_program("compile", capability, *COMPILED[capability]))
-        return json.loads(path.read_text())
 
-    return facts
+@pytest.fixture(scope="module")
+def compiled():
+    """The facts of the kernels compiled for each capability."""
+    return json.loads(run_program("compile", json.dumps(COMPILED)))
 
 
 def by_cpu(rows, output, family="fractal_dream", **shape):
@@ -147,28 +155,10 @@ def test_counts_of_any_spread_are_shaded_as_on_the_cpu(simulated):
     np.testing.assert_array_equal(simulated["shaded, rgb"], shading.rgb(counts, PALETTES["kbc"]))
 
 
-@pytest.fixture
-def device_sines(run_program, files):
-    """Arguments and the device functions' values of them, by name."""
-    source, path = files / "arguments.npz", files / "sines.npz"
-    rng = np.random.default_rng(8)
-    thinned = [values[:: max(1, len(values) // 120)] for values in HARD.values()]
-    narrow = np.concatenate([*thinned, *(-v for v in thinned), rng.uniform(-15, 15, 400)])
-    turns = near([float(k * gmpy2.const_pi(400) / 2) for k in range(11, 650, 31)], 3)
-    beyond = [1024.5, -5000.0, 1e300, np.inf, np.nan]
-    wide = np.concatenate(
-        [narrow[::3], turns, -turns, [1024.0], beyond, rng.uniform(-1024, 1024, 400)]
-    )
-    if not path.exists():
-        np.savez(source, narrow=narrow, wide=wide)
-        run_program("sines", source, path, NUMBA_ENABLE_CUDASIM=1)
-    return {"narrow": narrow, "wide": wide}, np.load(path)
-
-
 @pytest.mark.parametrize("reach", ["narrow", "wide"])
 @pytest.mark.parametrize("function", ["sin", "cos"])
-def test_the_devices_sines_are_mpfrs(device_sines, reach, function):
-    x, found = device_sines
+def test_the_devices_sines_are_mpfrs(files, arguments, reach, function):
+    x, found = arguments, np.load(files / "sines.npz")
     true = mpfr(function, x[reach])
     for which in ("first", "full"):
         values = found[f"{reach}, {which} {function}"]
@@ -203,7 +193,7 @@ def test_the_shortened_tails_are_as_near_as_the_bound_says():
     ],
 )
 def test_compiled_kernels_round_each_operation_and_keep_to_registers(compiled, capability, kernel):
-    facts = compiled(capability)[kernel]
+    facts = compiled[capability][kernel]
     rounded = re.compile(r"(add|sub|mul|div|sqrt|fma|mad)\.rn\.f64")
     arithmetic = {name for name in facts["ptx"] if re.match("add|sub|mul|div|sqrt|fma|mad", name)}
     assert {"add.rn.f64", "mul.rn.f64"} <= arithmetic, facts
@@ -213,20 +203,20 @@ def test_compiled_kernels_round_each_operation_and_keep_to_registers(compiled, c
     assert facts["registers"] <= limit, facts
 
 
-def test_multiply_adds_are_fused_where_the_source_says_and_nowhere_else(compiled, run_program):
-    asked = json.loads(run_program("fmas", NUMBA_ENABLE_CUDASIM=1))
+def test_multiply_adds_are_fused_where_the_source_says_and_nowhere_else(compiled, files):
+    asked = json.loads((files / "fmas.json").read_text())
     assert asked["bedhead"] > asked["fractal_dream"] > 0
     for capability, families in COMPILED.items():
         for family in families:
-            facts = compiled(capability)[f"step of {family}"]
+            facts = compiled[capability][f"step of {family}"]
             assert facts["ptx"].get("fma.rn.f64", 0) == asked[family], (family, facts)
-    facts = compiled("90")["step of fractal_dream"]  # division and square root are made of fmas
+    facts = compiled["90"]["step of fractal_dream"]  # division and square root are made of fmas
     instructions = {"DFMA": "fma.rn.f64", "DADD": "add.rn.f64", "DMUL": "mul.rn.f64"}
     assert facts["sass"] == {sass: facts["ptx"][ptx] for sass, ptx in instructions.items()}
 
 
 def test_the_naive_kernel_of_the_benchmark_compiles(compiled):
-    assert compiled("90")["naive"]["registers"] > 0
+    assert compiled["90"]["naive"]["registers"] > 0
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
