@@ -32,6 +32,7 @@ BASELINES = {
     "flow": ("baselines.flow", "Flow"),
     "biggan": ("baselines.biggan", "BigGAN"),
     "sdpc": ("baselines.sdpc", "SDPC"),
+    "cyclegan": ("baselines.cyclegan", "CycleGAN"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

@@ -23,6 +23,9 @@ class Baseline(nn.Module):
     name: ClassVar[str]
     generates: ClassVar[bool] = True
     """Whether it has a generator. Without one it has `encode` and `loss`."""
+    translates: ClassVar[bool] = False
+    """Whether it makes images of one domain of those of another, with a method `translate(images,
+    back) -> images`. It then has neither generator nor codes."""
     noisy: bool = False
     """Whether `generate` takes a `noise` too, and draws with it what codes leave open."""
     config_type: ClassVar[type[RunConfig]]

@@ -275,3 +275,70 @@ class PairConfig(EncoderConfig):
         for name, value in moved.items():
             if value:
                 raise FddError(f"{name}={value!r} must be off: it changes how pairs are related")
+
+
+DomainName = Literal["palettes", "mask", "points", "sign", "turn"]
+Folder = Annotated[
+    str | None,
+    Rule(
+        "images:FOLDER or None",
+        lambda v: v is None or (isinstance(v, str) and v.startswith("images:") and v != "images:"),
+    ),
+]
+
+
+@dataclass(frozen=True)
+class DomainConfig(RunConfig):
+    """The options of a run that learns from images of two domains, none of which belong together.
+
+    Domains of attractors are drawn from parameters that no two images share.
+    """
+
+    data: Data = "stream"
+    """Images of the two domains: attractors, new ones in every batch (stream), or all pictures in a
+    folder (images:FOLDER), which `other` goes with."""
+    other: Folder = None
+    """With images:FOLDER, the folder of the second domain: images:FOLDER."""
+    domains: DomainName = "mask"
+    """With stream, the two domains, of which the truth is known. palettes: kbc and inferno; mask:
+    colours and the occupied cells, black on white; points: a fifteenth of them, and all; sign: c
+    above 0 and below 0; turn: upright and turned by 180 degrees, whose law is the same."""
+    paired: bool = False
+    """Show each image beside its own translation, as a ceiling for who is not shown them."""
+
+    @property
+    def each(self) -> int:
+        """Attractors that are drawn for an image of both domains."""
+        return 1 if self.paired else 2
+
+    def check(self) -> None:
+        super().check()
+        if self.data in STORED:
+            raise FddError(
+                f"data={shown(self.data)} must be stream or images:FOLDER: domains are drawn as "
+                "they are used"
+            )
+        pictures = self.data.startswith("images:")
+        if pictures and self.other is None:
+            raise FddError(
+                f"data={shown(self.data)} is one domain: name the folder of the other with "
+                "other=images:FOLDER"
+            )
+        if not pictures and self.other is not None:
+            raise FddError(f"other={shown(self.other)} needs data=images:FOLDER, not 'stream'")
+        if pictures and self.paired:
+            raise FddError(
+                f"paired=True needs data='stream', not {shown(self.data)}: of pictures no "
+                "translation is known"
+            )
+        card = release(self.version)
+        if not pictures and self.image_size != card.size:
+            raise FddError(
+                f"image_size={self.image_size} must be {card.size}: smaller images of {card.name} "
+                "blend the colours of cells"
+            )
+        for name in ("flip", "rotate", "translate", "zoom"):
+            if (value := getattr(self, name)) and not pictures:
+                raise FddError(f"{name}={value!r} must be off with data='stream'")
+        if self.colors != "rgb":
+            raise FddError(f"colors={self.colors!r} must be 'rgb': domains are of such pixels")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -14,7 +15,8 @@ from torch import Tensor
 
 import fdd
 from baselines.training import augment
-from baselines.training.config import STORED, PairConfig, RunConfig
+from baselines.training.config import STORED, DomainConfig, PairConfig, RunConfig
+from baselines.training.domains import draw
 from baselines.training.parallel import processes
 from baselines.training.pictures import Pictures, read_pictures
 from fdd.commands import complain
@@ -35,6 +37,7 @@ HELD_OUT_PAIRS = 256
 class Batch(NamedTuple):
     """Images float32 [N, 3, S, S] in [-1, 1] and their raw parameters float64 [N, 6], if known.
 
+    Of two domains: images [N, 2, 3, S, S], one of each in a row.
     Of pairs: images [N, 2, 3, S, S] and parameters [N, 2, 6], and where one parameter differs its
     number, int64 [N]. Where the options ask for counts (`RunConfig.counts`): int32 [N, S, S].
     Of a model that asks for them (`RunConfig.counts`): the counts, int32 [N, S, S].
@@ -114,7 +117,10 @@ def held_out_batch(data: ImageData | None, config: RunConfig, device: torch.devi
         return to_batch(next(iter(open_pairs(config, "val", HELD_OUT_PAIRS))), config, device)
     assert data is not None
     rows = range(min(HELD_OUT, len(data)))
-    pixels = to_tensor(resize(data.read(rows), config.image_size), device, config.colors)
+    images = data.read(rows)
+    if not isinstance(config, DomainConfig):
+        images = resize(images, config.image_size)
+    pixels = to_tensor(images, device, config.colors)
     params = params_of(data)
     return Batch(pixels, None if params is None else torch.from_numpy(params[rows]).to(device))
 
@@ -194,8 +200,12 @@ class StreamBatches:
         if isinstance(config, PairConfig):
             self._stream = open_pairs(config, "train", size, **where)
         else:
-            output = "counts" if config.counts else "rgb"
-            self._stream = fdd.stream("train", size, version=config.version, output=output, **where)
+            domains = isinstance(config, DomainConfig)
+            each = config.each if isinstance(config, DomainConfig) else 1
+            output = "counts" if config.counts or domains else "rgb"
+            self._stream = fdd.stream(
+                "train", each * size, version=config.version, output=output, **where
+            )
 
     def epoch(self, step: int) -> int:
         """0: no image comes twice."""
@@ -211,6 +221,8 @@ class StreamBatches:
         if isinstance(self._config, PairConfig):
             return next(self._batches)
         images, params = next(self._batches)
+        if isinstance(self._config, DomainConfig):
+            return of_domains(images, params, self._config), None
         if self._config.counts:
             from fdd.rendering.palettes import PALETTES
             from fdd.rendering.shading import rgb
@@ -219,9 +231,60 @@ class StreamBatches:
         return augmented(resize(images, self._config.image_size), params, self._config, step)
 
 
+def of_domains(counts: Any, params: Params, config: DomainConfig) -> Images:
+    """Images of both domains, uint8 [n, 2, S, S, 3].
+
+    counts [n * each, S, S] and raw params [n * each, 6] are of the attractors that are drawn for
+    the first and the second domain in turn, so that several processes draw the same; with `paired`
+    each is drawn for both.
+    """
+    card, step = release(config.version), config.each
+    rows = slice(0, None, step), slice(step - 1, None, step)
+    images = [
+        draw(config.domains, bool(side), counts[chosen], params[chosen], card)
+        for side, chosen in enumerate(rows)
+    ]
+    return np.stack(images, axis=1)
+
+
+class DomainBatches:
+    """Batches of pictures of two folders, uint8 [N, 2, S, S, 3], each in an order of its own."""
+
+    version = None
+
+    def __init__(self, first: Batches, second: Batches) -> None:
+        self._both = first, second
+
+    def epoch(self, step: int) -> int:
+        """The epoch of the first folder, from 0, that batch number `step` belongs to."""
+        return self._both[0].epoch(step)
+
+    def __getitem__(self, step: int) -> tuple[Images, None]:
+        """Batch number `step`."""
+        return np.stack([batches[step][0] for batches in self._both], axis=1), None
+
+
+def open_domains(config: DomainConfig) -> tuple[StreamBatches | DomainBatches, ImageData]:
+    """Batches of two domains, and images of both that are held out."""
+    if config.data == "stream":
+        where: dict[str, Any] = {"output": "counts", "rank": 0, "world_size": 1}
+        size = HELD_OUT * config.each
+        counts, params = next(iter(fdd.stream("val", size, version=config.version, **where)))
+        few = of_domains(counts, params, config)
+        return StreamBatches(config), Pictures(few, [""] * len(few))
+    assert config.other is not None
+    seed = (config.seed + 2**62) % 2**63
+    second = replace(config, data=config.other, exclude=None, seed=seed)
+    (rest, chosen), (others, others_chosen) = open_pictures(config), open_pictures(second, "other")
+    count = min(len(chosen), len(others_chosen))
+    few = np.stack([chosen.images[:count], others_chosen.images[:count]], axis=1)
+    batches = DomainBatches(Batches(rest, config), Batches(others, second))
+    return batches, Pictures(few, chosen.names[:count])
+
+
 def open_data(
     config: RunConfig, data: ImageData | None = None, held_out: ImageData | None = None
-) -> tuple[Batches | StreamBatches, ImageData | None]:
+) -> tuple[Batches | StreamBatches | DomainBatches, ImageData | None]:
     """Batches to train on and the images held out of them, as the option `data` says.
 
     These are the release's val split, or pictures of the folder that are evenly spaced; None for
@@ -229,6 +292,8 @@ def open_data(
     """
     if isinstance(config, PairConfig):
         return StreamBatches(config), None
+    if isinstance(config, DomainConfig):
+        return open_domains(config)
     if config.data.startswith("images:") and (data is None or held_out is None):
         rest, chosen = open_pictures(config)
         data = rest if data is None else data
@@ -241,21 +306,22 @@ def open_data(
     return StreamBatches(config) if data is None else Batches(data, config), held_out
 
 
-def open_pictures(config: RunConfig) -> tuple[Pictures, Pictures]:
+def open_pictures(config: RunConfig, option: str = "data") -> tuple[Pictures, Pictures]:
     """The pictures to train on and those held out. FddError if they are too few for a batch.
 
-    One process says on stderr what was left out of the folder.
+    One process says on stderr what was left out of the folder. `option` is what named it.
     """
     exclude = None if config.exclude is None else as_path("exclude", config.exclude)
-    folder = as_path("data", config.data.removeprefix("images:"))
-    pictures = read_pictures(folder, config.image_size, exclude)
+    folder = as_path(option, config.data.removeprefix("images:"))
+    pictures = read_pictures(folder, config.image_size, exclude, option)
     if pictures.left_out and processes()[0] == 0:
         complain(
-            f"data={shown(config.data)}: {len(pictures)} pictures; left out: {pictures.left_out}"
+            f"{option}={shown(config.data)}: {len(pictures)} pictures; left out: "
+            f"{pictures.left_out}"
         )
     if len(pictures) < config.batch_size + 2:
         raise FddError(
-            f"data={shown(config.data)}: {len(pictures)} pictures are too few; it must hold at "
+            f"{option}={shown(config.data)}: {len(pictures)} pictures are too few; it must hold at "
             f"least {config.batch_size + 2} for batch_size={config.batch_size}"
         )
     return pictures.split(
@@ -287,7 +353,10 @@ def to_batch(parts: tuple[Any, ...], config: RunConfig, device: torch.device) ->
 
 @contextmanager
 def read_ahead(
-    batches: Batches | StreamBatches, config: RunConfig, start: int, device: torch.device
+    batches: Batches | StreamBatches | DomainBatches,
+    config: RunConfig,
+    start: int,
+    device: torch.device,
 ) -> Iterator[Iterator[Batch]]:
     """The batches from `start` on, each made in another thread while the one before is used."""
 

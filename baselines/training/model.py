@@ -19,7 +19,7 @@ BATCH = 256
 
 
 class Model:
-    """Encoder and generator of a run, in evaluation mode, without gradients.
+    """Encoder, generator or translator of a run, in evaluation mode, without gradients.
 
     `config` is what config.json says; `supervision` is what the run was trained with, by its
     baseline where config.json is older than that; codes have `latent_size` numbers, images
@@ -34,6 +34,7 @@ class Model:
         self.can_encode = hasattr(network, "encode")
         self.has_vectors = hasattr(network, "vectors")
         self.can_generate: bool = getattr(network, "generates", True)
+        self.can_translate: bool = getattr(network, "translates", False)
         self._device = device
         self.network: Any = network.eval().to(device)
 
@@ -49,12 +50,7 @@ class Model:
         """
         if not self.can_encode:
             raise FddError(f"baseline={shown(self.config['baseline'])} has no encoder")
-        images, side = np.asarray(images), self.image_size
-        if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
-            raise FddError(
-                f"images {images.dtype} {list(images.shape)} must be uint8 [N, {side}, {side}, 3]; "
-                "fdd.pictures.resize makes them so"
-            )
+        images = self._checked(images)
         codes = np.empty((len(images), self.latent_size), np.float32)
         with torch.no_grad():
             for rows in batches(len(images)):
@@ -106,6 +102,33 @@ class Model:
             for rows in batches(len(codes)):
                 z = torch.from_numpy(codes[rows]).to(self._device)
                 images[rows] = to_images(self.network.generate(z, **given), self.config["colors"])
+        return images
+
+    @with_defaults
+    def translate(self, images: Images, back: bool = False) -> Images:
+        """Images of one domain as images of the other, uint8 [N, image_size, image_size, 3].
+
+        Of the first domain, or with `back` of the second. FddError for another shape or type, and
+        for a baseline that does not translate.
+        """
+        if not self.can_translate:
+            raise FddError(f"baseline={shown(self.config['baseline'])} does not translate images")
+        images = self._checked(images)
+        made = np.empty_like(images)
+        with torch.no_grad():
+            for rows in batches(len(images)):
+                pixels = to_tensor(images[rows], self._device)
+                made[rows] = to_images(self.network.translate(pixels, back))
+        return made
+
+    def _checked(self, images: Images) -> Images:
+        """The images, if they are as the network takes them."""
+        images, side = np.asarray(images), self.image_size
+        if images.dtype != np.uint8 or images.shape[1:] != (side, side, 3):
+            raise FddError(
+                f"images {images.dtype} {list(images.shape)} must be uint8 [N, {side}, {side}, 3]; "
+                "fdd.pictures.resize makes them so"
+            )
         return images
 
 

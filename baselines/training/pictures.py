@@ -64,7 +64,9 @@ class Pictures:
         return Pictures(self.images[chosen], names, self.left_out)
 
 
-def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictures:
+def read_pictures(
+    folder: Path, size: int, exclude: Path | None = None, option: str = "data"
+) -> Pictures:
     """All pictures in `folder` and the folders in it, as RGB of size x size pixels.
 
     The largest square in the middle of each, scaled by Pillow's Lanczos filter; transparent parts
@@ -74,14 +76,14 @@ def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictu
 
     `exclude` is a text file that names pictures and folders to leave out, one per line, relative
     to the folder or to the working folder, or absolute. Empty lines are skipped, and so are those
-    that begin with # unless a picture has that name.
+    that begin with # unless a picture has that name. `option` is what named the folder.
 
     FddError for a folder without pictures or that cannot be read, a file that is not a picture (by
     name: exclude it), an entry of `exclude` that is not there.
     """
     if not folder.is_dir():
-        raise FddError(f"data='images:{folder}': there is no such folder")
-    names, left_out = _walk(folder)
+        raise FddError(f"{option}='images:{folder}': there is no such folder")
+    names, left_out = _walk(folder, option)
     if exclude is not None:
         excluded = _excluded(exclude, folder, names)
         names = [name for name in names if name not in excluded]
@@ -89,7 +91,7 @@ def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictu
     words = _in_words(left_out)
     if not names:
         raise FddError(
-            f"data='images:{folder}': it holds no pictures ({', '.join(sorted(ENDINGS))})"
+            f"{option}='images:{folder}': it holds no pictures ({', '.join(sorted(ENDINGS))})"
             + (f"; left out: {words}" if words else "")
         )
     images = np.empty((len(names), size, size, 3), np.uint8)
@@ -99,7 +101,7 @@ def read_pictures(folder: Path, size: int, exclude: Path | None = None) -> Pictu
     return Pictures(images, names, words)
 
 
-def _walk(top: Path) -> tuple[list[str], dict[str, list[str]]]:
+def _walk(top: Path, option: str) -> tuple[list[str], dict[str, list[str]]]:
     """The names of all pictures below a folder, in order, and what is left out, by reason."""
     names: list[str] = []
     left_out: dict[str, list[str]] = defaultdict(list)
@@ -113,8 +115,8 @@ def _walk(top: Path) -> tuple[list[str], dict[str, list[str]]]:
         except OSError as error:
             if not place:
                 raise FddError(
-                    f"data='images:{top}': it cannot be read ({error.strerror}); choose a folder "
-                    "that you may read"
+                    f"{option}='images:{top}': it cannot be read ({error.strerror}); choose a "
+                    "folder that you may read"
                 ) from None
             left_out["folders that cannot be read"].append(place)
             continue

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import math
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, Images, to_images, to_tensor
-from baselines.training.stopping import judge
+from baselines.training.stopping import judge, judge_translations
 from fdd.errors import FddError
 from fdd.files import atomic_write, not_linked
 from fdd.pictures import grid, save_png
@@ -32,8 +33,9 @@ class Recorder:
 
     `held_out` are images [n, 3, S, S] that the model does not train on, and their parameters;
     `codes` [m, L] is the fixed noise whose images are drawn. Of a model without a generator
-    (`generates` is false) its loss on held-out pairs is judged, and neighbours are drawn. Where
-    `writes` is false, as in all processes but one, nothing is written.
+    (`generates` is false) its loss on held-out pairs is judged, and neighbours are drawn; of one
+    that translates, its translations. Where `writes` is false, as in all processes but one, nothing
+    is written.
     """
 
     def __init__(
@@ -98,7 +100,11 @@ class Recorder:
 
     def judge(self, model: Baseline) -> dict[str, float]:
         """`stopping.judge` of the model as it is now, on held-out images and fixed noise; for a
-        model without a generator its loss on held-out pairs, and as score minus that."""
+        model without a generator its loss on held-out pairs, and as score minus that; for one that
+        translates `stopping.judge_translations`."""
+        if model.translates:
+            first, made, back, second, made_back, there = self.translations(model)
+            return judge_translations((first, second), (made_back, made), (back, there))
         if not model.generates:
             loss = evaluate(model, model.loss, self.held_out).item()
             return {"held_out_loss": loss, "score": -loss}
@@ -112,11 +118,17 @@ class Recorder:
     def pictures(self, step: int, model: Baseline) -> None:
         """samples/step-N.png of the fixed noise; reconstructions/step-N.png, held-out images above
         what the model makes of each. Without a generator neighbours/step-N.png, held-out images
-        above those with the nearest codes. And the model's own `drawings`, by their names."""
+        above those with the nearest codes; or translations/step-N.png, images of each domain above
+        their translations, and these translated back. And the model's own `drawings`, by their
+        names."""
         if not self.writes:
             return
         for name, drawn in model.drawings().items():
             self.sheet(name, to_images(drawn), step, COLUMNS)
+        if model.translates:
+            rows = torch.cat([images[:COLUMNS] for images in self.translations(model)])
+            self.sheet("translations", to_images(rows), step, min(COLUMNS, len(self.real)))
+            return
         if not model.generates:
             encode: Any = model.encode
             codes = evaluate(model, encode, self.held_out.first().images)
@@ -133,6 +145,17 @@ class Recorder:
             sheets["reconstructions"] = to_images(pairs, self.colors)
         for name, images in sheets.items():
             self.sheet(name, images, step, columns if name == "reconstructions" else COLUMNS)
+
+    def translations(self, model: Baseline) -> list[Tensor]:
+        """Held-out images of the first domain, translated, and back; and of the second, each
+        [n, 3, S, S] of pixels in 256 levels."""
+        translate: Any = model.translate
+        found = []
+        for images, back in zip(self.held_out.images.unbind(dim=1), (False, True), strict=True):
+            made = self.rgb(evaluate(model, partial(translate, back=back), images))
+            returned = self.rgb(evaluate(model, partial(translate, back=not back), made))
+            found += [self.rgb(images), made, returned]
+        return found
 
     def sheet(self, name: str, images: Images, step: int, columns: int) -> None:
         """NAME/step-N.png and a TensorBoard image of images uint8 [n, S, S, 3]."""

@@ -2,7 +2,8 @@
 
     config.json            resolved options, name of the baseline, versions
     metrics.csv, tb/       losses, as a table and as TensorBoard events
-    samples/, reconstructions/      PNG pictures by step; neighbours/ without a generator
+    samples/, reconstructions/      PNG pictures by step; neighbours/ without a generator;
+                           translations/ of a model of two domains
     checkpoints/last/      model.safetensors (weights), state.pt (optimisers, random state, step),
                            SHA256SUMS of both, as `sha256sum -c` reads it
     checkpoints/best/      the same for the checkpoint with the best score
@@ -48,7 +49,7 @@ ASIDE = {"last": "previous", "best": "previous-best"}
 PROVENANCE = frozenset({"baseline", "supervision", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
 
-MOVABLE = frozenset({"data", "encoder_from", "exclude", "generator_from"})
+MOVABLE = frozenset({"data", "encoder_from", "exclude", "generator_from", "other"})
 """Options with paths, which somebody who moves a folder has to change in config.json."""
 
 
@@ -87,7 +88,15 @@ def saved_options(config_type: type[C], saved: dict[str, Any], folder: Path) -> 
 
 def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
     """FddError unless a run with `config` can begin or resume in `folder`. Writes nothing."""
-    for name in ("checkpoints", "metrics.csv", "neighbours", "reconstructions", "samples", "tb"):
+    for name in (
+        "checkpoints",
+        "metrics.csv",
+        "neighbours",
+        "reconstructions",
+        "samples",
+        "tb",
+        "translations",
+    ):
         not_linked(folder / name)
     if (folder / "config.json").exists():
         here, wanted = read_config(folder), {"baseline": baseline, **asdict(config)}

@@ -70,6 +70,34 @@ def judge(samples: Tensor, reproduced: Tensor | None, held_out: Tensor) -> dict[
     return found
 
 
+def judge_translations(
+    images: tuple[Tensor, Tensor],
+    translated: tuple[Tensor, Tensor],
+    returned: tuple[Tensor, Tensor],
+) -> dict[str, float]:
+    """Numbers about a translator, from images [N, 3, S, S] in [-1, 1] of its two domains.
+
+    `translated` are images of the two domains that were made of the other's, `returned` the images
+    as they come back. Nobody is asked which translation is right.
+
+    held_out_cycle: mean absolute difference of images and returned ones. held_out_distance: energy
+    distance of translated images to those of their domain. score, higher is better: minus the sum
+    of both. diversity and sharpness of translated images, divided by those of images of their
+    domain. Each is the mean of both directions, the last two the smaller one.
+    """
+    both = list(zip(translated, images, strict=True))
+    cycles = [(b - i).abs().mean().item() for b, i in zip(returned, images, strict=True)]
+    distances = [energy_distance(made, real) for made, real in both]
+    cycle, distance = sum(cycles) / 2, sum(distances) / 2
+    return {
+        "held_out_cycle": cycle,
+        "held_out_distance": distance,
+        "score": -cycle - distance,
+        "diversity": min(diversity(m) / max(diversity(r), 1e-6) for m, r in both),
+        "sharpness": min(sharpness(m) / max(sharpness(r), 1e-6) for m, r in both),
+    }
+
+
 @dataclass
 class EarlyStopping:
     """What a run remembers of its checkpoints to stop early; `state_dict` goes into them."""
