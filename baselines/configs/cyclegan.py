@@ -77,8 +77,9 @@ class Config(DomainConfig):
 MINI = Config(
     version="mini-1",
     image_size=32,
-    steps=2000,
+    steps=1500,
     batch_size=4,
+    identity_weight=0.0,
     width=16,
     blocks=2,
     halvings=2,
