@@ -94,6 +94,14 @@ RUNS: dict[str, tuple[str, Options]] = {
     "biggan-asymmetric": ("biggan", {"symmetry": False}),
     "biggan-1984": ("biggan", STORED),
     "biggan-vicinity": ("biggan", {**STORED, "vicinity": 0.1}),
+    "cyclegan-mask": ("cyclegan", {"domains": "mask"}),
+    "cyclegan-mask-noise": ("cyclegan", {"domains": "mask", "cycle_noise": 8.0}),
+    "cyclegan-mask-paired": ("cyclegan", {"domains": "mask", "paired": True}),
+    "cyclegan-palettes": ("cyclegan", {"domains": "palettes"}),
+    "cyclegan-palettes-paired": ("cyclegan", {"domains": "palettes", "paired": True}),
+    "cyclegan-points": ("cyclegan", {"domains": "points"}),
+    "cyclegan-sign": ("cyclegan", {"domains": "sign"}),
+    "cyclegan-turn": ("cyclegan", {"domains": "turn"}),
 }
 """Every run by its name: a baseline and the options that differ from its defaults."""
 
@@ -186,6 +194,19 @@ RECIPES: dict[str, Recipe] = {
     "aegean": Recipe(
         "What do codes between images, a background and insight change in the AEGeAN of 2020?",
         ("aegean", "aegean-normal", "aegean-plain", "aegean-insight"),
+    ),
+    "cyclegan": Recipe(
+        "Which translations between two domains are found without pairs, and what is hidden?",
+        (
+            "cyclegan-mask",
+            "cyclegan-mask-noise",
+            "cyclegan-mask-paired",
+            "cyclegan-palettes",
+            "cyclegan-palettes-paired",
+            "cyclegan-points",
+            "cyclegan-sign",
+            "cyclegan-turn",
+        ),
     ),
     "aae-why": Recipe(
         "What do the reconstructions of 2019 lack? One change at a time, each on top of the last.",

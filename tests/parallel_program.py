@@ -14,7 +14,7 @@ from conftest import REGISTER_TINY
 from tiny_runs import acting, baseline
 from torch import nn
 
-from baselines import betavae, biggan, contrastive, dcgan, lejepa, lsd
+from baselines import betavae, biggan, contrastive, cyclegan, dcgan, lejepa, lsd
 from baselines.parts.losses import moments_loss
 from baselines.training import parallel
 from baselines.training.cli import main
@@ -71,10 +71,22 @@ ON_PAIRS = {
     "contrastive": [*PAIRS, "--pairs=one", "--conditional=one"],
     "lejepa": [*PAIRS, "--directions=8"],
     "betavae": [*PAIRS, "--kernel-size=3"],
+    "cyclegan": [
+        *(word for word in PAIRS if "latent" not in word),
+        "--blocks=1",
+        "--halvings=2",
+        "--pool=10",
+        "--cycle-noise=4",
+    ],
 }
-"""Options of the baselines that learn from pairs."""
+"""Options of the baselines that learn from pairs, or from two domains."""
 STOPPED = [*OPTIONS, "--steps=9", "--version=tiny-1"]
-MODULES = {"contrastive": contrastive, "lejepa": lejepa, "betavae": betavae}
+MODULES = {
+    "contrastive": contrastive,
+    "lejepa": lejepa,
+    "betavae": betavae,
+    "cyclegan": cyclegan,
+}
 
 
 def critic(pictures):

@@ -29,6 +29,7 @@ LOSSES = {
     "contrastive": ["contrastive", "held_out_loss", "score"],
     "lejepa": ["distance", "sigreg", "held_out_loss", "score"],
     "betavae": ["reconstruction", "kl"],
+    "cyclegan": ["translators", "cycle", "identity", "D_A", "D_B", "score"],
 }
 AAE_OPTIONS = [*program.OPTIONS, "--flip", "--rotate=20", "--autoencoder-loss=EG"]
 

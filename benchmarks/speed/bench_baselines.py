@@ -1,11 +1,12 @@
-"""Training steps of `baselines.lsd` and `baselines.biggan` beside the same as usually written.
+"""Training steps of `baselines.lsd`, `biggan` and `cyclegan` beside the same as usually written.
 
     python -m pytest benchmarks/speed/bench_baselines.py
 
-The numbers in brackets are ratios to the fastest of the group. `plain_lsd.py` is the peer, in
-float32; all begin with the same weights. Then what it costs to feed the steps from the stored
-release or the stream, and how long a user waits for samples of a model. With --benchmark-json=FILE
-the file has the operations of a step, in GFLOP an image, too. What needs a GPU is skipped without.
+The numbers in brackets are ratios to the fastest of the group. `plain_lsd.py` and
+`plain_cyclegan.py` are the peers, in float32; all begin with the same weights. Then what it costs
+to feed the steps from the stored release or the stream, and how long a user waits for samples of a
+model. With --benchmark-json=FILE the file has the operations of a step of the LSD, in GFLOP an
+image, too. What needs a GPU is skipped without.
 """
 
 import os
@@ -24,13 +25,14 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import fdd
-from baselines import biggan, contrastive, emulator, flow, load_run
+from baselines import biggan, contrastive, cyclegan, emulator, flow, load_run
 from baselines.lsd import LSD, PRESETS
 from baselines.parts.networks import DoubledConv2d, PooledConv2d
 from baselines.training import runs
 from baselines.training.config import PairConfig
 from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, to_tensor
 from baselines.training.model import BATCH
+from benchmarks.speed.plain_cyclegan import PlainCycleGAN
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import release
@@ -245,6 +247,35 @@ def test_a_biggan_step_on_a_gpu(benchmark, kind):
     config = biggan.PRESETS["paper"]
     benchmark.group = f"10 BigGAN steps, batch {config.batch_size}, 128x128, bfloat16, GPU"
     a_biggan_step(benchmark, kind, config, GPU, steps=10, rounds=5)
+
+
+def translator_step(kind, config):
+    """step(): one of a CycleGAN, ours or the plain one, on one batch; the losses by name."""
+    rng = torch.Generator().manual_seed(0)
+    shape = 2 * config.batch_size, 3, config.image_size, config.image_size
+    images = torch.rand(shape, generator=rng).mul(2).sub(1)
+    ours = trainer(config, CPU, cyclegan.CycleGAN)
+    if kind == "plain":
+        sizes = config.width, config.blocks, config.halvings
+        plain = PlainCycleGAN(*sizes, config.upsampling == "transposed", config.lr)
+        for name in ("G", "F", "D_A", "D_B"):
+            copy_weights(getattr(ours, name), getattr(plain, name))
+        x, y = images.unflatten(0, (-1, 2)).unbind(dim=1)
+        return lambda: plain.step(x.contiguous(), y.contiguous())
+    batch = Batch(images.contiguous(memory_format=torch.channels_last).unflatten(0, (-1, 2)), None)
+    return lambda: ours.step(batch, rng)
+
+
+@pytest.mark.parametrize("kind", ["plain", "ours"])
+@pytest.mark.parametrize("preset", cyclegan.PRESETS)
+def test_a_step_of_translators_on_the_cpu(benchmark, preset, kind):
+    """With the identity loss, which the preset mini does without."""
+    config = replace(cyclegan.PRESETS[preset], identity_weight=5.0)
+    benchmark.group = (
+        f"CycleGAN step, batch {config.batch_size}, {config.image_size}x{config.image_size}, "
+        f"preset {preset}, CPU"
+    )
+    measure(benchmark, translator_step(kind, config), CPU, steps=1, rounds=10)
 
 
 class OneBatch:
