@@ -29,6 +29,7 @@ from benchmarks.reporting.html import (
     settings_text,
     table_of,
     tracks_of,
+    words_of,
 )
 from benchmarks.reporting.results import SAME, column_names, read_results
 from benchmarks.reporting.runs import (
@@ -58,7 +59,16 @@ COLUMNS = (
     "ssim/direct",
     "ssim/aligned",
     "fdd_fid/samples",
+    "translated_top1/forth",
+    "translated_top1/back",
+    "translated_top10/forth",
+    "translated_l1/forth",
+    "translated_l1/back",
+    "inverted/forth",
+    "permuted/forth",
+    "hidden/cycle",
 )
+"""The usual columns, those of every protocol."""
 
 
 @dataclass(frozen=True)
@@ -253,6 +263,7 @@ def as_html(board: Board) -> str:
     ]
     return page(
         "leaderboard.html",
+        **words_of(board.about["protocol"]),
         facts={
             "Protocol": board.about["protocol"],
             "Data": board.about["data_version"],

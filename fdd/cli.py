@@ -330,6 +330,7 @@ ELSEWHERE = {
     "score": ("benchmarks.correspondence", "Score how far a model found the latent space."),
     "report": ("benchmarks.report", "Score several models and put them on one page."),
     "leaderboard": ("benchmarks.leaderboard", "Merge result files into one table."),
+    "translation": ("benchmarks.translation", "Score images that a model translates."),
 }
 """Commands of other modules, which are imported when asked for: the module, which has a `main` that
 takes the words after the command, and a line about it."""

@@ -52,7 +52,7 @@ def test_info_makes_no_folder(command, tmp_path, monkeypatch):
 
 COMMANDS = (
     "preview, show, generate, verify, package, info, explore, train, recipes, sweep, interpolate, "
-    "score, report, leaderboard"
+    "score, report, leaderboard, translation"
 )
 
 
@@ -94,6 +94,7 @@ COMMANDS = (
         ("score", "the following arguments are required: MODEL"),
         ("score m --checkpoint b", "checkpoint='b' is not known; choose from last, best"),
         ("leaderboard", "files is empty: give at least one result file"),
+        ("translation", "runs is empty: give at least one run folder"),
         ("recipes", "fdd recipes needs a command: list, run"),
     ],
 )

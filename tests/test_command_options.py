@@ -160,6 +160,8 @@ usage: python -m benchmarks.NAME [OPTIONS]
   references      Scores to put beside those of models: of codes without any
                   training, and of the oracle's codes.
   report          The scores of several models on one page.
+  translation     Do images get their own translations? The scores of models
+                  that translate between two domains.
 
 python -m benchmarks.NAME --help explains one.
 """,

@@ -97,6 +97,22 @@ def counts_floor(
     return block_floor(every, len(pictures), draws=draws, block=block, seed=seed)
 
 
+def level_ranks(images: ArrayLike, counts: ArrayLike, palette: str) -> tuple[Floats, Floats]:
+    """The ranks of levels and counts over the cells with points, each float64 [N, H * W].
+
+    Of each image with mean 0 and length 1, so that the sum of products is their correlation; zeros
+    in empty cells, and everywhere where all are equal. Arguments as `counts_correlation`.
+    """
+    pictures, true = _checked(images, counts, palette)
+    levels = _Levels(palette)
+    found = np.zeros((2, len(true), true[0].size))
+    for row, cells in enumerate(true.reshape(len(true), -1) > 0):
+        if cells.any():
+            pixels = levels.of(pictures[row : row + 1]).ravel()[cells], true[row].ravel()[cells]
+            found[:, row, cells] = [_ranks(values[None])[0] for values in pixels]
+    return found[0], found[1]
+
+
 def _checked(
     images: ArrayLike, counts: ArrayLike, palette: str
 ) -> tuple[NDArray[np.uint8], NDArray[Any]]:

@@ -388,6 +388,61 @@ QUESTIONS: dict[str, Question] = {
             ),
         },
     ),
+    "pairing": Question(
+        "Does each image get its own translation?",
+        "x is an image of domain A, T(x) its true translation, G(x) the model's; y and F(y) are "
+        "those of the other way. Chance is what images of other rows get. x itself and the mean "
+        "image are floors, too: what a copy gets, and what needs no x. The ceiling is what the "
+        "same networks get that were shown pairs.",
+        {
+            "translated_top1": Description(
+                "Found first", "How often is T(x) the nearest of all translations to G(x)?"
+            ),
+            "translated_top10": Description(
+                "Found in ten", "How often is T(x) among the ten nearest translations to G(x)?"
+            ),
+            "translated_l1": Description(
+                "L1 to the truth",
+                "What is the mean absolute difference of G(x) and T(x), of 1 for black and white?",
+                best=0.0,
+            ),
+            "translated_ssim": Description(
+                "SSIM to the truth",
+                "How similar are G(x) and T(x) in the structure of small windows?",
+                ends=CORRELATION,
+            ),
+            "inverted": Description(
+                "Inverted colours",
+                "In what share of pictures do colours rank the cells the wrong way round?",
+                best=0.0,
+            ),
+            "permuted": Description(
+                "Permuted content",
+                "What share of images comes back as itself although T(x) is not nearest to G(x)?",
+                best=0.0,
+            ),
+        },
+    ),
+    "hidden": Question(
+        "Is something hidden in the translations?",
+        "e is the L1 of x and of what F makes of an image that stands for it, and H is 1 - e / "
+        "e_honest, where e_honest is that of the same network trained on true pairs, of T(x). H is "
+        "0 for an honest F and 1 where nothing is lost. What is hidden in G(x) is gone where T(x) "
+        "or a binarised G(x) takes its place, and fades with noise on it.",
+        {
+            "cycle_l1": Description(
+                "L1 of the cycle",
+                "What is the mean absolute difference of x and what F makes of its stand-in?",
+                best=0.0,
+            ),
+            "hidden": Description(
+                "Hidden information, H",
+                "What share of the honest error does F save by what it sees in the stand-in?",
+                best=0.0,
+                ends=(-inf, 1.0),
+            ),
+        },
+    ),
 }
 
 DESCRIPTIONS = {k: d for question in QUESTIONS.values() for k, d in question.scores.items()}

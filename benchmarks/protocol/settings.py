@@ -67,8 +67,22 @@ BLOCKS = (FIRST, HALVES)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What the protocol fixes. Other values are allowed and listed as deviations in the scores."""
+class Fixed:
+    """What a protocol fixes. Other values are allowed and listed as deviations in the scores."""
+
+    def deviations(self) -> list[str]:
+        """What differs from the protocol, in words."""
+        standard = asdict(type(self)())
+        return [
+            f"{name} is {value}, not {standard[name]}"
+            for name, value in asdict(self).items()
+            if value != standard[name]
+        ]
+
+
+@dataclass(frozen=True)
+class Settings(Fixed):
+    """What the protocol of correspondence fixes."""
 
     seed: int = 0
     """Seed of the subsets, permutations and half-samples."""
@@ -92,15 +106,6 @@ class Settings:
     """Images that exchange partners, for the baseline of a score of pairs of images."""
     step: float = 0.05
     """Length of a step in a, b, c, d, in the unit of the parameters."""
-
-    def deviations(self) -> list[str]:
-        """What differs from the protocol, in words."""
-        standard = asdict(Settings())
-        return [
-            f"{name} is {value}, not {standard[name]}"
-            for name, value in asdict(self).items()
-            if value != standard[name]
-        ]
 
 
 QUICK = Settings(

@@ -44,6 +44,8 @@ POINTS = 200
 WATCHED = (" mean", " std", " cv", " norm")
 """Endings of columns of metrics.csv that are neither losses nor scores."""
 PAIRS = {"FD(v)": "FD(v)"} | {caption: caption for caption in CAPTIONS.values()}
+TRANSLATIONS = ("x", "G(x)", "T(x)", "F(G(x))", "F(y)", "G(F(y))")
+"""Names, which are labels too, of rows of images and their translations; y is T(x)."""
 PATH = {"FD path": "FD", "G path": "G"}
 """Labels of rows of images by their names in an evaluation, the renderer's first."""
 
@@ -93,6 +95,8 @@ def first_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
             for name, pictures in shown.items()
         }
     rows = _rows(shown, PAIRS)
+    if len(first) == 1:
+        rows |= _translations(first)
     if len(rows) > 1:
         return [
             Figure(f"lead-{i}.png", "rows", f"{label}, the first test images", label, strip(images))
@@ -160,6 +164,17 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
     drawn = {name: found.pictures for name, found in shown.items()}
     pairs, paths = _rows(drawn, PAIRS), _rows(drawn, PATH)
     figures = []
+    if translated := _translations(shown):
+        figures.append(
+            Figure(
+                "translations.png",
+                "pairing",
+                "Rows of images: those of the first domain, translated, and translated back.",
+                "The first test images x, their translations G(x), the true ones T(x), and x as it "
+                "comes back, F(G(x)); then F(y) and G(F(y)) of y = T(x).",
+                png(rows_figure(translated)),
+            )
+        )
     if len(pairs) > 1:
         figures.append(
             Figure(
@@ -185,6 +200,15 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
             )
         )
     return figures
+
+
+def _translations(shown: Mapping[str, Evaluation]) -> dict[str, Images]:
+    """The rows of images and translations of each run, by label."""
+    rows = {}
+    for name, found in shown.items():
+        of = f" of {name}" if len(shown) > 1 else ""
+        rows |= {f"{n}{of}": found.pictures[n] for n in TRANSLATIONS if n in found.pictures}
+    return rows
 
 
 def _rows(

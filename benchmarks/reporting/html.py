@@ -18,6 +18,7 @@ from benchmarks.protocol.descriptions import (
 )
 from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import TRACKS
+from benchmarks.protocol.translation import CAPTIONS as TRANSLATED
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.runs import (
     WEAK,
@@ -37,7 +38,7 @@ from benchmarks.reporting.runs import (
     span,
     written_ends,
 )
-from benchmarks.reporting.verdict import RULES, condition_of, verdict
+from benchmarks.reporting.verdict import condition_of, rules_of, verdict
 from benchmarks.statistics.arrays import require
 
 BESIDE_ONE_ANOTHER = 5
@@ -121,6 +122,23 @@ class Table:
 
 AT_FIRST = 5
 """Numbers at the top of a page."""
+ASKS = {
+    "correspondence": "Do the codes correspond to the parameters?",
+    "translation": "Does each image get its own translation?",
+}
+"""What a page asks, by the name of its protocol without the number."""
+LEAD_NOTES = {
+    "correspondence": "The same test images: FD(v) as the renderer draws the parameters v, and as "
+    "the generator does, from the code for v, G(v), from a linear map of v, G(Mv + b), and from "
+    "the encoder's code of the image, G(E(FD(v))).",
+    "translation": "The first test images: x and its translation G(x), the true one T(x), and x as "
+    "it comes back, F(G(x)); then T(x) as y, translated the other way.",
+}
+"""What the pictures at the top of a page show."""
+CEILINGS = {
+    "correspondence": "what an oracle or the renderer gets",
+    "translation": "what the same networks get that were shown pairs",
+}
 JUDGED = "the condition that the generator is judged by"
 NUMBERS: tuple[tuple[str, Place, str], ...] = (
     (
@@ -179,6 +197,36 @@ NUMBERS: tuple[tuple[str, Place, str], ...] = (
         ("fdd_recall", "samples"),
         "Share of the real images that lies among the generator's samples.",
     ),
+    (
+        "Found first, G(x)",
+        ("translated_top1", "forth"),
+        "How often T(x) is, of all translations, the one nearest to G(x).",
+    ),
+    (
+        "Found first, F(y)",
+        ("translated_top1", "back"),
+        "The same from the second domain to the first.",
+    ),
+    (
+        "L1 to the truth, G(x)",
+        ("translated_l1", "forth"),
+        "Mean absolute difference of G(x) and T(x), of 1 for black and white; less is better.",
+    ),
+    (
+        "Inverted, G(x)",
+        ("inverted", "forth"),
+        "Share of pictures whose colours rank the cells the wrong way round; less is better.",
+    ),
+    (
+        "Permuted, G(x)",
+        ("permuted", "forth"),
+        "Share of images that come back as themselves although T(x) is not nearest to G(x).",
+    ),
+    (
+        "Hidden information, H",
+        ("hidden", "cycle"),
+        "Share of the honest error that F saves by what it sees in G(x); 0 is honest.",
+    ),
 )
 """What a page may begin with, the most important first: head, place, and what it says; {} is the
 caption of the condition."""
@@ -222,7 +270,8 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
         "report.html",
         names=[run.name for run in runs],
         verdicts={run.name: _unbroken(text) for run in runs if (text := verdict(run))},
-        rules=RULES,
+        rules=rules_of(runs),
+        **words_of(results[0]["protocol"]),
         numbers=_table("", (), numbers_of(runs), runs, every=True),
         facts=_facts(results),
         deviations=list(dict.fromkeys(text for r in results for text in r["deviations"])),
@@ -236,6 +285,13 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
         pictures=pictures,
         models=[_model(run.name, result) for run in runs for result in run.results],
     )
+
+
+def words_of(protocol: str) -> dict[str, str]:
+    """What a page of results of a protocol asks, and what its pictures and ceilings are."""
+    kind = protocol.rpartition("-")[0]
+    kind = kind if kind in ASKS else "correspondence"
+    return {"asks": ASKS[kind], "lead_note": LEAD_NOTES[kind], "ceilings": CEILINGS[kind]}
 
 
 def _unbroken(text: str) -> str:
@@ -267,15 +323,27 @@ def _facts(results: Sequence[Result]) -> dict[str, str]:
         "Data": all_of(lambda r: r.get("data_version", "given arrays")),
         "Images": all_of(
             lambda r: (
-                f"{r['image_size']} x {r['image_size']}; fitted on the first "
-                f"{r['settings']['train_images']} of {r['split']['fit']}, scored on the first "
+                f"{r['image_size']} x {r['image_size']}; {_fitted(r)}scored on the first "
                 f"{r['settings']['test_images']} of {r['split']['score']}"
             )
         ),
-        "Oracle": all_of(_oracle),
+        **({"Told": all_of(_told)} if "domains" in results[0] else {"Oracle": all_of(_oracle)}),
         "Settings": all_of(lambda r: settings_text(r["settings"])),
         "Package": all_of(lambda r: f"fdd {r.get('fdd_version', '')}"),
     }
+
+
+def _fitted(result: Result) -> str:
+    """What scores were fitted on, if they were."""
+    split = result["split"].get("fit")
+    return f"fitted on the first {result['settings']['train_images']} of {split}, " if split else ""
+
+
+def _told(result: Result) -> str:
+    """The domains, and the networks that were shown pairs."""
+    told = result.get("told")
+    ceiling = f"{told['run']}, SHA-256 {told['sha256']}" if told else "none, so there is no ceiling"
+    return f"domains {result['domains']}; networks shown pairs: {ceiling}"
 
 
 def settings_text(settings: Mapping[str, Any]) -> str:
@@ -302,7 +370,7 @@ def _model(name: str, result: Result) -> dict[str, Any]:
         "Seed": seed_of(result),
         "Kind": config.get("baseline"),
         "Steps": config.get("steps"),
-        "Codes": result["latent_size"],
+        "Codes": result.get("latent_size"),
         "From": result.get("run", name_of(result)),
         "Checkpoint": result.get("checkpoint"),
         "Weights, SHA-256": str(result.get("weights_sha256") or "")[:12],
@@ -365,7 +433,7 @@ def _tables(question: str, runs: Sequence[Run]) -> list[Table]:
 
 
 def _column(place: Place) -> Column:
-    group = CAPTIONS.get(place[1], place[1])
+    group = (CAPTIONS | TRANSLATED).get(place[1], place[1])
     if len(place) > 2:
         return Column(parameter_text(place[2]), group, place)
     return Column(group, "", place)

@@ -14,6 +14,7 @@ from benchmarks.protocol.cells import LEAST_ROOM, Cell
 from benchmarks.protocol.descriptions import DESCRIPTIONS, QUESTIONS, Description
 from benchmarks.protocol.images import CAPTIONS
 from benchmarks.protocol.settings import TRACKS
+from benchmarks.protocol.translation import CAPTIONS as TRANSLATED
 from benchmarks.statistics.intervals import interquartile_mean, seed_interval
 from fdd.errors import FddError
 
@@ -224,6 +225,8 @@ def places_of(score: str) -> list[Place]:
     each = DESCRIPTIONS[score].each
     if question == "samples":
         return [(score, "samples")]
+    if question in ("pairing", "hidden"):
+        return [(score, name) for name in TRANSLATED]
     if question == "generator":
         labels = PARAMETERS["canonical"]
         return [(score, c, *label) for c in CAPTIONS for label in _labels(labels, each)]

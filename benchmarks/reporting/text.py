@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import DESCRIPTIONS, HEADLINE, QUESTIONS, Description
 from benchmarks.protocol.images import CAPTIONS
+from benchmarks.protocol.translation import CAPTIONS as TRANSLATED
 from benchmarks.reporting.runs import (
     PARAMETERS,
     Result,
@@ -37,7 +38,7 @@ def as_text(result: Result) -> str:
     """The scores of one model in words, then the most important ones in full, at most 100 columns
     wide."""
     blocks = [verdicts([result]), _about(result), _readings(result), _codes(result)]
-    blocks += [_generator(result), _samples(result)]
+    blocks += [_generator(result), _samples(result), _translations(result)]
     return "\n\n".join("\n".join(block) for block in blocks if block)
 
 
@@ -107,10 +108,15 @@ def _about(result: Result) -> list[str]:
     lines = [
         f"{name_of(result)}{track}",
         f"{result['protocol']}, {result.get('data_version', 'given arrays')} at {size} x {size}: "
-        f"{used['test_images']} test images, fitted on {used['train_images']} train images",
+        f"{used['test_images']} test images{_fitted(result)}",
         *(f"not as the protocol has it: {text}" for text in result["deviations"]),
     ]
     return [cut(line, WIDTH) for line in lines]
+
+
+def _fitted(result: Result) -> str:
+    count = result["settings"].get("train_images")
+    return "" if count is None else f", fitted on {count} train images"
 
 
 def _readings(result: Result) -> list[str]:
@@ -166,6 +172,18 @@ def _samples(result: Result) -> list[str]:
         if (cell := cell_of(result, (name, "samples")))
     ]
     return [f"{'Samples':{wide}}{LIMITS}{'p same':>8}", *lines] if lines else []
+
+
+def _translations(result: Result) -> list[str]:
+    """Each score of translations: of what, and how."""
+    lines = []
+    for question in ("pairing", "hidden"):
+        for name, described in QUESTIONS[question].scores.items():
+            for place in places_of(name):
+                if cell := cell_of(result, place):
+                    title = f"{described.title}, {TRANSLATED[place[1]]}"
+                    lines.append(f"{title:46}{_full(cell, described)}".rstrip())
+    return [f"{'Translations':46}{BESIDE}", *lines] if lines else []
 
 
 def _widest(*questions: str) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from benchmarks.protocol.descriptions import QUESTIONS, description_of
@@ -24,7 +25,18 @@ RULES = (
     "is less.",
 )
 """How `verdict` finds its words."""
+RULES_OF_TRANSLATIONS = (
+    "Found: how often the true translation T(x) of a test image x is, of all translations, the one "
+    "nearest to G(x); with y and F(y) the same. Named are ways that are better than chance: p is "
+    "at most 0.05.",
+    "Inverted: more than half of the pictures rank their cells the wrong way round.",
+    "Hidden: the 95 % interval of H lies above 0, and H with T(x) in place of G(x) lies below it.",
+)
+"""How it finds them for translations."""
 
+FIRST = "translated_top1"
+MOST = 0.5
+"""Share of pictures above which colours are inverted."""
 TRACE = 0.05
 """The least share that is worth a word."""
 OUTLINE, GRAIN = 1 / 3, 2 / 3
@@ -50,14 +62,53 @@ class Sentence:
 
 
 def verdict(run: Run) -> str:
-    """What a run has learned of v, in a sentence on its codes and one on its images, by RULES.
+    """What a run has learned of v, in a sentence on its codes and one on its images, by RULES; or
+    what a translator has found, by RULES_OF_TRANSLATIONS.
 
     "" for a run that has none of the scores that these are about.
     """
+    if run.cell((FIRST, "forth")):
+        return " ".join([*_pairings(run), *_inversion(run), *_hiding(run)])
     found = [one for one in (_of_codes(run), _of_images(run) or _of_samples(run)) if one]
     if len(found) == 2 and all(one.nothing for one in found):
         return NOTHING
     return " ".join(one.text for one in found)
+
+
+def rules_of(runs: Sequence[Run]) -> tuple[str, ...]:
+    """How `verdict` finds its words for these runs, of one protocol."""
+    return RULES_OF_TRANSLATIONS if runs[0].cell((FIRST, "forth")) else RULES
+
+
+def _pairings(run: Run) -> list[str]:
+    """How often each way finds the truth."""
+    said = []
+    for way, truth, made in (("forth", "T(x)", "G(x)"), ("back", "T(y)", "F(y)")):
+        cell = run.cell((FIRST, way)) or {}
+        if beats_chance(cell, description_of(FIRST)):
+            often = (
+                f"in {_percent(cell['score'])} of cases, by chance in {_percent(cell['chance'])}"
+            )
+            said.append(f"{truth} is the translation nearest to {made} {often}.")
+        else:
+            said.append(f"{made} finds {truth} no more often than chance does.")
+    return said
+
+
+def _inversion(run: Run) -> list[str]:
+    cell = run.cell(("inverted", "forth"))
+    if cell is None or cell["score"] <= MOST:
+        return []
+    return [f"Colours are inverted in {_percent(cell['score'])} of the pictures."]
+
+
+def _hiding(run: Run) -> list[str]:
+    cycle, truth = run.cell(("hidden", "cycle")), run.cell(("hidden", "truth"))
+    if cycle is None or truth is None or "low" not in cycle:
+        return []
+    if cycle["low"] <= 0 or truth["score"] >= cycle["low"]:
+        return ["Nothing is hidden in G(x) that could be shown."]
+    return [f"What is hidden in G(x) saves {_percent(cycle['score'])} of the honest error."]
 
 
 def condition_of(run: Run) -> str | None:
