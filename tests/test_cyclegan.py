@@ -176,9 +176,9 @@ def test_a_patch_of_the_paper_has_seventy_pixels():
     assert (seen.amax(dim=0) - seen.amin(dim=0) + 1).tolist() == [70, 70]
 
 
-@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
-def test_an_image_is_translated_by_itself(upsampling):
-    network = model(upsampling=upsampling).eval()
+@pytest.mark.parametrize(("upsampling", "downs"), [("transposed", 2), ("resize", 1)])
+def test_an_image_is_translated_by_itself(upsampling, downs):
+    network = model(upsampling=upsampling, downs=downs).eval()
     images = batch().images[:, 0]
     whole = network.translate(images)
     alone = torch.cat([network.translate(image[None]) for image in images])

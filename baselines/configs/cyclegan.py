@@ -51,6 +51,9 @@ class Config(DomainConfig):
     """Channels of all networks at their widest resolution."""
     blocks: Layers = 6
     """Residual blocks of the translators; the paper has 9 for 256x256 pixels."""
+    downs: Literal[1, 2] = 2
+    """How often translators halve the side before these: 2 as in the paper; 1 for small images, of
+    which 8x8 numbers leave little."""
     halvings: Count = 3
     """Convolutions of stride 2 in a discriminator: 3 for patches of 70x70 pixels, 2 of 34x34."""
     upsampling: Literal["transposed", "resize"] = "transposed"
@@ -77,11 +80,12 @@ class Config(DomainConfig):
 MINI = Config(
     version="mini-1",
     image_size=32,
-    steps=1500,
+    steps=1000,
     batch_size=4,
     identity_weight=0.0,
     width=16,
     blocks=2,
+    downs=1,
     halvings=2,
     upsampling="resize",
     lr=5e-4,

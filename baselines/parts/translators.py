@@ -29,6 +29,8 @@ class TranslatorOptions(Protocol):
     @property
     def blocks(self) -> int: ...
     @property
+    def downs(self) -> int: ...
+    @property
     def halvings(self) -> int: ...
     @property
     def upsampling(self) -> str: ...
@@ -68,19 +70,20 @@ class ResidualBlock(nn.Module):
 class Translator(Network):
     """Images [N, 3, S, S] in [-1, 1] -> images of the same size.
 
-    A 7x7 convolution to `width` channels, two of stride 2 that double them, residual blocks, two
-    that double the side again, and a 7x7 one to RGB; InstanceNorm (Ulyanov et al. 2016,
+    A 7x7 convolution to `width` channels, `downs` of stride 2 that double them, residual blocks, as
+    many that double the side again, and a 7x7 one to RGB; InstanceNorm (Ulyanov et al. 2016,
     arXiv:1607.08022) after all but the last.
     """
 
     def __init__(self, options: TranslatorOptions) -> None:
         width = options.width
+        widths = [width * 2**number for number in range(options.downs + 1)]
         layers: list[nn.Module] = [convolve(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU()]
-        for channels in (width, 2 * width):
+        for channels in widths[:-1]:
             layers += [nn.Conv2d(channels, 2 * channels, 3, 2, 1)]
             layers += [nn.InstanceNorm2d(2 * channels), nn.ReLU()]
-        layers += [ResidualBlock(4 * width) for _ in range(options.blocks)]
-        for channels in (4 * width, 2 * width):
+        layers += [ResidualBlock(widths[-1]) for _ in range(options.blocks)]
+        for channels in reversed(widths[1:]):
             layers += [enlarge(options, channels, channels // 2)]
             layers += [nn.InstanceNorm2d(channels // 2), nn.ReLU()]
         layers += [convolve(width, 3, 7), nn.Tanh()]
