@@ -15,7 +15,7 @@ the same networks reach when they are told.
 from __future__ import annotations
 
 import sys
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -51,7 +51,7 @@ class CycleGAN(Baseline):
         super().__init__(config, rng)
         self.config, self.supervision = config, "pairs" if config.paired else "none"
         self.G, self.F = Translator(config), Translator(config)
-        learners = {"translators": [self.G, self.F]}
+        learners: dict[str, list[nn.Module]] = {"translators": [self.G, self.F]}
         if not config.paired:
             self.D_A, self.D_B = PatchDiscriminator(config), PatchDiscriminator(config)
             learners["discriminators"] = [self.D_A, self.D_B]
@@ -76,7 +76,7 @@ class CycleGAN(Baseline):
     def translate(self, images: Tensor, back: bool = False) -> Tensor:
         """G(x), or with `back` F(y), of images [N, 3, S, S] in [-1, 1]: images like them."""
         averaged = self.config.ema and not self.training
-        networks = self.average.module if averaged else self.translators()
+        networks: Any = self.average.module if averaged else self.translators()
         return networks["F" if back else "G"](images)
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:

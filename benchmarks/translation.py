@@ -133,7 +133,7 @@ def score_run(path: Path, options: Options, told: Any, settings: Settings) -> Ev
         )
     )
     found.result["domains"] = config["domains"]
-    if told is not None:
+    if options.paired is not None:
         digest = weights_sha256(options.paired)
         found.result["told"] = {"run": str(options.paired), "sha256": digest}
     return found

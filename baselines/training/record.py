@@ -103,8 +103,8 @@ class Recorder:
         model without a generator its loss on held-out pairs, and as score minus that; for one that
         translates `stopping.judge_translations`."""
         if model.translates:
-            first, made, back, second, made_back, there = self.translations(model)
-            return judge_translations((first, second), (made_back, made), (back, there))
+            x, made_y, back_x, y, made_x, back_y = self.translations(model)
+            return judge_translations((x, y), (made_x, made_y), (back_x, back_y))
         if not model.generates:
             loss = evaluate(model, model.loss, self.held_out).item()
             return {"held_out_loss": loss, "score": -loss}

@@ -204,7 +204,7 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
 
 def _translations(shown: Mapping[str, Evaluation]) -> dict[str, Images]:
     """The rows of images and translations of each run, by label."""
-    rows = {}
+    rows: dict[str, Images] = {}
     for name, found in shown.items():
         of = f" of {name}" if len(shown) > 1 else ""
         rows |= {f"{n}{of}": found.pictures[n] for n in TRANSLATIONS if n in found.pictures}
