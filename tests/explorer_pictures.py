@@ -15,15 +15,23 @@ from selenium import webdriver
 from fdd.explorer import explore
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-ORACLE = CHECKOUT / "benchmarks" / "oracle" / "mini-1.safetensors"
 VIEWS = {
-    "desk": (1400, 1000, "light", "", 0),
-    "phone": (390, 844, "dark", "family=clifford&a=1.5&palette=inferno", 0),
-    "fine": (1200, 660, "dark", "family=symmetric_icon&size=512&points=1000000&palette=viridis", 0),
-    "strip": (1400, 860, "light", "", 960),
+    "desk": (1400, 960, "light", "", "", 10),
+    "phone": (390, 844, "dark", "family=fractal_dream&palette=inferno", "", 10),
+    "fine": (
+        1200,
+        660,
+        "dark",
+        "family=symmetric_icon&size=512&points=1000000&palette=viridis",
+        "",
+        12,
+    ),
+    "map": (1400, 660, "light", "", "map", 90),
+    "strip": (1400, 1160, "light", "", "paths", 40),
+    "reading": (1400, 460, "light", "", "reading", 15),
 }
-"""By name: width, height, colours, what stands behind # and how far down the page."""
-SECONDS = 12  # for the oracle and the strip to finish
+"""By name: width, height, colours, what stands behind #, the part of the page, and for how many
+seconds it is looked at before, until all is drawn."""
 
 
 def main():
@@ -32,18 +40,20 @@ def main():
         options.add_argument(one)
     service = webdriver.ChromeService(shutil.which("chromedriver"))
     with tempfile.TemporaryDirectory() as folder, webdriver.Chrome(options, service) as browser:
-        page = Path(folder) / "explorer.html"
-        explore(oracle=ORACLE).save(page)
-        for name, (width, height, colours, state, down) in VIEWS.items():
+        pages = {name: Path(folder) / f"{name or 'all'}.html" for name in ("", "mini-1")}
+        for oracle, page in pages.items():
+            explore(oracle=oracle or None).save(page)
+        for name, (width, height, colours, state, part, seconds) in VIEWS.items():
             size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
             browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
             media = {"features": [{"name": "prefers-color-scheme", "value": colours}]}
             browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
             browser.get("about:blank")
+            page = pages["mini-1" if name == "reading" else ""]
             browser.get(f"{page.as_uri()}#{state}")
-            time.sleep(SECONDS)
-            browser.execute_script(f"scrollTo(0, {down})")
-            time.sleep(0.5)
+            if part:
+                browser.execute_script(f"document.getElementById('{part}').scrollIntoView()")
+            time.sleep(seconds)
             shot = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
             out = CHECKOUT / "docs" / "images" / f"explorer-{name}.png"
             shot.quantize(128, dither=Image.Dither.NONE).save(out, optimize=True)

@@ -6,11 +6,12 @@ FDD_EXPLORER_VECTORS: vectors of each family whose counts are compared (1).
 import hashlib
 import os
 import shutil
-from importlib.resources import files
 
 import numpy as np
 import pytest
+from explorer_modules import write_run
 from PIL import Image
+from tiny_runs import TINY
 
 import fdd
 from fdd.attractors.families import FAMILIES
@@ -27,6 +28,7 @@ if CHROMIUM is None or DRIVER is None:
     pytest.skip("chromium and chromedriver are not installed", allow_module_level=True)
 
 VECTORS = int(os.environ.get("FDD_EXPLORER_VECTORS", "1"))
+FIRST = [0.1, 0.1, -2.0, -1.5, -2.6, 0.9]
 SECONDS = 60  # that anything may take where other programs run
 
 
@@ -46,7 +48,7 @@ def browser():
 def address(tmp_path_factory):
     """The page's own address, without what stands behind #."""
     out = tmp_path_factory.mktemp("explorer") / "explorer.html"
-    explore().save(out)
+    explore([]).save(out)
     return out.as_uri()
 
 
@@ -71,12 +73,13 @@ def text(browser, name):
     return browser.find_element(By.ID, name).text
 
 
-def pixels(browser):
-    """The picture as RGB, uint8 [H, W, 3]."""
+def pixels(browser, name="picture"):
+    """A canvas as RGB, uint8 [H, W, 3]."""
     flat = browser.execute_script(
-        "const { width, height } = document.getElementById('picture');"
-        "const drawn = document.getElementById('picture').getContext('2d');"
-        "return [...drawn.getImageData(0, 0, width, height).data];"
+        "const canvas = document.getElementById(arguments[0]);"
+        "const { width, height } = canvas;"
+        "return [...canvas.getContext('2d').getImageData(0, 0, width, height).data];",
+        name,
     )
     size = int((len(flat) / 4) ** 0.5)
     return np.array(flat, np.uint8).reshape(size, size, 4)[..., :3]
@@ -133,7 +136,7 @@ def test_no_request_leaves_the_page_and_nothing_complains(page):
 
 def test_a_notebook_shows_it_inside_its_own_page(browser, tmp_path):
     notebook = tmp_path / "notebook.html"
-    notebook.write_text(f"<!DOCTYPE html><meta charset=utf-8>{explore()._repr_html_()}")
+    notebook.write_text(f"<!DOCTYPE html><meta charset=utf-8>{explore([])._repr_html_()}")
     browser.get(notebook.as_uri())
     browser.switch_to.frame(0)
     wait(browser, lambda: text(browser, "facts").startswith("11,773 of 16,384"))
@@ -229,7 +232,7 @@ def test_the_strip_shows_where_the_release_accepts_and_leads_there(page):
 
 
 def test_the_oracle_reads_in_the_browser(browser, tmp_path):
-    explore(oracle=files("benchmarks.oracle") / "mini-1.safetensors").save(tmp_path / "page.html")
+    explore([], oracle="mini-1").save(tmp_path / "page.html")
     browser.get((tmp_path / "page.html").as_uri())
     wait(browser, lambda: text(browser, "read"))
     assert text(browser, "read") == ("a' 2.00 2.09\nb' 1.50 1.30\nc -2.60 -2.48\nd 0.90 1.05")
@@ -237,11 +240,130 @@ def test_the_oracle_reads_in_the_browser(browser, tmp_path):
     wait(browser, lambda: text(browser, "oracle-note") == "It reads the Fractal Dream alone.")
 
 
+# Trained models
+
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+@pytest.fixture(scope="module")
+def learned(browser, tmp_path_factory):
+    """The page with an emulator, an encoder, and an auto-encoder whose name is markup."""
+    folder = tmp_path_factory.mktemp("learned")
+    mine = write_run(folder / HOSTILE, "aae", **TINY, version="mini-1")
+    explore(["mini-emulator", "mini-one", mine]).save(folder / "explorer.html")
+    browser.get((folder / "explorer.html").as_uri())
+    wait(browser, lambda: "Of 300 test images" in text(browser, "made-facts"))
+    return browser
+
+
+def choose(browser, name, value):
+    ui.Select(browser.find_element(By.ID, name)).select_by_value(value)
+
+
+def come_to(browser, name):
+    element = browser.find_element(By.ID, name)
+    browser.execute_script("arguments[0].scrollIntoView()", element)
+    return element
+
+
+def test_a_model_draws_beside_the_attractor_and_follows_it(learned):
+    assert text(learned, "made-facts") == (
+        "SSIM with FD(v) 0.21, 32 x 32 pixels. Of 300 test images, none is nearer to it than FD(v)."
+    )
+    made = pixels(learned, "made-picture").astype(int)
+    choose(learned, "view", "seen")
+    seen = pixels(learned, "made-picture")
+    assert np.array_equal(seen, fdd.render(FIRST, size=32, points=4000))
+    choose(learned, "view", "difference")
+    assert np.array_equal(pixels(learned, "made-picture"), 255 - np.abs(made - seen))
+    choose(learned, "view", "seen")
+    learned.find_element(By.ID, "slider-2").send_keys(Keys.ARROW_RIGHT)
+    moved = fdd.render([*FIRST[:2], -1.999, *FIRST[3:]], size=32, points=4000)
+    wait(learned, lambda: np.array_equal(pixels(learned, "made-picture"), moved))
+    choose(learned, "view", "made")
+    before = pixels(learned, "made-picture")
+    learned.find_element(By.ID, "again").click()
+    wait(learned, lambda: not np.array_equal(pixels(learned, "made-picture"), before))
+    learned.find_element(By.ID, "undo").click()
+
+
+def test_an_auto_encoder_draws_what_it_reads_and_its_name_is_text(learned):
+    options = [one.text for one in ui.Select(learned.find_element(By.ID, "drawer")).options]
+    assert options == ["mini-emulator: G(v)", f"{HOSTILE}: G(E(FD(v)))"]
+    choose(learned, "drawer", "1")
+    wait(learned, lambda: "16 x 16 pixels" in text(learned, "made-facts"))
+    assert pixels(learned, "made-picture").shape == (16, 16, 3)
+    assert learned.find_elements(By.TAG_NAME, "img") == []
+    choose(learned, "drawer", "0")
+    choose(learned, "family", "clifford")
+    wait(learned, lambda: "Fractal Dream alone" in text(learned, "made-facts"))
+    learned.find_element(By.ID, "undo").click()
+
+
+def test_the_map_leads_from_codes_to_vectors(learned):
+    dots = come_to(learned, "dots")
+    wait(learned, lambda: "of 2,000 images" in text(learned, "map-count"))
+    cell = learned.find_element(By.CSS_SELECTOR, "#matrix tbody tr:nth-child(2) td:nth-child(4)")
+    cell.find_element(By.TAG_NAME, "button").click()
+    label = dots.get_attribute("aria-label")
+    assert "a' across and code 2 up" in label
+    dots.send_keys(Keys.ARROW_RIGHT)
+    shown = text(learned, "map-params")
+    dots.send_keys(Keys.ENTER)
+    vector = text(learned, "python").partition("[")[2].partition("]")[0]
+    params = [float(value) for value in vector.split(",")]
+    assert shown == ", ".join(f"{value:.2f}" for value in params)
+    assert params in fdd.sample_params(2000, "test", version="mini-1").tolist()
+    learned.find_element(By.ID, "undo").click()
+
+
+def test_an_encoder_reads_what_its_codes_tell(learned):
+    come_to(learned, "reading")
+    wait(learned, lambda: "test images; R2 in the others: a' 0." in text(learned, "reader-facts"))
+    assert text(learned, "reader-facts").startswith("mini-one, supervision one: its 8 numbers, ")
+    wait(learned, lambda: text(learned, "read"))
+    names = [row.split()[0] for row in text(learned, "read").splitlines()]
+    assert names == ["a'", "b'", "c", "d", "|b|", "|c|", "|d|"]
+
+
+def test_a_path_goes_from_a_to_b_and_can_be_taken_away(learned, tmp_path):
+    come_to(learned, "paths")
+    video = learned.find_element(By.ID, "path-video")
+    wait(learned, video.is_enabled)
+    assert np.array_equal(pixels(learned, "path-exact"), fdd.render(FIRST))
+    learned.find_element(By.ID, "path-share").send_keys(Keys.END)
+    last = fdd.render([-value / 2 for value in FIRST])
+    wait(learned, lambda: np.array_equal(pixels(learned, "path-exact"), last))
+    assert pixels(learned, "path-made").shape == (32, 32, 3)
+    place = {"behavior": "allow", "downloadPath": str(tmp_path)}
+    learned.execute_cdp_cmd("Browser.setDownloadBehavior", place)
+    video.click()
+    wait(learned, (tmp_path / "path.webm").exists)
+    assert (tmp_path / "path.webm").read_bytes()[:4] == bytes.fromhex("1a45dfa3")
+
+
+def test_everything_of_the_models_has_a_name_and_nothing_complains(learned):
+    found = learned.find_elements(By.CSS_SELECTOR, "main button, main input, main select")
+    assert [one.get_attribute("outerHTML") for one in found if not one.accessible_name] == []
+    assert learned.execute_script("return performance.getEntriesByType('resource').length") == 0
+    assert learned.get_log("browser") == []
+
+
+def test_a_model_without_a_generator_is_told(browser, tmp_path):
+    explore("mini-one").save(tmp_path / "page.html")
+    browser.get((tmp_path / "page.html").as_uri())
+    wait(browser, lambda: text(browser, "made-note"))
+    assert text(browser, "made-note").startswith("None of the models in this page draws")
+    assert not browser.find_element(By.ID, "made").is_displayed()
+    assert not browser.find_element(By.ID, "paths").is_displayed()
+
+
 def test_everything_that_can_be_used_has_a_name(page):
     browser = page()
     found = browser.find_elements(By.CSS_SELECTOR, "button, input, select, canvas[role], svg")
-    assert len(found) > 40
-    assert [one.get_attribute("outerHTML") for one in found if not one.accessible_name] == []
+    shown = [one for one in found if one.is_displayed()]
+    assert len(shown) > 40
+    assert [one.get_attribute("outerHTML") for one in shown if not one.accessible_name] == []
 
 
 @pytest.mark.parametrize("width", [390, 1400])

@@ -22,7 +22,24 @@ from fdd.explorer.translation import changes, orbit_function
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
-PURE = ("families", "constants", "sines", "orbits", "counts", "shading", "state", "oracle")
+PURE = (
+    "bytes",
+    "families",
+    "constants",
+    "sines",
+    "orbits",
+    "counts",
+    "shading",
+    "state",
+    "weights",
+    "layers",
+    "networks",
+    "oracle",
+    "emulator",
+    "models",
+    "similarity",
+    "statistics",
+)
 """The modules that compute, each after those that it imports; none needs a browser."""
 
 
@@ -41,7 +58,7 @@ def script(names: Iterable[str]) -> str:
     return re.sub(r"^export ", "", text, flags=re.MULTILINE)
 
 
-def _data(value: Any) -> str:
+def data(value: Any) -> str:
     """A value as JavaScript that may stand in a page: no text in it ends a script."""
     return json.dumps(value).replace("<", "\\u003c")
 
@@ -77,16 +94,16 @@ def _families() -> str:
     palettes = {name: colours.tobytes().hex() for name, colours in PALETTES.items()}
     facts = {name: _facts(family) for name, family in FAMILIES.items()}
     symmetries = "\n".join(
-        f"{_data(name)}: [{', '.join(changes(family))}]," for name, family in FAMILIES.items()
+        f"{data(name)}: [{', '.join(changes(family))}]," for name, family in FAMILIES.items()
     )
     return f"""// What fdd declares of its families, palettes and releases.
 
 const coloursOf = (text) => Uint8Array.from(text.match(/../g), (one) => parseInt(one, 16));
 
-export const PALETTES = {_data(palettes)};
+export const PALETTES = {data(palettes)};
 for (const name in PALETTES) PALETTES[name] = coloursOf(PALETTES[name]);
 
-export const FAMILIES = {_data(facts)};
+export const FAMILIES = {data(facts)};
 
 // The changes of the vector that a family's symmetries are, in the order of their names.
 export const CHANGES = {{
@@ -103,18 +120,18 @@ def _constants() -> str:
     sine_table = base64.b64encode(np.array(table(), "<f8").tobytes()).decode()
     return f"""// The numbers of fdd/arithmetic/sine_table.py.
 
-const bytesOf = (text) => Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+import {{ bytesOf }} from "./bytes.js";
 
 // Rows S, C, S', C' of t = k/64, at row k modulo 2048.
 export const SINE_TABLE = new Float64Array(bytesOf("{sine_table}").buffer);
-export const TURN = {_data(_turn())};
-export const TAYLOR = {_data([taylor(n) for n in range(12)])};
+export const TURN = {data(_turn())};
+export const TAYLOR = {data([taylor(n) for n in range(12)])};
 """
 
 
 def _orbits() -> str:
     functions = "\n".join(
-        f"{_data(name)}: {orbit_function(family)}," for name, family in FAMILIES.items()
+        f"{data(name)}: {orbit_function(family)}," for name, family in FAMILIES.items()
     )
     return f"""// The families' equations, translated from fdd/attractors/families.py.
 

@@ -5,18 +5,36 @@ from __future__ import annotations
 import base64
 import html
 import json
+from collections.abc import Sequence
 from importlib.resources import files
+from os import PathLike
 from pathlib import Path
 from typing import Any
 
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, shown, whole_number
-from fdd.explorer.modules import PURE, script
+from fdd.explorer.models import PRETRAINED, pretrained, test_params, trained
+from fdd.explorer.modules import PURE, data, script
 from fdd.files import as_file, as_path, atomic_write, writing_to
 from fdd.rendering.drawing import MAX_SIZE
 
 COMPUTING = (*PURE, "worker")
 """What runs in the workers, in an order in which each comes after what it imports."""
-PAGE = ("families", "state", "asking", "oracle", "reading", "strip", "app")
+PAGE = (
+    "bytes",
+    "families",
+    "state",
+    "elements",
+    "asking",
+    "learned",
+    "codes",
+    "made",
+    "reading",
+    "map",
+    "paths",
+    "strip",
+    "app",
+)
 """What runs in the page itself."""
 SHIPPED = ("mini-1", "fdd-1")
 """Releases whose oracles come with the package, as data of its benchmarks."""
@@ -52,20 +70,37 @@ class Explorer:
                 temporary.write_text(self._text, encoding="utf-8")
 
 
-def explore(oracle: Any = None) -> Explorer:
-    """The explorer: draws any attractor in the browser, to the same bytes as `fdd.render`.
+@with_defaults
+def explore(
+    runs: str | PathLike[str] | Sequence[str | PathLike[str]] | None = None, oracle: Any = None
+) -> Explorer:
+    """The explorer: draws any attractor in the browser, to the same bytes as `fdd.render`, and
+    beside it what trained models make of it.
 
     As the last line of a notebook's cell it is shown there; `save` writes it to a file.
 
-    oracle: "mini-1" or "fdd-1", the oracle that comes with that release, or the path of a file that
-    `python -m benchmarks.reader` wrote; the page then shows what it reads from the pictures. Raises
-    FddError if it is no such file, or if a family has a step that cannot be translated.
+    Parameters
+    ----------
+    runs : the folder of a run of `baselines`, the name of a pretrained model, or a list of such;
+        the pretrained models if it is left out, and none with []
+    oracle : "mini-1" or "fdd-1", the oracle that comes with that release, or the path of a file
+        that `python -m benchmarks.reader` wrote; the page then shows what it reads
+
+    Raises FddError for what is no run or no oracle, for a baseline that the page does not know, and
+    if a family has a step that cannot be translated.
     """
+    if runs is None:
+        runs = PRETRAINED
+    chosen = [runs] if isinstance(runs, str | PathLike) else list(runs)
+    models = [pretrained(run) if run in PRETRAINED else trained(run) for run in chosen]
+    versions = {model["config"]["version"] for model in models}
+    learned = {"models": models, "vectors": {name: test_params(name) for name in sorted(versions)}}
     folder = files("fdd.explorer")
     text = (folder / "page.html").read_text(encoding="utf-8")
     parts = {
         "style": (folder / "style.css").read_text(encoding="utf-8"),
         "oracle": "" if oracle is None else base64.b64encode(_checked_oracle(oracle)).decode(),
+        "models": data(learned),
         "computing": script(COMPUTING),
         "page": script(PAGE),
     }

@@ -3,17 +3,23 @@
 import { CHANGES, FAMILIES, KEPT_PERCENT, PALETTES, RELEASE } from "./families.js";
 import { complaint, firstState, POINTS, python, read, SIZES, written } from "./state.js";
 import { newWorker, newest } from "./asking.js";
+import { button, fillSelect, find, put, save } from "./elements.js";
+import { codeBook } from "./codes.js";
+import { readLearned } from "./learned.js";
+import { newMade } from "./made.js";
+import { newMap } from "./map.js";
+import { newPaths } from "./paths.js";
 import { newReading } from "./reading.js";
 import { showStrip } from "./strip.js";
 
 const REST = 150; // milliseconds without a change before the fine picture and the strip begin
 
-const find = (id) => document.getElementById(id);
 const picture = find("picture");
 
 const drafts = newWorker(fail);
 const fines = newWorker(fail);
 let reading = null;
+let made = null;
 
 let { state, faults } = read(location.hash);
 let settled = state; // the last state that Undo comes back to
@@ -40,17 +46,13 @@ function fail(sentence) {
 
 // Controls
 
-function fillSelect(id, values, text = String) {
-  find(id).replaceChildren(...values.map((value) => new Option(text(value), value)));
-}
-
 const title = (family) => family.replaceAll("_", " ");
 const grouped = (number) => number.toLocaleString("en");
 
-fillSelect("family", Object.keys(FAMILIES), title);
-fillSelect("palette", Object.keys(PALETTES));
-fillSelect("size", SIZES, (size) => `${size} x ${size}`);
-fillSelect("points", POINTS, grouped);
+fillSelect(find("family"), Object.keys(FAMILIES), title);
+fillSelect(find("palette"), Object.keys(PALETTES));
+fillSelect(find("size"), SIZES, (size) => `${size} x ${size}`);
+fillSelect(find("points"), POINTS, grouped);
 find("drawing").textContent =
   `${RELEASE.size} x ${RELEASE.size} cells and ${grouped(RELEASE.points)} points`;
 find("percent").textContent = `${KEPT_PERCENT} %`;
@@ -108,7 +110,7 @@ function buildFamily() {
       }),
     ),
   );
-  fillSelect("along", parameters);
+  fillSelect(find("along"), parameters);
   find("along").selectedIndex = 2; // the first after the starting point
   const { family } = state;
   find("gallery").replaceChildren(
@@ -122,14 +124,6 @@ function buildFamily() {
       return made;
     }),
   );
-}
-
-function button(text, act) {
-  const made = document.createElement("button");
-  made.type = "button";
-  made.textContent = text;
-  made.onclick = act;
-  return made;
 }
 
 /** Puts the state into every control but the one that it comes from. */
@@ -157,6 +151,7 @@ function change(parts, source) {
   find("notes").replaceChildren(...document.querySelectorAll(".lasting"));
   fillControls(source);
   draft();
+  made?.(state);
   clearTimeout(resting);
   resting = setTimeout(rest, REST);
 }
@@ -220,13 +215,7 @@ onhashchange = () => {
 };
 
 find("download").onclick = () =>
-  picture.toBlob((blob) => {
-    const link = document.createElement("a");
-    link.href = URL.createObjectURL(blob);
-    link.download = `${state.family}-${picture.width}.png`;
-    link.click();
-    URL.revokeObjectURL(link.href);
-  });
+  picture.toBlob((blob) => save(blob, `${state.family}-${picture.width}.png`));
 find("copy").onclick = async ({ target }) => {
   try {
     await navigator.clipboard.writeText(find("python").textContent);
@@ -240,11 +229,7 @@ find("copy").onclick = async ({ target }) => {
 
 // Pictures
 
-function paint(canvas, answer) {
-  const size = answer ? Math.sqrt(answer.counts.length) : RELEASE.size;
-  canvas.width = canvas.height = size;
-  if (answer) canvas.getContext("2d").putImageData(new ImageData(answer.pixels, size), 0, 0);
-}
+const paint = (canvas, answer) => put(canvas, answer && answer.pixels);
 
 function show(drawn, answer) {
   paint(picture, answer);
@@ -309,8 +294,15 @@ fillControls();
 draft();
 rest();
 
-// the oracle is millions of characters, behind this script: the first picture does not wait for it
+// trained models are millions of characters, behind this script: the first picture does not wait
 addEventListener("DOMContentLoaded", () => {
-  reading = newReading(fail);
+  const learned = readLearned();
+  const codesOf = codeBook(learned.vectors, fail);
+  const draw = (params) => fines("draw", { ...firstState("fractal_dream"), params });
+  made = newMade(learned, fail);
+  reading = newReading(learned, codesOf, fail);
+  newMap(learned, codesOf, draw, go);
+  newPaths(learned, draw, () => state, fail);
+  made?.(state);
   reading?.(state);
 });

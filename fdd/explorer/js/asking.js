@@ -1,6 +1,6 @@
 // Workers as functions: asked for a task, they promise its answer.
 
-/** A new worker, ask(task, fields); `fail` is told in a sentence if it cannot work. */
+/** A new worker, ask(task, fields), until ask.end(); `fail` hears in a sentence if it cannot work. */
 export function newWorker(fail) {
   const source = document.getElementById("computing").textContent;
   const waiting = new Map();
@@ -10,18 +10,19 @@ export function newWorker(fail) {
     worker = new Worker(URL.createObjectURL(new Blob([source], { type: "text/javascript" })));
   } catch {
     fail("This browser does not let the page start a worker, so nothing can be drawn.");
-    return () => new Promise(() => {});
+    return Object.assign(() => new Promise(() => {}), { end: () => {} });
   }
   worker.onerror = () => fail("The worker that draws has failed; load the page again.");
   worker.onmessage = ({ data: { id, answer } }) => {
     waiting.get(id)(answer);
     waiting.delete(id);
   };
-  return (task, fields) =>
+  const ask = (task, fields) =>
     new Promise((resolve) => {
       waiting.set(++last, resolve);
       worker.postMessage({ id: last, task, ...fields });
     });
+  return Object.assign(ask, { end: () => worker.terminate() });
 }
 
 /** `act` so that one call runs at a time, and of those that come meanwhile one more at its end. */

@@ -80,3 +80,23 @@ export function uniformVector(family, random) {
       : Number((low + (high - low) * random()).toPrecision(6)),
   );
 }
+
+/** What can be read of a vector of the Fractal Dream: a' = |a|, b' = sign(a) b, c, d. */
+export function readable([, , a, b, c, d]) {
+  const flipped = a < 0 || (a === 0 && b < 0);
+  return [flipped ? -a : a, flipped ? -b : b, c, d];
+}
+
+/** What codes may tell of a vector: what can be read, and the sizes of the last three. */
+export const TOLD = ["a'", "b'", "c", "d", "|b|", "|c|", "|d|"];
+
+/** The numbers that TOLD names. */
+export function told(params) {
+  const [a, b, c, d] = readable(params);
+  return [a, b, c, d, Math.abs(b), Math.abs(c), Math.abs(d)];
+}
+
+/** The range of a number that TOLD names. */
+export function rangeTold(name) {
+  return [name === "a'" || name.startsWith("|") ? 0 : -3, 3];
+}

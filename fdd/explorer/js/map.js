@@ -1,0 +1,176 @@
+// The map of codes: each test image a dot where its code lies, and the matrix of what codes tell.
+
+import { button, fillSelect, find, put, whenSeen } from "./elements.js";
+import { encoding } from "./learned.js";
+import { rangeTold, TOLD, told } from "./state.js";
+
+const START = ["x0", "y0"];
+const PARAMETERS = [...START, ...TOLD]; // the columns of the matrix
+const COLOURS = [...PARAMETERS, "a", "b"];
+const NEAR = 14; // pixels from the pointer to a dot that is meant
+const MARGIN = 18;
+
+/** Shows the map of the chosen model's codes; `go({family, params})` follows a click. */
+export function newMap({ models }, codesOf, draw, go) {
+  const encoders = encoding(models);
+  if (encoders.length === 0) return;
+  find("map").hidden = false;
+  const canvas = find("dots");
+  const [model, across, up, colour] = ["map-model", "map-x", "map-y", "map-colour"].map(find);
+  fillSelect(model, [...encoders.keys()], (place) => encoders[place].name);
+  fillSelect(colour, COLOURS);
+  colour.value = "c";
+  let known = null;
+  let dots = []; // { x, y } of each image, on the canvas
+  let here = -1; // the image that is pointed at
+  let codes = null;
+
+  const listen = (found) => {
+    const isFirst = known === null;
+    known = found;
+    if (isFirst) offerAxes();
+    find("map-count").textContent =
+      `${known.rows.length.toLocaleString("en")} of ${known.total.toLocaleString("en")} images`;
+    fillMatrix(known.matrix, (code, parameter) => {
+      [across.value, up.value] = [parameter, code];
+      show();
+    });
+    show();
+  };
+
+  function choose() {
+    codes?.silence(listen);
+    [known, dots, here] = [null, [], -1];
+    find("map-count").textContent = "It is being loaded.";
+    codes = codesOf(encoders[model.value]);
+    codes.listen(listen);
+  }
+
+  function offerAxes() {
+    const numbers = known.codes[0].map((_, i) => `code ${i + 1}`);
+    const axes = known.places[0].map((_, i) => `axis ${i + 1}`);
+    fillSelect(across, [...axes, ...numbers, ...PARAMETERS]);
+    fillSelect(up, [...axes, ...numbers, ...PARAMETERS]);
+    up.value = axes.at(-1);
+  }
+
+  function show() {
+    if (!known) return;
+    const [xs, ys] = [column(known, across.value), column(known, up.value)];
+    const ratio = devicePixelRatio;
+    const { clientWidth: width, clientHeight: height } = canvas;
+    [canvas.width, canvas.height] = [width * ratio, height * ratio];
+    const [x, y] = [scale(xs, MARGIN, width - MARGIN), scale(ys, height - MARGIN, MARGIN)];
+    dots = xs.map((value, row) => ({ x: x(value), y: y(ys[row]) }));
+    const shades = column(known, colour.value);
+    const [least, most] = START.includes(colour.value) ? [-1, 1] : rangeTold(colour.value);
+    const context = canvas.getContext("2d");
+    context.scale(ratio, ratio);
+    dots.forEach((dot, row) => {
+      context.fillStyle = shadeOf((shades[row] - least) / (most - least));
+      context.beginPath();
+      context.arc(dot.x, dot.y, row === here ? 6 : 2.5, 0, 7);
+      context.fill();
+    });
+    find("map-scale").textContent = `${colour.value} from ${least} to ${most}`;
+    canvas.setAttribute(
+      "aria-label",
+      `${dots.length} test images, ${across.value} across and ${up.value} up; left and right go ` +
+        "from one to the next, Enter loads it",
+    );
+  }
+
+  // Redraws where another image is pointed at.
+  async function point(row) {
+    if (row === here) return;
+    here = row;
+    show();
+    const thumbnail = find("map-thumbnail");
+    thumbnail.hidden = row < 0;
+    if (row < 0) return;
+    const params = known.rows[row];
+    find("map-params").textContent = params.map((value) => value.toFixed(2)).join(", ");
+    thumbnail.style.left = `${Math.min(dots[row].x + 12, canvas.clientWidth - 140)}px`;
+    thumbnail.style.top = `${Math.min(dots[row].y + 12, canvas.clientHeight - 160)}px`;
+    const answer = await draw(params);
+    if (row === here) put(find("map-picture"), answer?.pixels);
+  }
+
+  const load = () => here >= 0 && go({ family: "fractal_dream", params: known.rows[here] });
+  canvas.onpointermove = ({ offsetX, offsetY }) => point(nearest(dots, offsetX, offsetY));
+  canvas.onpointerleave = () => point(-1);
+  canvas.onblur = () => point(-1);
+  canvas.onclick = ({ offsetX, offsetY }) => {
+    point(nearest(dots, offsetX, offsetY));
+    load();
+  };
+  canvas.onkeydown = (event) => {
+    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (event.key === "Enter") load();
+    if (!step || !dots.length) return;
+    event.preventDefault();
+    const order = [...dots.keys()].sort((one, other) => dots[one].x - dots[other].x);
+    point(order.at((order.indexOf(here) + step) % order.length));
+  };
+  model.onchange = choose;
+  for (const select of [across, up, colour]) select.onchange = show;
+  addEventListener("resize", show);
+  whenSeen(find("map"), choose);
+}
+
+// What is shown of each image: a principal axis, a number of its code, or a parameter.
+function column({ rows, codes, places }, name) {
+  const [kind, number] = name.split(" ");
+  if (kind === "axis") return places.map((row) => row[number - 1]);
+  if (kind === "code") return codes.map((row) => row[number - 1]);
+  const place = PARAMETERS.indexOf(name);
+  if (place < 0) return rows.map((row) => row[name === "a" ? 2 : 3]);
+  return rows.map((row) => (place < 2 ? row[place] : told(row)[place - 2]));
+}
+
+function scale(values, first, last) {
+  const low = Math.min(...values);
+  const high = Math.max(...values);
+  return (value) => first + ((last - first) * (value - low)) / (high - low || 1);
+}
+
+// From blue over gray to orange, all as light: shares below 0 and above 1 are the ends.
+function shadeOf(share) {
+  const whole = Math.min(Math.max(share, 0), 1);
+  return `hsl(${whole < 0.5 ? 210 : 25} ${Math.round(180 * Math.abs(whole - 0.5))}% 50%)`;
+}
+
+function nearest(dots, x, y) {
+  const far = dots.map((dot) => Math.hypot(dot.x - x, dot.y - y));
+  const row = far.indexOf(Math.min(...far));
+  return far[row] <= NEAR ? row : -1;
+}
+
+// The correlations of codes with parameters, each a button that shows them against each other.
+function fillMatrix(matrix, choose) {
+  const rows = matrix.map((row, code) => {
+    const made = document.createElement("tr");
+    made.append(heading(`code ${code + 1}`, "row"));
+    row.forEach((value, place) => {
+      const cell = document.createElement("td");
+      const [text, name] = [value.toFixed(2), `code ${code + 1}`];
+      const shown = button(text, () => choose(name, PARAMETERS[place]));
+      shown.setAttribute("aria-label", `${name} against ${PARAMETERS[place]}: ${text}`);
+      shown.style.setProperty("--strength", `${Math.round(100 * Math.abs(value))}%`);
+      cell.append(shown);
+      made.append(cell);
+    });
+    return made;
+  });
+  const first = document.createElement("tr");
+  first.append(document.createElement("td"), ...PARAMETERS.map((name) => heading(name, "col")));
+  find("matrix").tHead.replaceChildren(first);
+  find("matrix").tBodies[0].replaceChildren(...rows);
+}
+
+function heading(text, scope) {
+  const made = document.createElement("th");
+  made.scope = scope;
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,159 @@
+// A trained model as functions: the twin of baselines/training/model.py, by baseline.
+
+import { countsOf } from "./counts.js";
+import { drawn, newCanvas, softmax, uniforms } from "./emulator.js";
+import { PALETTES } from "./families.js";
+import { linear, rectified } from "./layers.js";
+import { encoder, newGenerator, residualEncoder } from "./networks.js";
+import { canonical, viewed } from "./oracle.js";
+import { rgb } from "./shading.js";
+import { readable } from "./state.js";
+import { partOf } from "./weights.js";
+
+/**
+ * The functions that a model has of these, from the config of its run, how its release draws and its
+ * weights by name; pixels are Uint8ClampedArray [size * size * 4] of config.image_size.
+ *
+ * see(params): FD(v) as its networks see it, null if degenerate
+ * encode(pixels): the code of a picture, Float64Array
+ * vector(params): the code that stands for v
+ * generate(code, noise): the picture that it draws; other ones for another noise, where it draws
+ * paint(code): the same as values from -1 to 1, channel by channel, where it paints pixels
+ * probabilities(code): of each cell, where it draws points by them
+ */
+export function newModel({ config, drawing, weights }) {
+  const part = (name) => partOf(weights, name);
+  const side = config.image_size;
+  const read = (outputs) => (pixels) => outputs([viewed(pixels, side)])[0];
+  const residual = (images) => residualEncoder(part("encoder"), images, side);
+  const painting = () => {
+    const paint = newGenerator(part("generator"), config);
+    return { paint, generate: (code) => pixelsOf(paint(code), side) };
+  };
+  const made = {
+    dcgan: painting,
+    lsd: () => ({ ...painting(), vector: scaled(config.vector) }),
+    aae: () => ({
+      ...painting(),
+      encode: read((images) => encoder(part("encoder"), config, images)),
+    }),
+    betavae: () => ({
+      ...painting(),
+      encode: read((images) => residual(images).map((row) => row.slice(0, row.length / 2))),
+    }),
+    contrastive: () => ({
+      encode: read((images) => evenAndOdd(residual, images, images.map(down), config.odd_codes)),
+    }),
+    lejepa: () => ({ encode: read(residual) }),
+    regression: () => ({ encode: read((images) => residual(images).map(canonical)) }),
+    dcca: () => ({ encode: read(correlating(weights, config, residual)) }),
+    emulator: () => emulating(part("canvas"), config, drawing),
+  };
+  return { config, see: (params) => seen(params, drawing, side), ...made[config.baseline]() };
+}
+
+// Pictures
+
+function seen(params, { size, points }, side) {
+  const counts = countsOf("fractal_dream", params, size, points);
+  return counts && resized(rgb(counts, PALETTES.kbc), size, side);
+}
+
+/** Block means of pixels, rounded half up: the twin of fdd.pictures.resize. */
+export function resized(pixels, size, side) {
+  const block = size / side;
+  if (block === 1) return pixels;
+  const sums = new Float64Array(4 * side * side);
+  pixels.forEach((value, place) => {
+    const row = Math.floor(Math.floor(place / 4 / size) / block);
+    const column = Math.floor((Math.floor(place / 4) % size) / block);
+    sums[4 * (row * side + column) + (place % 4)] += value;
+  });
+  return Uint8ClampedArray.from(sums, (sum) => Math.floor(sum / block ** 2 + 0.5));
+}
+
+function pixelsOf(image, side) {
+  const area = side * side;
+  return Uint8ClampedArray.from({ length: 4 * area }, (_, place) =>
+    place % 4 === 3 ? 255 : image[(place % 4) * area + Math.floor(place / 4)] * 127.5 + 127.5,
+  );
+}
+
+// The image upside down.
+function down(image) {
+  const side = Math.sqrt(image.length / 3);
+  return image.map((_, place) => {
+    const row = Math.floor(place / side) % side;
+    return image[place + (side - 1 - 2 * row) * side];
+  });
+}
+
+// Codes
+
+function scaled(kind) {
+  return (params) => {
+    const [x0, y0] = params;
+    const [a, b, c, d] = (kind === "canonical" ? readable(params) : params.slice(2)).map(
+      (value) => value / 3,
+    );
+    return [x0, y0, kind === "canonical" ? 2 * a - 1 : a, b, c, d];
+  };
+}
+
+// Codes of which the last `odd` change their sign where an input and the same upside down are
+// exchanged, and the others do not.
+function evenAndOdd(network, inputs, flipped, odd) {
+  if (!odd) return network(inputs);
+  const codes = network(inputs);
+  const others = network(flipped).map((row) => turned(row, odd));
+  return codes.map((row, place) => row.map((value, i) => (value + others[place][i]) / 2));
+}
+
+function turned(row, odd) {
+  return row.map((value, i) => (i < row.length - odd ? value : -value));
+}
+
+function correlating(weights, config, residual) {
+  const { encoder_odd_codes: oddBefore, odd_codes: odd } = config;
+  const [centre, scale] = [weights.centre.values, weights.scale.values];
+  const layers = partOf(weights, "head");
+  const head = (rows) => {
+    const first = rectified(linear(layers, "0", rows));
+    return linear(layers, "4", rectified(linear(layers, "2", first)));
+  };
+  return (images) => {
+    const codes = evenAndOdd(residual, images, images.map(down), oddBefore).map((row) =>
+      row.map((value, i) => (value - centre[i]) / scale[i]),
+    );
+    const flipped = codes.map((row) => turned(row, oddBefore));
+    return evenAndOdd(head, codes, flipped, odd);
+  };
+}
+
+// The emulator
+
+function emulating(weights, config, { points }) {
+  const { image_size: side, symmetry, loss, draws } = config;
+  const maps = weights["last.bias"].values.length / (side ** 2 / (symmetry ? 2 : 1));
+  const canvas = newCanvas(weights, { ...config, maps });
+  const vector = (params) => {
+    const [a, ...rest] = readable(params).map((value) => value / 3);
+    return [2 * a - 1, ...rest];
+  };
+  if (loss !== "counts") {
+    const paint = (code) => canvas(code).map(Math.tanh);
+    return { vector, paint, generate: (code) => pixelsOf(paint(code), side) };
+  }
+  const probabilities = (code) => softmax(canvas(code));
+  const generate = (code, noise = 0) => {
+    const shares = probabilities(code);
+    const total = new Float64Array(4 * side * side);
+    for (let draw = 0; draw < draws; draw++) {
+      const numbers = uniforms(noise * draws + draw, points);
+      const pixels = rgb(drawn(shares, numbers), PALETTES.kbc);
+      pixels.forEach((value, place) => (total[place] += value / draws));
+    }
+    return Uint8ClampedArray.from(total);
+  };
+  return { vector, generate, probabilities };
+}
