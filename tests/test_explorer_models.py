@@ -23,6 +23,7 @@ from fdd.explorer.models import PRETRAINED, pretrained, trained, unpacked
 from fdd.pictures import resize
 
 PARAMS = fdd.sample_params(3, "test", version="mini-1")
+NOISE = np.random.default_rng(0).standard_normal(32 * 32).astype(np.float32)
 SMALL = {name: value for name, value in TINY.items() if name != "kernel_size"}
 OPTIONS = {
     "dcgan": {**TINY, "mapping_layers": 1, "ema": 0.9},
@@ -34,6 +35,8 @@ OPTIONS = {
     "regression": SMALL,
     "emulator": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"loss": "mse", "symmetry": False},
+    "flow": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
+    | {"channels": 8, "noise_steps": 3},
 }
 """Of a run of each baseline that is not among the pretrained models in this form."""
 
@@ -71,6 +74,7 @@ return given.models.map((told) => {
       code,
       shares: list(model.probabilities?.(code)),
       painted: list(model.paint?.(code)),
+      levels: list(model.levels?.(code, given.noise)),
       made: list(model.generate?.(code)),
     };
   });
@@ -87,7 +91,7 @@ def used(tmp_path_factory):
     for name, options in OPTIONS.items():
         run = write_run(folder / name, name, **options)
         told[name], models[name] = trained(run), baselines.load_run(run, "cpu")
-    given = {"models": list(told.values()), "params": PARAMS.tolist()}
+    given = {"models": list(told.values()), "params": PARAMS.tolist(), "noise": NOISE.tolist()}
     found = run_node(folder, USED, given)
     return {
         name: (told[name], one, in_torch(told[name], models[name]))
@@ -113,6 +117,10 @@ def test_models_make_what_they_make_in_torch(used, name):
         shares = scores.flatten(1).softmax(1).numpy()
         assert np.array(column["shares"]) == pytest.approx(shares, abs=1e-5)
         assert np.std(shares) > 1e-4
+    elif "levels" in column:
+        levels = flowed(model.network, codes)
+        assert np.array(column["levels"]) == pytest.approx(levels, abs=1e-4)
+        assert np.std(levels - NOISE) > 0.01
     elif model.can_generate:
         with torch.no_grad():
             painted = model.network.generate(torch.from_numpy(codes)).flatten(1).numpy()
@@ -120,6 +128,18 @@ def test_models_make_what_they_make_in_torch(used, name):
         assert np.std(painted) > 0.01
         pictures = np.reshape(column["made"], (*images.shape[:3], 4))
         assert np.abs(pictures[..., :3] - model.generate(codes).astype(int)).max() <= 1
+
+
+def flowed(flow, codes):
+    """The levels to which NOISE flows, [N, cells]."""
+    steps = flow.config.noise_steps
+    with torch.no_grad():
+        maps = flow.seen(flow.canvas(torch.from_numpy(codes)))
+        levels = torch.from_numpy(NOISE).reshape(1, 1, 32, 32).repeat(len(codes), 1, 1, 1)
+        for step in range(steps):
+            times = torch.full((len(codes),), step / steps)
+            levels = levels + flow.velocity(levels, maps, times) / steps
+    return levels.flatten(1).numpy()
 
 
 def test_eight_bits_change_what_the_emulator_draws_less_than_chance_does(used):
@@ -254,6 +274,6 @@ def test_a_run_that_the_page_does_not_know_is_refused(tmp_path):
     with pytest.raises(FddError) as caught:
         explore(run)
     assert str(caught.value) == f"run='{run}' has colors='hsv'; the page knows only 'rgb'"
-    (run / "config.json").write_text(json.dumps({**config, "baseline": "flow"}))
-    with pytest.raises(FddError, match="baseline='flow' is not known; choose from dcgan, lsd, "):
+    (run / "config.json").write_text(json.dumps({**config, "baseline": "gan"}))
+    with pytest.raises(FddError, match="baseline='gan' is not known; choose from dcgan, lsd, "):
         explore(run)

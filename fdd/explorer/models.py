@@ -36,9 +36,10 @@ PARTS = {
     "regression": ("encoder",),
     "dcca": ("encoder", "head", "centre", "scale"),
     "emulator": ("canvas",),
+    "flow": ("canvas", "velocity"),
 }
 """The networks of each baseline that the page has."""
-OF_VECTORS = ("lsd", "emulator")
+OF_VECTORS = ("lsd", "emulator", "flow")
 """Baselines with codes that stand for parameters."""
 TEST_IMAGES = 2000
 """Vectors of the release's test split that come with a model: the map of codes shows them."""

@@ -36,6 +36,7 @@ PURE = (
     "networks",
     "oracle",
     "emulator",
+    "flow",
     "models",
     "similarity",
     "statistics",

@@ -1,6 +1,6 @@
 // The emulator of the renderer: the twin of baselines/emulator.py.
 
-import { added, linear, standardised } from "./layers.js";
+import { added, linear, silu, standardised } from "./layers.js";
 
 /** Its network as a function: a code [4] -> numbers for each cell, Float64Array [maps * size * size]. */
 export function newCanvas(weights, config) {
@@ -25,10 +25,6 @@ export function newCanvas(weights, config) {
     const half = cells(chosen);
     return unfolded(half, maps, size, swapped, flipped);
   };
-}
-
-function silu(row) {
-  return row.map((value) => value / (1 + Math.exp(-value)));
 }
 
 // Of the eight codes with one picture the one with a >= |b| and c >= 0, and how the picture differs.

@@ -73,7 +73,8 @@ function products(rows, n, columns, m, length) {
   return result;
 }
 
-function eachChannel(image, channels, act) {
+/** An image with act(value, channel) in place of each value. */
+export function eachChannel(image, channels, act) {
   const area = image.length / channels;
   return image.map((value, i) => act(value, Math.floor(i / area)));
 }
@@ -90,15 +91,39 @@ export function normalised(weights, name, batch, epsilon = 1e-5) {
   );
 }
 
+/** GroupNorm, with as many groups of channels. */
+export function grouped(weights, name, batch, groups, epsilon = 1e-5) {
+  const [weight, bias] = ["weight", "bias"].map((part) => weights[`${name}.${part}`].values);
+  return batch.map((image) => {
+    const length = image.length / groups;
+    const normal = Array.from({ length: groups }, (_, group) =>
+      unified(image.subarray(group * length, (group + 1) * length), epsilon),
+    );
+    return eachChannel(
+      Float64Array.from(normal.flatMap((values) => [...values])),
+      weight.length,
+      (value, channel) => value * weight[channel] + bias[channel],
+    );
+  });
+}
+
 /** LayerNorm of rows. */
 export function standardised(weights, name, batch, epsilon = 1e-5) {
   const [weight, bias] = ["weight", "bias"].map((part) => weights[`${name}.${part}`].values);
-  return batch.map((row) => {
-    const mean = row.reduce((total, value) => total + value, 0) / row.length;
-    const squares = row.reduce((total, value) => total + (value - mean) ** 2, 0);
-    const scale = 1 / Math.sqrt(squares / row.length + epsilon);
-    return row.map((value, i) => (value - mean) * scale * weight[i] + bias[i]);
-  });
+  return batch.map((row) => unified(row, epsilon).map((value, i) => value * weight[i] + bias[i]));
+}
+
+// Values with a mean of 0 and a deviation of 1.
+function unified(values, epsilon) {
+  const mean = values.reduce((total, value) => total + value, 0) / values.length;
+  const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
+  const scale = 1 / Math.sqrt(squares / values.length + epsilon);
+  return values.map((value) => (value - mean) * scale);
+}
+
+/** SiLU of an image or a row. */
+export function silu(values) {
+  return values.map((value) => value / (1 + Math.exp(-value)));
 }
 
 /** ReLU, or with a slope LeakyReLU. */

@@ -16,7 +16,7 @@ export function newMade({ models, vectors }, fail) {
       "codes of their own and no encoder.";
   }
   if (!makers.length) return null;
-  find("made").hidden = false;
+  find("made").hidden = find("made-details").hidden = false;
   fillSelect(find("drawer"), [...makers.keys()], (place) => {
     const { name, does } = makers[place];
     return `${name}: ${does.includes("vector") ? "G(v)" : "G(E(FD(v)))"}`;
@@ -52,7 +52,7 @@ export function newMade({ models, vectors }, fail) {
     chosen = { model, worker: workerOf(model, fail) };
     answer = null;
     noise = 0;
-    find("again").hidden = !("draws" in model.config && model.config.loss === "counts");
+    find("again").hidden = model.config.loss !== "counts"; // the others know no chance
     meetOthers(chosen);
   }
 

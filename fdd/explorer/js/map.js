@@ -19,7 +19,7 @@ export function newMap({ models }, codesOf, draw, go) {
   const [model, across, up, colour] = ["map-model", "map-x", "map-y", "map-colour"].map(find);
   fillSelect(model, [...encoders.keys()], (place) => encoders[place].name);
   fillSelect(colour, COLOURS);
-  colour.value = "c";
+  colour.value = "a'";
   let known = null;
   let dots = []; // { x, y } of each image, on the canvas
   let here = -1; // the image that is pointed at

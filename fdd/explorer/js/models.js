@@ -3,6 +3,7 @@
 import { countsOf } from "./counts.js";
 import { drawn, newCanvas, softmax, uniforms } from "./emulator.js";
 import { PALETTES } from "./families.js";
+import { EMPTY, flowing, normals } from "./flow.js";
 import { linear, rectified } from "./layers.js";
 import { encoder, newGenerator, residualEncoder } from "./networks.js";
 import { canonical, viewed } from "./oracle.js";
@@ -20,6 +21,7 @@ import { partOf } from "./weights.js";
  * generate(code, noise): the picture that it draws; other ones for another noise, where it draws
  * paint(code): the same as values from -1 to 1, channel by channel, where it paints pixels
  * probabilities(code): of each cell, where it draws points by them
+ * levels(code, noise): how dark each cell's ink is, where it follows a flow from normal noise
  */
 export function newModel({ config, drawing, weights }) {
   const part = (name) => partOf(weights, name);
@@ -47,7 +49,8 @@ export function newModel({ config, drawing, weights }) {
     lejepa: () => ({ encode: read(residual) }),
     regression: () => ({ encode: read((images) => residual(images).map(canonical)) }),
     dcca: () => ({ encode: read(correlating(weights, config, residual)) }),
-    emulator: () => emulating(part("canvas"), config, drawing),
+    emulator: () => emulating(part("canvas"), config, drawing.points),
+    flow: () => streaming(weights, config),
   };
   return { config, see: (params) => seen(params, drawing, side), ...made[config.baseline]() };
 }
@@ -130,19 +133,14 @@ function correlating(weights, config, residual) {
   };
 }
 
-// The emulator
+// The emulator, and the flow that sees its numbers
 
-function emulating(weights, config, { points }) {
-  const { image_size: side, symmetry, loss, draws } = config;
-  const maps = weights["last.bias"].values.length / (side ** 2 / (symmetry ? 2 : 1));
-  const canvas = newCanvas(weights, { ...config, maps });
-  const vector = (params) => {
-    const [a, ...rest] = readable(params).map((value) => value / 3);
-    return [2 * a - 1, ...rest];
-  };
+function emulating(weights, config, points) {
+  const { image_size: side, loss, draws } = config;
+  const canvas = canvasOf(weights, config);
   if (loss !== "counts") {
     const paint = (code) => canvas(code).map(Math.tanh);
-    return { vector, paint, generate: (code) => pixelsOf(paint(code), side) };
+    return { vector: thirds, paint, generate: (code) => pixelsOf(paint(code), side) };
   }
   const probabilities = (code) => softmax(canvas(code));
   const generate = (code, noise = 0) => {
@@ -155,5 +153,29 @@ function emulating(weights, config, { points }) {
     }
     return Uint8ClampedArray.from(total);
   };
-  return { vector, generate, probabilities };
+  return { vector: thirds, generate, probabilities };
+}
+
+function streaming(weights, config) {
+  const canvas = canvasOf(partOf(weights, "canvas"), config);
+  const velocity = partOf(weights, "velocity");
+  const levels = (code, noise) => flowing(velocity, config, canvas(code), noise);
+  const generate = (code, noise = 0) => {
+    const inks = [...levels(code, normals(noise, config.image_size ** 2))].map((level) =>
+      level > EMPTY / 2 ? Math.round(1 + 254 * Math.min(Math.max(level, 0), 1)) : 0,
+    );
+    return rgb(Uint32Array.from(inks), PALETTES.kbc);
+  };
+  return { vector: thirds, generate, levels };
+}
+
+function canvasOf(weights, config) {
+  const { image_size: side, symmetry } = config;
+  const maps = weights["last.bias"].values.length / (side ** 2 / (symmetry ? 2 : 1));
+  return newCanvas(weights, { ...config, maps });
+}
+
+function thirds(params) {
+  const [a, ...rest] = readable(params).map((value) => value / 3);
+  return [2 * a - 1, ...rest];
 }
