@@ -85,6 +85,12 @@ def pixels(browser, name="picture"):
     return np.array(flat, np.uint8).reshape(size, size, 4)[..., :3]
 
 
+def come_to(browser, name):
+    element = browser.find_element(By.ID, name)
+    browser.execute_script("arguments[0].scrollIntoView()", element)
+    return element
+
+
 def test_the_page_opens_with_the_first_image_byte_for_byte(page):
     browser = page()
     assert np.array_equal(pixels(browser), fdd.render([0.1, 0.1, -2.0, -1.5, -2.6, 0.9]))
@@ -234,10 +240,11 @@ def test_the_strip_shows_where_the_release_accepts_and_leads_there(page):
 def test_the_oracle_reads_in_the_browser(browser, tmp_path):
     explore([], oracle="mini-1").save(tmp_path / "page.html")
     browser.get((tmp_path / "page.html").as_uri())
+    come_to(browser, "reading")
     wait(browser, lambda: text(browser, "read"))
     assert text(browser, "read") == ("a' 2.00 2.09\nb' 1.50 1.30\nc -2.60 -2.48\nd 0.90 1.05")
     ui.Select(browser.find_element(By.ID, "family")).select_by_value("clifford")
-    wait(browser, lambda: text(browser, "oracle-note") == "It reads the Fractal Dream alone.")
+    wait(browser, lambda: text(browser, "reader-note") == "It reads the Fractal Dream alone.")
 
 
 # Trained models
@@ -258,12 +265,6 @@ def learned(browser, tmp_path_factory):
 
 def choose(browser, name, value):
     ui.Select(browser.find_element(By.ID, name)).select_by_value(value)
-
-
-def come_to(browser, name):
-    element = browser.find_element(By.ID, name)
-    browser.execute_script("arguments[0].scrollIntoView()", element)
-    return element
 
 
 def test_a_model_draws_beside_the_attractor_and_follows_it(learned):
@@ -343,7 +344,7 @@ def test_a_path_goes_from_a_to_b_and_can_be_taken_away(learned, tmp_path):
 
 
 def test_everything_of_the_models_has_a_name_and_nothing_complains(learned):
-    found = learned.find_elements(By.CSS_SELECTOR, "main button, main input, main select")
+    found = learned.find_elements(By.CSS_SELECTOR, "button:not(#matrix *), input, select")
     assert [one.get_attribute("outerHTML") for one in found if not one.accessible_name] == []
     assert learned.execute_script("return performance.getEntriesByType('resource').length") == 0
     assert learned.get_log("browser") == []

@@ -274,6 +274,6 @@ def test_a_run_that_the_page_does_not_know_is_refused(tmp_path):
     with pytest.raises(FddError) as caught:
         explore(run)
     assert str(caught.value) == f"run='{run}' has colors='hsv'; the page knows only 'rgb'"
-    (run / "config.json").write_text(json.dumps({**config, "baseline": "gan"}))
-    with pytest.raises(FddError, match="baseline='gan' is not known; choose from dcgan, lsd, "):
+    (run / "config.json").write_text(json.dumps({**config, "baseline": "tree"}))
+    with pytest.raises(FddError, match="baseline='tree' is not known; choose from dcgan, lsd, "):
         explore(run)

@@ -41,6 +41,7 @@ export function newMap({ models }, codesOf, draw, go) {
   function choose() {
     codes?.silence(listen);
     [known, dots, here] = [null, [], -1];
+    find("matrix").tBodies[0].replaceChildren();
     find("map-count").textContent = "It is being loaded.";
     codes = codesOf(encoders[model.value]);
     codes.listen(listen);
@@ -146,26 +147,36 @@ function nearest(dots, x, y) {
   return far[row] <= NEAR ? row : -1;
 }
 
-// The correlations of codes with parameters, each a button that shows them against each other.
+// The correlations of codes with parameters, each a button that shows them against each other. The
+// buttons stay while the numbers change, since one of them may have the focus.
 function fillMatrix(matrix, choose) {
-  const rows = matrix.map((row, code) => {
-    const made = document.createElement("tr");
-    made.append(heading(`code ${code + 1}`, "row"));
-    row.forEach((value, place) => {
-      const cell = document.createElement("td");
-      const [text, name] = [value.toFixed(2), `code ${code + 1}`];
-      const shown = button(text, () => choose(name, PARAMETERS[place]));
-      shown.setAttribute("aria-label", `${name} against ${PARAMETERS[place]}: ${text}`);
-      shown.style.setProperty("--strength", `${Math.round(100 * Math.abs(value))}%`);
-      cell.append(shown);
-      made.append(cell);
-    });
-    return made;
+  const [body] = find("matrix").tBodies;
+  if (body.rows.length !== matrix.length) {
+    const first = document.createElement("tr");
+    first.append(document.createElement("td"), ...PARAMETERS.map((name) => heading(name, "col")));
+    find("matrix").tHead.replaceChildren(first);
+    body.replaceChildren(...matrix.map((_, code) => matrixRow(`code ${code + 1}`, choose)));
+  }
+  matrix.flat().forEach((value, place) => {
+    const shown = body.getElementsByTagName("button")[place];
+    const text = value.toFixed(2);
+    shown.textContent = text;
+    shown.setAttribute("aria-label", `${shown.title}: ${text}`);
+    shown.style.setProperty("--strength", `${Math.round(100 * Math.abs(value))}%`);
   });
-  const first = document.createElement("tr");
-  first.append(document.createElement("td"), ...PARAMETERS.map((name) => heading(name, "col")));
-  find("matrix").tHead.replaceChildren(first);
-  find("matrix").tBodies[0].replaceChildren(...rows);
+}
+
+function matrixRow(code, choose) {
+  const row = document.createElement("tr");
+  const cells = PARAMETERS.map((name) => {
+    const cell = document.createElement("td");
+    const shown = button("", () => choose(code, name));
+    shown.title = `${code} against ${name}`;
+    cell.append(shown);
+    return cell;
+  });
+  row.append(heading(code, "row"), ...cells);
+  return row;
 }
 
 function heading(text, scope) {

@@ -36,8 +36,8 @@ export function newPaths({ models }, draw, current, fail) {
     const codes = await Promise.all(ends.map((end) => ask("code", { params: end })));
     if (codes.includes(null)) return say("A or B has no picture, so it has no code.");
     for (let frame = 0; frame < FRAMES; frame++) {
-      const between = ([from, to]) =>
-        from.map((value, i) => value + ((to[i] - value) * frame) / (FRAMES - 1));
+      const part = frame / (FRAMES - 1);
+      const between = ([from, to]) => from.map((value, i) => (1 - part) * value + part * to[i]);
       const [exact, made] = await Promise.all([
         draw(between(ends)),
         ask("generate", { code: between(codes), noise: 0 }),
