@@ -39,7 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Runs the command; its exit status is as `fdd.commands.command` says."""
     options = parse(Explore, arguments_of(argv), "fdd explore")
     out = as_file("out", options.out)
-    runs = [] if options.plain else options.runs or None
+    runs: Sequence[str] | None = () if options.plain else options.runs or None
     explore(runs, options.oracle).save(out)
     say(f"the explorer in {out}")
     return 0
