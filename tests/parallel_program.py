@@ -1,4 +1,4 @@
-"""What tests/test_parallel.py has two processes do: torchrun parallel_program.py FOLDER PICTURES.
+"""What tests/test_parallel.py has two processes do: parallel_program.py FOLDER PICTURES.
 
 Each writes what it saw to FOLDER/RANK.pt.
 """

@@ -1,6 +1,8 @@
 """Two processes on one batch give the numbers of one: losses, BatchNorm, gradients, stops."""
 
+import contextlib
 import os
+import socket
 import subprocess
 import sys
 
@@ -8,7 +10,6 @@ import numpy as np
 import parallel_program as program
 import pytest
 import torch
-from conftest import CHECKOUT
 from PIL import Image
 from skimage import data as shipped
 from tiny_runs import baseline, table
@@ -46,36 +47,27 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def torchrun():
-    """torchrun(*arguments) runs two processes to their good end and gives their output."""
+def together(warm_python, pictures, tmp_path_factory):
+    """(folder, what each of two processes found) of tests/parallel_program.py.
 
-    def go(*arguments):
-        words = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2", *arguments]
-        with subprocess.Popen(
-            [sys.executable, *map(str, words)],
-            cwd=CHECKOUT,
-            env=os.environ | {"PYTHONPATH": str(CHECKOUT), "OMP_NUM_THREADS": "1"},
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        ) as process:
-            try:
-                output, errors = process.communicate(timeout=600)
-            except subprocess.TimeoutExpired:
-                process.terminate()  # and it ends its own
-                raise
-        assert process.returncode == 0, errors
-        return output
-
-    return go
-
-
-@pytest.fixture(scope="module")
-def together(torchrun, pictures, tmp_path_factory):
-    """(folder, what each of two processes found) of tests/parallel_program.py."""
+    They are told by the environment what torchrun would tell them.
+    """
     folder = tmp_path_factory.mktemp("together")
-    with alone_in(folder / "in use"):
-        torchrun(CHECKOUT / "tests" / "parallel_program.py", folder, pictures)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        group = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free.getsockname()[1])}
+    group |= {"WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2", "TORCHELASTIC_RUN_ID": "tests"}
+    words = [sys.executable, warm_python, program.__file__, folder, pictures]
+    with alone_in(folder / "in use"), contextlib.ExitStack() as stack:
+        processes = []
+        for rank in ("0", "1"):
+            environment = os.environ | group | {"RANK": rank, "LOCAL_RANK": rank}
+            process = subprocess.Popen(words, env=environment, stderr=subprocess.PIPE, text=True)
+            processes.append(stack.enter_context(process))
+            stack.callback(process.kill)  # where the other one has failed
+        for process in processes:
+            errors = process.communicate(timeout=600)[1]
+            assert process.returncode == 0, errors
         assert len(list((folder / "in use").iterdir())) == 1  # the lock
     return folder, [torch.load(folder / f"{rank}.pt", weights_only=False) for rank in (0, 1)]
 
@@ -124,9 +116,13 @@ def test_a_run_on_pairs_has_the_losses_of_one_process(together, tiny, tmp_path, 
     equal_losses(tmp_path / "one", folder / name, name)
 
 
-def test_the_command_runs_under_torchrun(torchrun, pictures, tmp_path):
+def test_the_command_runs_under_torchrun(run_python, pictures, tmp_path):
     options = [*AAE_OPTIONS, f"--data=images:{pictures}"]
-    output = torchrun("-m", "baselines.aae", *options, "--out", tmp_path / "two")
+    torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
+    code, output, errors = run_python(
+        *torchrun, "-m", "baselines.aae", *options, "--out", tmp_path / "two"
+    )
+    assert code == 0, errors
     assert f"trained to step 6: {tmp_path / 'two'}" in output
     assert main(AAE, aae.PRESETS, [*options, "--out", str(tmp_path / "one")]) == 0
     equal_losses(tmp_path / "one", tmp_path / "two", "aae")

@@ -3,11 +3,12 @@
     with serving(folder, "torch") as script:    # python SCRIPT FILE ... is as python FILE ...
 
 The program runs in a process of its own, with the arguments, working folder, environment and
-streams of the call, and prints and ends as it does otherwise. What a library reads from the
-environment when it is imported is what it was before.
+streams of the call, prints and ends as it does otherwise, and is killed when the caller is. What a
+library reads from the environment when it is imported is what it was before.
 """
 
 import contextlib
+import fcntl
 import importlib
 import io
 import json
@@ -81,6 +82,12 @@ def run(words, folder, environment):
     return 0
 
 
+def end_with(caller):
+    """Ends this process when the other end of the socket is closed: nothing else comes from it."""
+    fcntl.fcntl(caller, fcntl.F_SETOWN, os.getpid())
+    fcntl.fcntl(caller, fcntl.F_SETFL, fcntl.fcntl(caller, fcntl.F_GETFL) | os.O_ASYNC)
+
+
 def serve(address, *modules):
     for module in modules:
         importlib.import_module(module)
@@ -97,6 +104,7 @@ def serve(address, *modules):
             call, streams, _, _ = socket.recv_fds(caller, 2**20, 3)
             if os.fork() == 0:
                 signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+                end_with(caller)
                 for place, stream in enumerate(streams):
                     os.dup2(stream, place)
                 code = run(*json.loads(call))
