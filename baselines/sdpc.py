@@ -58,8 +58,8 @@ class Layer(NamedTuple):
     """lambda."""
     gain: Tensor
     """v: [K, 1, 1]."""
-    curvature: Tensor
-    """The largest eigenvalue of D D', a scalar."""
+    curvature: float
+    """The largest eigenvalue of D D'."""
 
     def analyse(self, below: Tensor) -> Tensor:
         """D of what is below: [N, C, S, S] -> [N, K, s, s]."""
@@ -195,14 +195,15 @@ class _State:
             slope = layer.analyse(self.made_ahead[i] - target)
             feedback = k if i + 1 < len(layers) else 0.0
             if feedback:
-                slope += feedback * (self.ahead[i] - self.made_ahead[i + 1] / layer.gain)
+                above = self.made_ahead[i + 1] / layer.gain
+                slope.add_(self.ahead[i] - above, alpha=feedback)
             rate = 1 / (layer.curvature + feedback)
-            maps = functional.relu(self.ahead[i] - rate * (slope + layer.sparsity))
+            maps = self.ahead[i].sub(slope, alpha=rate).sub_(rate * layer.sparsity).relu_()
             made = layer.predict(maps)
             change, size = (maps - self.maps[i]).flatten(1).norm(dim=1), maps.flatten(1).norm(dim=1)
             changes.append(change / size.clamp(min=TINY))
-            self.ahead[i] = maps + momentum * (maps - self.maps[i])
-            self.made_ahead[i] = made + momentum * (made - self.made[i])
+            self.ahead[i] = torch.lerp(self.maps[i], maps, 1 + momentum)
+            self.made_ahead[i] = torch.lerp(self.made[i], made, 1 + momentum)
             self.maps[i], self.made[i] = maps, made
             target = layer.gain * self.ahead[i]
         return torch.stack(changes).amax(0)
@@ -227,17 +228,16 @@ class SDPC(Baseline):
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
-        self.config, side = config, config.image_size
+        self.config = config
         self.strides = counts(config.strides)
         self.lambdas = numbers(config.lambdas)
         self.dictionaries, self.gains = nn.ParameterList(), nn.ParameterList()
-        self.register_buffer("mean", torch.zeros(3, side, side))
+        self.register_buffer("mean", torch.zeros(3, config.image_size, config.image_size))
         self.register_buffer("variance", torch.ones(()))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         channels = 3
-        shapes = zip(counts(config.atoms), counts(config.sides), self.strides, strict=True)
-        for i, (count, size, stride) in enumerate(shapes):
-            side = (side - size) // stride + 1
+        shapes = zip(counts(config.atoms), counts(config.sides), config.map_sides, strict=True)
+        for i, (count, size, side) in enumerate(shapes):
             atoms = torch.randn(count, channels, size, size, generator=rng)
             self.dictionaries.append(nn.Parameter(unit(atoms)))
             self.gains.append(nn.Parameter(torch.ones(count, 1, 1)))
@@ -252,14 +252,14 @@ class SDPC(Baseline):
             "gains": Adam(self.gains.parameters(), lr=float(config.lr_gains)),
         }
 
-    def layer(self, i: int, curvature: Tensor | None = None) -> Layer:
-        """Layer i, with this curvature."""
+    def layer(self, i: int) -> Layer:
+        """Layer i, without its curvature."""
         return Layer(
             folded(self.dictionaries[i].detach(), self.strides[i]),
             self.strides[i],
             self.lambdas[i],
             self.gains[i].detach(),
-            torch.ones(()) if curvature is None else curvature,
+            math.nan,
         )
 
     def layers(self, rounds: int = 4) -> list[Layer]:
@@ -270,7 +270,7 @@ class SDPC(Baseline):
             curvature, maps = strongest(layer, maps, rounds)
             if self.training:
                 self.get_buffer(f"strongest_{i}").copy_(maps)
-            made.append(layer._replace(curvature=curvature))
+            made.append(layer._replace(curvature=curvature.item()))
         return made
 
     def centred(self, images: Tensor) -> Tensor:
@@ -321,17 +321,23 @@ class SDPC(Baseline):
         self.watch(batch.images)
         found = self.infer(batch.images)
         self.show("codes", self.pooled(found.maps))
-        told = self.activity(found.maps)
+        told = self.told(batch.images, found)
         images = self.centred(batch.images)
-        errors = self.errors(images, found.maps)
-        self.descend("dictionaries", torch.stack(errors).sum())
+        self.descend("dictionaries", torch.stack(self.errors(images, found.maps)).sum())
         if self.config.lr_gains:
             self.descend("gains", torch.stack(self.errors(images, found.maps, gained=True)).sum())
         with torch.no_grad():
             for atoms in self.dictionaries:
                 atoms.copy_(unit(atoms))
-        losses = {f"error {i}": error.detach() for i, error in enumerate(errors, 1)}
-        return losses | told | {"iterations": found.iterations.float().mean()}
+        return told
+
+    @torch.no_grad()
+    def told(self, images: Tensor, found: Inference) -> dict[str, Tensor]:
+        """What the log has of an inference: errors, activity, dead atoms, iterations."""
+        errors = self.errors(self.centred(images), found.maps)
+        losses = {f"error {i}": error for i, error in enumerate(errors, 1)}
+        iterations = {"iterations": found.iterations.float().mean()}
+        return losses | self.activity(found.maps) | iterations
 
     @torch.no_grad()
     def watch(self, images: Tensor) -> None:

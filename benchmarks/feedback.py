@@ -27,8 +27,12 @@ from fdd.files import as_path
 from fdd.options import Arg, parse
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from baselines.training.model import Model
 
+CODERS = ("sdpc", "sdpc_gan")
+"""Baselines that infer sparse maps."""
 NOISES = (0.25, 0.5)
 """Standard deviations of the noise, for pixels in [-1, 1]."""
 WIDE = 1.96
@@ -37,7 +41,7 @@ WIDE = 1.96
 
 @dataclass(frozen=True)
 class Options:
-    """Measure runs of baselines.sdpc with feedbacks of several strengths.
+    """Measure runs of baselines.sdpc or baselines.sdpc_gan with feedbacks of several strengths.
 
     Each row is a run with a strength; the second table has the differences to the first row.
     """
@@ -66,15 +70,16 @@ def measured(
 
     error 1, error 2 and so on: half the squared error with which each layer predicts what is below;
     error: their sum; iterations: until the maps stand still; active 1 and so on: the share of each
-    layer's maps that is not 0; ssim 0: that of the reconstruction with the image; ssim 0.25 and
-    ssim 0.5: the same where noise of that standard deviation was added before.
+    layer's maps that is not 0; hoyer 1 and so on: their sparsity (Hoyer 2004), from 0 for maps that
+    are the same everywhere to 1 for a single number; ssim 0: that of the reconstruction with the
+    image; ssim 0.25 and ssim 0.5: the same where noise of that standard deviation was added.
     """
     import torch
 
     from baselines.sdpc import infer
     from baselines.training.data import to_images, to_tensor
 
-    network: Any = model.network
+    network: Any = getattr(model.network, "coder", model.network)
     layers = network.layers()
 
     def inferred(pixels: Any) -> Any:
@@ -89,6 +94,7 @@ def measured(
             apart = (below - layer.predict(maps)).square().flatten(1).sum(1) / 2
             found[f"error {i}"] = apart.double().cpu().numpy()
             found[f"active {i}"] = (maps > 0).double().flatten(1).mean(1).cpu().numpy()
+            found[f"hoyer {i}"] = hoyer(maps.double().flatten(1)).cpu().numpy()
             below = layer.gain * maps
         errors = [value for name, value in found.items() if name.startswith("error")]
         found["error"] = np.sum(errors, axis=0)
@@ -100,6 +106,14 @@ def measured(
             made = network.reconstruct(inferred(noisy).maps)
             found[f"ssim {noise:g}"] = ssim(to_images(made), images)
     return found
+
+
+def hoyer(rows: Tensor) -> Tensor:
+    """Hoyer's sparsity of each row of numbers [N, n]: (sqrt(n) - |x|_1 / |x|_2) / (sqrt(n) - 1),
+    [N]; 1 for a row of zeros."""
+    root = rows.shape[1] ** 0.5
+    ratio = rows.abs().sum(1) / rows.norm(dim=1).clamp(min=1e-12)
+    return ((root - ratio) / (root - 1)).clamp(max=1)
 
 
 def table(rows: dict[str, dict[str, Floats]]) -> str:
@@ -143,8 +157,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     models = {}
     for folder in options.runs:
         model = load_run(as_path("run", folder), "cpu")
-        if (told := model.config["baseline"]) != "sdpc":
-            raise FddError(f"run {shown(folder)} is one of {told}; it must be one of sdpc")
+        if (told := model.config["baseline"]) not in CODERS:
+            raise FddError(
+                f"run {shown(folder)} is one of {told}; it must be one of {' or '.join(CODERS)}"
+            )
         models[folder.name] = model
     rows = {}
     for name, model in models.items():

@@ -1,5 +1,6 @@
 """Sparse deep predictive coding: one energy, gradients by hand, codes as scikit-learn's."""
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -15,6 +16,7 @@ from baselines.sdpc import SDPC, Config, Layer, energy, folded, infer, strongest
 from baselines.training.data import to_tensor
 from baselines.training.loop import Outcome, train
 from benchmarks import feedback
+from benchmarks.speed.plain_sdpc import plain_infer, plain_layers
 from fdd import FddError
 from fdd.releases.cards import RELEASES, Release
 
@@ -46,10 +48,10 @@ def stack(shapes, lambdas, side, gains=None):
     for i, (count, channels, size, stride) in enumerate(shapes):
         atoms = unit(torch.randn(count, channels, size, size, generator=numbers).double())
         gain = torch.ones(count, 1, 1).double() if gains is None else gains[i]
-        layer = Layer(folded(atoms, stride), stride, lambdas[i], gain, torch.ones(()).double())
+        layer = Layer(folded(atoms, stride), stride, lambdas[i], gain, math.nan)
         side = (side - size) // stride + 1
         start = torch.randn(1, count, side, side, generator=numbers).double()
-        layers.append(layer._replace(curvature=strongest(layer, start, 100)[0]))
+        layers.append(layer._replace(curvature=strongest(layer, start, 100)[0].item()))
     return layers
 
 
@@ -127,7 +129,7 @@ def test_where_an_inference_ends_the_gradient_of_autograd_is_that_of_a_minimum(k
 
 def test_a_prediction_is_the_transposed_convolution_that_the_stride_asks_for():
     atoms = unit(torch.randn(6, 3, 4, 4, generator=rng()))
-    layer = Layer(folded(atoms, 2), 2, 0.1, torch.ones(6, 1, 1), torch.ones(()))
+    layer = Layer(folded(atoms, 2), 2, 0.1, torch.ones(6, 1, 1), math.nan)
     maps, below = torch.randn(2, 6, 5, 5, generator=rng(1)), torch.randn(2, 3, 12, 12)
     torch.testing.assert_close(
         layer.predict(maps), functional.conv_transpose2d(maps, atoms, stride=2)
@@ -255,6 +257,18 @@ def test_the_step_of_the_paper_runs_in_small():
     assert all(loss.isfinite() for loss in losses.values())
 
 
+@pytest.mark.parametrize("k", [0.0, 1.0])
+def test_the_plain_loop_beside_which_the_speed_is_measured_gives_the_same_maps(k):
+    layers = stack(*TWO, [torch.full((6, 1, 1), 1.5).double(), torch.ones(8, 1, 1).double()])
+    plain = plain_layers(layers)
+    for tolerance in (1e-12, 1e-2):
+        found = infer(IMAGES[:1], layers, k, 40, tolerance)
+        maps, iterations = plain_infer(IMAGES[:1], plain, k, 40, tolerance)
+        assert found.iterations.item() == iterations
+        for one, other in zip(found.maps, maps, strict=True):
+            torch.testing.assert_close(one, other)
+
+
 EACH = "with colons between them, one a layer"
 
 
@@ -323,6 +337,11 @@ def test_what_feedback_does_is_measured_as_it_is_defined(folder):
         np.testing.assert_allclose(found[f"active {i + 1}"], share, atol=0.03)
     np.testing.assert_array_equal(found["error"], found["error 1"] + found["error 2"])
     assert found["ssim 0"].mean() > found["ssim 0.25"].mean() > found["ssim 0.5"].mean()
+
+
+def test_hoyers_sparsity_by_hand():
+    rows = torch.tensor([[1.0, 1, 1, 1], [0, 5, 0, 0], [3, 4, 0, 0], [0, 0, 0, 0]])
+    torch.testing.assert_close(feedback.hoyer(rows), torch.tensor([0.0, 1.0, 0.6, 1.0]))
 
 
 def test_the_table_of_feedback_has_intervals_of_differences_over_images():

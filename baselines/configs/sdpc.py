@@ -86,6 +86,15 @@ class Config(RunConfig):
     """An image is inferred when an iteration changes the maps of each layer by less than this share
     of their size."""
 
+    @property
+    def map_sides(self) -> list[int]:
+        """The side of the maps of each layer."""
+        sides, side = [], self.image_size
+        for size, stride in zip(counts(self.sides), counts(self.strides), strict=True):
+            side = (side - size) // stride + 1
+            sides.append(side)
+        return sides
+
     def check(self) -> None:
         super().check()
         layers = len(counts(self.atoms))
@@ -96,17 +105,16 @@ class Config(RunConfig):
                     f"{name}={text!r} must have as many numbers as atoms={self.atoms!r}: one a "
                     "layer"
                 )
-        side = self.image_size
-        for number, (size, stride) in enumerate(
-            zip(counts(self.sides), counts(self.strides), strict=True), 1
-        ):
+        shapes = zip(counts(self.sides), counts(self.strides), strict=True)
+        below = [self.image_size, *self.map_sides]
+        for number, ((size, stride), side) in enumerate(zip(shapes, below, strict=False), 1):
             if size % stride or side % stride or size > side:
                 raise FddError(
                     f"sides={self.sides!r} and strides={self.strides!r} do not fit layer {number}: "
                     f"side {size} must be at most {side}, the side of what is below, and both must "
                     f"be multiples of the stride {stride}"
                 )
-            side = (side - size) // stride + 1
+        side = self.map_sides[-1]
         parts = self.latent_size / counts(self.atoms)[-1]
         if math.isqrt(int(parts)) ** 2 != parts or not 1 <= parts <= side**2:
             raise FddError(

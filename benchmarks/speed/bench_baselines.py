@@ -25,7 +25,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 import fdd
-from baselines import biggan, contrastive, cyclegan, emulator, flow, load_run
+from baselines import biggan, contrastive, cyclegan, emulator, flow, load_run, sdpc
 from baselines.lsd import LSD, PRESETS
 from baselines.parts.networks import DoubledConv2d, PooledConv2d
 from baselines.training import runs
@@ -34,6 +34,7 @@ from baselines.training.data import Batch, Batches, StreamBatches, read_ahead, t
 from baselines.training.model import BATCH
 from benchmarks.speed.plain_cyclegan import PlainCycleGAN
 from benchmarks.speed.plain_lsd import PlainLSD, copy_weights
+from benchmarks.speed.plain_sdpc import plain_infer, plain_layers
 from fdd.pictures import grid, resize, save_png
 from fdd.releases.cards import release
 
@@ -355,6 +356,34 @@ def test_pictures_of_vectors_on_the_cpu(benchmark, name):
         model = trainer(module.PRESETS["mini"], CPU, make).eval()
         codes = model.vectors(Batch(torch.empty(0), torch.from_numpy(params)))
     benchmark.pedantic(draw, rounds=3, warmup_rounds=1)
+
+
+@pytest.fixture(scope="module")
+def sparse():
+    """Centred images of mini-1 [32, 3, 32, 32], and layers of SDPC after a few steps."""
+    config = sdpc.PRESETS["mini"]
+    model, batches = trainer(config, CPU, sdpc.SDPC), StreamBatches(config)
+    for step in range(12):
+        model.step(Batch(to_tensor(batches[step][0], CPU), None), torch.Generator())
+    images = first_batch(replace(config, batch_size=32), CPU).images
+    return model.centred(images), model.layers(rounds=20)
+
+
+@pytest.mark.parametrize("kind", ["plain", "sdpc", "sdpc-all-to-the-end"])
+def test_an_inference_on_the_cpu(benchmark, sparse, kind):
+    """The last one goes on with each image until the last is done, as the plain one does."""
+    benchmark.group = "SDPC, maps of 32 images of mini-1 within 1 %, at most 100 iterations, CPU"
+    images, layers = sparse
+    images, plain = images.contiguous(), plain_layers(layers)
+    found, needed = plain_infer(images, plain, 1.0, 100, 1e-2)
+    ours = sdpc.infer(images, layers, 1.0, needed, 1e-12).maps
+    assert all((a - b).norm() < 1e-2 * b.norm() for a, b in zip(ours, found, strict=True))
+    calls = {
+        "plain": lambda: plain_infer(images, plain, 1.0, 100, 1e-2),
+        "sdpc": lambda: sdpc.infer(images, layers, 1.0, 100, 1e-2),
+        "sdpc-all-to-the-end": lambda: sdpc.infer(images, layers, 1.0, needed, 1e-12),
+    }
+    benchmark.pedantic(calls[kind], rounds=3, warmup_rounds=1)
 
 
 @needs_gpu
