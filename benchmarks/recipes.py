@@ -21,7 +21,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 import fdd
-from benchmarks.image_scores import retrieval, ssim
+from benchmarks.image_scores import fid, retrieval, ssim
 from benchmarks.oracle import Oracle, load_oracle
 from benchmarks.oracle.oracle import SHIPPED
 from benchmarks.protocol.cells import r2
@@ -48,6 +48,7 @@ COLUMNS = {
     "oracle": "oracle R2",
     "variety": "variety",
     "r2": "R2 of a', b', c, d",
+    "fid": "FDD-FID",
     "distance": "distance",
     "diversity": "diversity",
     "sharpness": "sharpness",
@@ -56,7 +57,8 @@ COLUMNS = {
 makes of it, G(E(x)) or G(v). top1, top10: retrieval of the test image among all of them. oracle:
 mean over a', b', c, d of the R2 of what the release's oracle reads from G(v). variety: distance of
 two pictures of one v with other noise, divided by that of FD(v) from other starts. r2: mean over
-the four parameters of the kernel R2 of codes E(x). distance: energy distance of samples G(z) to
+the four parameters of the kernel R2 of codes E(x). fid: FDD-FID of samples G(z) and test images, as
+many of each, on the features of the release's oracle. distance: energy distance of samples G(z) to
 test images, on pixels. diversity, sharpness: of samples, divided by those of test images."""
 SAMPLES = 1000
 STARTS = 64
@@ -79,6 +81,13 @@ class Options:
     """Test images."""
     checkpoint: Literal["last", "best"] = "last"
     """Weights to score: the newest, or those of the best score on held-out images."""
+    fit: int = FIT
+    """Train images that R2 is fitted on."""
+    references: bool = True
+    """Also score what needs no model."""
+    against: str | None = None
+    """Also print by how much the runs differ from those of this name, in the mean over seeds, with
+    95 % intervals (Welch)."""
     out: Path | None = None
     """Also write the numbers of each run to this CSV file."""
     figure: Path | None = None
@@ -113,7 +122,11 @@ def score_run(
             found |= read_scores(made, params, oracle)
             found |= {"variety": variety(model, made, codes, images, params)}
     noise = np.random.default_rng(seed).standard_normal((SAMPLES, model.latent_size))
-    return found | sample_scores(model.generate(noise), images)
+    samples = model.generate(noise)
+    if oracle is not None:
+        real, made = (oracle.features(i[: len(images)]) for i in (images[:SAMPLES], samples))
+        found["fid"] = fid(real, made)
+    return found | sample_scores(samples, images)
 
 
 def read_scores(made: Images, params: Params, oracle: Oracle | None) -> dict[str, float]:
@@ -224,19 +237,19 @@ def nearest(images: Images, read: Read, count: int) -> Images:
     return found
 
 
-def fitted(version: str, size: int) -> tuple[Images, Params]:
-    """The first FIT train images of a release and their parameters."""
-    return read_split(version, "train", size, min(FIT, release(version).rows("train")))
+def fitted(version: str, size: int, rows: int = FIT) -> tuple[Images, Params]:
+    """The first train images of a release, at most so many, and their parameters."""
+    return read_split(version, "train", size, min(rows, release(version).rows("train")))
 
 
-def data_of(config: dict[str, Any], rows: int) -> tuple[Any, Any]:
+def data_of(config: dict[str, Any], rows: int, fit: int = FIT) -> tuple[Any, Any]:
     """(test images, parameters) and (train images, parameters) for a run with that config.json.
 
     For a run on a folder of pictures, those that it held out, without parameters.
     """
     version, size = config["version"], config["image_size"]
     if not config["data"].startswith("images:"):
-        return read_split(version, "test", size, rows, "images"), fitted(version, size)
+        return read_split(version, "test", size, rows, "images"), fitted(version, size, fit)
     from baselines.training.config import RunConfig
     from baselines.training.data import open_pictures
 
@@ -295,7 +308,7 @@ def score_folder(options: Options) -> pd.DataFrame:
     for folder in progress_bar(run_folders(options), "scoring", unit="run", leave=False):
         model = load_run(folder, checkpoint=options.checkpoint)
         name = run_name(folder)
-        test, fit = data_of(model.config, options.images)
+        test, fit = data_of(model.config, options.images, options.fit)
         row = {"run": name, "seed": model.config["seed"]}
         row["step"] = load_state(folder, options.checkpoint)["step"]
         trained = model.config.get("data_version") or model.config["data"]
@@ -317,10 +330,35 @@ def table(scores: pd.DataFrame, beside: dict[str, dict[str, float]]) -> str:
         lines.append([str(name), seeds, steps, *(_cell(group[c]) for c in COLUMNS)])
     for name, found in beside.items():
         lines.append([name, "", "", *(_cell(pd.Series(found.get(c, np.nan))) for c in COLUMNS)])
+    return _markdown(lines)
+
+
+def _markdown(lines: list[list[str]]) -> str:
     wide = [max(len(line[i]) for line in lines) for i in range(len(lines[0]))]
     text = [" | ".join(cell.ljust(w) for cell, w in zip(line, wide, strict=True)) for line in lines]
     rule = "|".join("-" * (w + 2) for w in wide)
     return "\n".join([f"| {text[0]} |", f"|{rule}|", *(f"| {line} |" for line in text[1:])])
+
+
+def differences(scores: pd.DataFrame, against: str) -> str:
+    """Markdown: the means over seeds of each other run less those of the run `against`, with their
+    95 % intervals (Welch 1947), where both have two seeds or more."""
+    lines = [[f"difference to {against}", *COLUMNS.values()]]
+    base = scores[scores["run"] == against]
+    for name, group in scores.groupby("run", sort=False):
+        if name != against:
+            lines.append([str(name), *(_apart(group[c], base[c]) for c in COLUMNS)])
+    return _markdown(lines)
+
+
+def _apart(values: pd.Series, others: pd.Series) -> str:
+    from scipy.stats import ttest_ind
+
+    values, others = values.dropna(), others.dropna()
+    if min(len(values), len(others)) < 2:
+        return ""
+    low, high = ttest_ind(values, others, equal_var=False).confidence_interval(0.95)
+    return f"{values.mean() - others.mean():.3f} ({low:.3f} to {high:.3f})"
 
 
 def _cell(values: pd.Series) -> str:
@@ -337,6 +375,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     require("torch")
     out = None if options.out is None else as_file("out", options.out)
     figure = None if options.figure is None else as_file("figure", options.figure)
+    if options.against is not None:
+        known("against", options.against, sorted({run_name(f) for f in run_folders(options)}))
     scores = score_folder(options)
     if out is not None:
         with writing_to(out.parent), atomic_write(out) as path:
@@ -348,10 +388,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             tested = "held-out pictures" if pictures_only else f"{options.images} test images"
             say(f"\n{version}, {size} x {size} pixels, {tested}\n")
             beside = {}
-            if not pictures_only:
+            if options.references and not pictures_only:
                 oracle = oracle_of(version, size)
                 beside = references(version, size, options.images, oracle=oracle)
             say(table(of[of["size"] == size], beside))
+            if options.against is not None:
+                say("", differences(of[of["size"] == size], options.against))
     if figure is not None:
         png = rows_png(pictures(options))
         with writing_to(figure.parent), atomic_write(figure) as path:

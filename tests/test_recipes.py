@@ -5,6 +5,7 @@ import json
 import types
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -220,6 +221,16 @@ def test_a_run_on_pictures_is_scored_by_the_pictures_it_held_out(run, score, tmp
     assert (params, fit) == (None, None)
     pictures = {tuple(np.asarray(Image.open(f)).reshape(-1)) for f in tmp_path.glob("faces/*.png")}
     assert {tuple(image.reshape(-1)) for image in held_out} < pictures
+
+
+def test_runs_are_compared_over_seeds_with_welchs_intervals():
+    values = {"a": [1.0, 2.0, 3.0], "b": [2.0, 4.0, 6.0], "c": [1.0]}
+    rows = [{"run": run, "ssim": value} for run, found in values.items() for value in found]
+    table = pd.DataFrame(rows).reindex(columns=["run", *scores.COLUMNS])
+    _, _, second, third = scores.differences(table, "a").splitlines()
+    cells = [cell.strip() for cell in second.split("|")]
+    assert cells[1:4] == ["b", "2.000 (-2.155 to 6.155)", ""]
+    assert [cell.strip() for cell in third.split("|")][1:4] == ["c", "", ""]
 
 
 def test_only_some_runs_are_scored_in_the_order_asked_for(run, score):
