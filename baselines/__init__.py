@@ -33,6 +33,7 @@ BASELINES = {
     "biggan": ("baselines.biggan", "BigGAN"),
     "sdpc": ("baselines.sdpc", "SDPC"),
     "cyclegan": ("baselines.cyclegan", "CycleGAN"),
+    "sdpc_gan": ("baselines.sdpc_gan", "SDPCGAN"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

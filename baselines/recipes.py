@@ -81,6 +81,13 @@ RUNS: dict[str, tuple[str, Options]] = {
     "aegean-normal": ("aegean", {"prior": "normal"}),
     "aegean-plain": ("aegean", {"background": False}),
     "aegean-insight": ("aegean", {"insight": True}),
+    "sdpc-k0": ("sdpc", {"k": 0.0}),
+    "sdpc-k1": ("sdpc", {"k": 1.0}),
+    "sdpc-k4": ("sdpc", {"k": 4.0}),
+    "sdpc-gan": ("sdpc_gan", {}),
+    "sdpc-gan-k0": ("sdpc_gan", {"k": 0.0}),
+    "sdpc-gan-dense": ("sdpc_gan", {"lambdas": "0:0"}),
+    "sdpc-gan-random": ("sdpc_gan", {"dictionary_steps": 0}),
     "draw-mse": ("emulator", {"loss": "mse", "steps": 1120}),
     "draw-ms-ssim": ("emulator", {"loss": "ms-ssim", "steps": 60}),
     "draw-features": ("emulator", {"loss": "features", "steps": 520}),
@@ -207,6 +214,14 @@ RECIPES: dict[str, Recipe] = {
             "cyclegan-sign",
             "cyclegan-turn",
         ),
+    ),
+    "sdpc": Recipe(
+        "What does feedback do for sparse deep predictive coding? See benchmarks.feedback.",
+        ("sdpc-k0", "sdpc-k1", "sdpc-k4"),
+    ),
+    "sdpc-gan": Recipe(
+        "Is a decoder of predictive coding worth it beside an auto-encoder?",
+        ("sdpc-gan", "sdpc-gan-k0", "sdpc-gan-dense", "sdpc-gan-random", "aae-32"),
     ),
     "aae-why": Recipe(
         "What do the reconstructions of 2019 lack? One change at a time, each on top of the last.",
