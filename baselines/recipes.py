@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from baselines import BASELINES
 from baselines.training.cli import run
@@ -249,6 +249,9 @@ class Run:
     """Train only the runs with these names."""
     steps: int | None = None
     """Training steps, in place of the recipe's."""
+    precision: Literal["float32", "bfloat16"] | None = None
+    """What convolutions compute in, in place of the recipe's: bfloat16 is slow where the processor
+    has none."""
     data: str | None = None
     """images:FOLDER, for a recipe on pictures."""
     device: str = "auto"
@@ -289,7 +292,7 @@ def run_recipe(options: Run, changes: Options | None = None) -> int:
             f"recipe={shown(options.recipe)} trains on a folder of pictures: name it with "
             "--data images:FOLDER"
         )
-    given = {"device": options.device, "data": options.data, "steps": options.steps}
+    given = {name: getattr(options, name) for name in ("device", "data", "steps", "precision")}
     asked = {option: value for option, value in given.items() if value is not None}
     every = {**(changes or {}), **asked}
     names = [(name, seed) for seed in options.seeds for name in options.only or recipe.runs]

@@ -116,6 +116,9 @@ def test_only_and_steps(run, tmp_path):
     assert run("run", "lsd", "--mini", "--only", "lsd-2019", "--steps", 2, "--out", "o")[0] == 0
     assert [path.name for path in (tmp_path / "o").iterdir()] == ["mini-lsd-2019-seed0"]
     assert config(tmp_path / "o" / "mini-lsd-2019-seed0")["steps"] == 2
+    lower = ("--only", "lsd-2019", "--steps", 2, "--out", "l", "--precision", "bfloat16")
+    assert run("run", "lsd", "--mini", *lower)[0] == 0
+    assert config(tmp_path / "l" / "mini-lsd-2019-seed0")["precision"] == "bfloat16"
 
 
 def test_interpolation_draws_its_paths(run, tmp_path):

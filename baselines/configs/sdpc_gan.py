@@ -79,7 +79,7 @@ class Config(dcgan.Config):
 
 MINI: dict[str, Any] = {
     "width": 16,
-    "steps": 150,
+    "steps": 185,
     "dictionary_steps": 30,
     "decay": 0.5,
     "atoms": "32:64",
@@ -87,9 +87,9 @@ MINI: dict[str, Any] = {
     "lambdas": "0.8:0.4",
     "rates": "5e-4:5e-3",
     "batch_norm_eps": 1e-3,
-    "log_every": 10,
-    "sample_every": 50,
-    "checkpoint_every": 50,
+    "log_every": 37,
+    "sample_every": 185,
+    "checkpoint_every": 185,
 }
 PRESETS = {
     "paper": Config(),
