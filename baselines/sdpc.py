@@ -322,14 +322,18 @@ class SDPC(Baseline):
         found = self.infer(batch.images)
         self.show("codes", self.pooled(found.maps))
         told = self.told(batch.images, found)
-        images = self.centred(batch.images)
-        self.descend("dictionaries", torch.stack(self.errors(images, found.maps)).sum())
+        self.learn(batch.images, found.maps)
+        return told
+
+    def learn(self, images: Tensor, maps: list[Tensor]) -> None:
+        """One update of the dictionaries, and of the gains, on images and what was inferred."""
+        images = self.centred(images)
+        self.descend("dictionaries", torch.stack(self.errors(images, maps)).sum())
         if self.config.lr_gains:
-            self.descend("gains", torch.stack(self.errors(images, found.maps, gained=True)).sum())
+            self.descend("gains", torch.stack(self.errors(images, maps, gained=True)).sum())
         with torch.no_grad():
             for atoms in self.dictionaries:
                 atoms.copy_(unit(atoms))
-        return told
 
     @torch.no_grad()
     def told(self, images: Tensor, found: Inference) -> dict[str, Tensor]:

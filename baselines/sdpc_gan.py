@@ -1,9 +1,9 @@
 """SDPC and a GAN in one: a decoder that draws by sparse maps, and a discriminator.
 
-The first steps learn dictionaries as `baselines.sdpc` does, which then stay as they are. From then
-on maps are inferred from an image in a few iterations, a linear map of what they are on average is
-its code, E(x), and the decoder goes the way back: from the code to maps of the last layer, from
-these to those of the layer below, and so on to the image,
+Maps are inferred from an image in a few iterations, as by `baselines.sdpc`, with dictionaries that
+learn in the first steps and then stay as they are. A linear map of what they are on average is its
+code, E(x), and the decoder goes the way back: from the code to maps of the last layer, from these
+to those of the layer below, and so on to the image,
 
     g_n = relu(M(z) - t_n),   g_{i-1} = relu(D_i' g_i + R_i(g_i) - t_{i-1}),   x = D_1' g_1,
 
@@ -38,7 +38,6 @@ from baselines.sdpc import SDPC, Layer
 from baselines.training.data import Batch
 from baselines.training.parallel import BatchNorm
 
-LOSSES = ("reconstruction", "maps", "moments", "discriminator", "generator")
 THRESHOLD = 0.1
 """Where the thresholds begin."""
 
@@ -117,15 +116,16 @@ class SDPCGAN(DCGAN):
         return self.coder.drawings()
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
-        """A step of the dictionaries, or, after the first ones, of all else; what is not trained
-        has a loss of 0."""
-        self.made += 1
-        if self.made <= self.config.dictionary_steps:
-            told = self.coder.step(batch, rng)
-            return dict.fromkeys(LOSSES, torch.zeros((), device=batch.images.device)) | told
+        """One update of all, in the first steps of the dictionaries too; the losses by name, and
+        what the log of `baselines.sdpc` has."""
         self.coder.watch(batch.images)
         found = self.coder.infer(batch.images)
-        return self.fuse(batch, found.maps, rng) | self.coder.told(batch.images, found)
+        told = self.coder.told(batch.images, found)
+        losses = self.fuse(batch, found.maps, rng)
+        if self.made < self.config.dictionary_steps:
+            self.made += 1
+            self.coder.learn(batch.images, found.maps)
+        return losses | told
 
     def fuse(self, batch: Batch, maps: list[Tensor], rng: torch.Generator) -> dict[str, Tensor]:
         """One update of the discriminator and one of encoder and decoder, on images and the maps
@@ -148,5 +148,11 @@ class SDPCGAN(DCGAN):
             total = total + config.map_weight * apart + config.sparsity_weight * size
             self.descend("generator", total)
         self.update_average()
-        losses = zip(LOSSES, (reconstruction, apart, moments, judged, fooled), strict=True)
-        return {name: loss.detach() for name, loss in losses}
+        losses = {
+            "reconstruction": reconstruction,
+            "maps": apart,
+            "moments": moments,
+            "discriminator": judged,
+            "generator": fooled,
+        }
+        return {name: loss.detach() for name, loss in losses.items()}

@@ -29,8 +29,8 @@ class Config(dcgan.Config):
     latent_size: Count = 32
     """Numbers in a code."""
     dictionary_steps: CountOrZero = 2000
-    """The first steps, in which dictionaries are learned as by baselines.sdpc, and nothing else;
-    afterwards they stay as they are. 0 leaves them random."""
+    """The first steps, in which dictionaries are learned too, as by baselines.sdpc; afterwards they
+    stay as they are. 0 leaves them random."""
     k: NotNegative = 1.0
     """Strength of the feedback from each layer to the one below; 0 is none."""
     atoms: Counts = "64:128"
@@ -79,7 +79,7 @@ class Config(dcgan.Config):
 
 MINI: dict[str, Any] = {
     "width": 16,
-    "steps": 185,
+    "steps": 180,
     "dictionary_steps": 30,
     "decay": 0.5,
     "atoms": "32:64",
@@ -87,9 +87,9 @@ MINI: dict[str, Any] = {
     "lambdas": "0.8:0.4",
     "rates": "5e-4:5e-3",
     "batch_norm_eps": 1e-3,
-    "log_every": 37,
-    "sample_every": 185,
-    "checkpoint_every": 185,
+    "log_every": 45,
+    "sample_every": 180,
+    "checkpoint_every": 180,
 }
 PRESETS = {
     "paper": Config(),
