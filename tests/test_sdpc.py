@@ -298,6 +298,11 @@ EACH = "with colons between them, one a layer"
             "latent_size=24 must be 8, the atoms of the last layer, times 1, 4, 9 and so on, at "
             "most 5**2",
         ),
+        ({"ema": 0.9}, "ema=0.9 must be off: this baseline does without"),
+        (
+            {"precision": "bfloat16"},
+            "precision='bfloat16' must be 'float32': maps need its digits",
+        ),
         ({"tolerance": 0.0}, "tolerance=0.0 must be a finite number above 0"),
     ],
 )

@@ -154,6 +154,7 @@ def test_a_loaded_run_encodes_and_generates(whole):
             {"rates": "1e-3"},
             "rates='1e-3' must have as many numbers as atoms='6:8': one a layer",
         ),
+        ({"mapping_layers": 2}, "mapping_layers=2 must be 0: it is the DCGAN's"),
         ({"pool": 6}, "pool=6 must be at most 5, the side of the maps of the last layer"),
     ],
 )

@@ -97,6 +97,10 @@ class Config(RunConfig):
 
     def check(self) -> None:
         super().check()
+        if self.ema:
+            raise FddError(f"ema={self.ema} must be off: this baseline does without")
+        if self.precision != "float32":
+            raise FddError(f"precision={self.precision!r} must be 'float32': maps need its digits")
         layers = len(counts(self.atoms))
         for name in ("sides", "strides", "lambdas", "rates"):
             text = getattr(self, name)

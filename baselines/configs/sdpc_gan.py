@@ -70,6 +70,10 @@ class Config(dcgan.Config):
     def check(self) -> None:
         super().check()
         self.coder.check()
+        for name in ("discriminator_steps", "generator_stride", "mapping_layers"):
+            value, own = getattr(self, name), getattr(dcgan.Config, name)
+            if value != own:
+                raise FddError(f"{name}={value} must be {own}: it is the DCGAN's")
         side = self.coder.map_sides[-1]
         if self.pool > side:
             raise FddError(
