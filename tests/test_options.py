@@ -181,7 +181,7 @@ RECONSTRUCTION = "is not known (did you mean ms-ssim?); choose from mse, ms-ssim
             "wgan",
             "is not known (did you mean wgan-gp?); choose from bce, hinge, wgan-clip, wgan-gp",
         ),
-        ("autoencoder_loss", "GE", "is not known; choose from EG, E"),
+        ("autoencoder_loss", "GE", "is not known (did you mean EG?); choose from EG, E"),
         ("reconstruction_loss", "ssim", RECONSTRUCTION),
         ("device", "tpu", "must be auto, cpu, cuda or cuda:N"),
         ("device", "cuda:x", "must be auto, cpu, cuda or cuda:N"),
