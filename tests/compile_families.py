@@ -14,3 +14,4 @@ if __name__ == "__main__":
     for name in FAMILIES:
         cpu.render_cpu(Drawing(name, 128, points), uniform_params(rows, name))
     cpu.compile_for("fractal_dream", 128, 60000)  # and what selects among its candidates
+    cpu.compile_for("fractal_dream", 300, 70_000)  # and what draws large images of many points

@@ -27,8 +27,8 @@ DRAWN = {
     "smaller": {"size": 8},
     "larger": {"size": 24},
     "fewer points": {"points": 99},
-    "more points": {"points": 70_000},
-    "both": {"size": 40, "points": 900},
+    "more points": {"points": 900},
+    "both, counts of 32 bits": {"size": 300, "points": 70_000},
 }
 
 

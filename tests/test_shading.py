@@ -88,7 +88,7 @@ def test_rendered_counts_have_datashaders_colours(size):
 
 def test_a_hundred_thousand_points_in_few_cells_are_binned_alike():
     periodic = (-0.5, 0.3, 1.0, 0.9, -0.8, -0.7)
-    counts = fdd.render(periodic, "counts", size=5, points=200_000)
+    counts = fdd.render(periodic, "counts", size=300, points=200_000)
     assert np.ptp(counts[counts > 0]) >= shading.BINS
     assert_shaded_alike([counts])
 
