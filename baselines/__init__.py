@@ -32,8 +32,8 @@ BASELINES = {
     "flow": ("baselines.flow", "Flow"),
     "biggan": ("baselines.biggan", "BigGAN"),
     "sdpc": ("baselines.sdpc", "SDPC"),
-    "cyclegan": ("baselines.cyclegan", "CycleGAN"),
     "sdpc_gan": ("baselines.sdpc_gan", "SDPCGAN"),
+    "cyclegan": ("baselines.cyclegan", "CycleGAN"),
 }
 """Module and class of each baseline, by the name that config.json has."""
 

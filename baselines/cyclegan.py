@@ -15,6 +15,12 @@ the same networks reach when they are told.
 from __future__ import annotations
 
 import sys
+
+from baselines.train import main
+
+if __name__ == "__main__":  # before torch, which help does without
+    sys.exit(main(["cyclegan", *sys.argv[1:]]))
+
 from typing import Any, ClassVar
 
 import torch
@@ -23,11 +29,11 @@ from torch.nn import functional
 from torch.optim import Adam
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from baselines.configs.cyclegan import PRESETS, Config
+from baselines.configs.cyclegan import PRESETS as PRESETS
+from baselines.configs.cyclegan import Config
 from baselines.parts.networks import frozen
 from baselines.parts.translators import PatchDiscriminator, Translator, initialise
 from baselines.training.baseline import Baseline
-from baselines.training.cli import main
 from baselines.training.data import Batch
 from baselines.training.parallel import gather, processes, share
 
@@ -178,7 +184,3 @@ def from_pool(pool: Tensor, filled: int, made: Tensor, rng: torch.Generator) -> 
     shown[swapped] = pool[places]
     pool[places] = made[swapped]
     return shown
-
-
-if __name__ == "__main__":
-    sys.exit(main(CycleGAN, PRESETS))
