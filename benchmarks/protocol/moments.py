@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from benchmarks.codes.geometry import directions
 from benchmarks.statistics.arrays import Floats, check_pairs, constant_columns, standardise
@@ -39,10 +40,11 @@ def moments_floor(
     """
     pairs = check_pairs(codes, params, test)
     sides = [(pairs.codes, pairs.params)] + ([] if pairs.test is None else [pairs.test])
-    spans = [(_span(x), _span(y)) for x, y in sides]
-    rng, null = np.random.default_rng(seed), []
-    for _ in range(whole_number("draws", draws, 1)):
-        train, *held_out = (_stand_in(x, y, rng.permutation(len(x.basis))) for x, y in spans)
+    arrays = tuple((array.tobytes(), array.shape) for side in sides for array in side)
+    drawn = _stand_ins(arrays, whole_number("draws", draws, 1), seed)
+    null = []
+    for draw in range(draws):
+        train, *held_out = ((few, wrong[draw]) for few, wrong in drawn)
         given = {"test": held_out[0]} if held_out else {}
         null.append(np.asarray(score(*train, **given), dtype=np.float64))
     given = {} if pairs.test is None else {"test": pairs.test}
@@ -70,16 +72,37 @@ def _span(rows: Floats) -> _Span:
     return _Span(basis, weights, mean)
 
 
-def _stand_in(x: _Span, y: _Span, order: NDArray[np.intp]) -> tuple[Floats, Floats]:
-    """A few rows of codes and params with the moments of all, params being in that order."""
-    shared = x.basis.T @ y.basis[order]
+@functools.lru_cache(maxsize=8)  # the sets of a protocol, whose scores follow each other
+def _stand_ins(
+    arrays: tuple[tuple[bytes, tuple[int, ...]], ...], draws: int, seed: int
+) -> list[tuple[Floats, Floats]]:
+    """A few rows of codes [R, K] and, for each draw, of params [draws, R, D], for train and test.
+
+    They have the moments of all rows. arrays: codes and params of each, as bytes of float64. A draw
+    takes an order of train and then one of test.
+    """
+    spans = [_span(np.frombuffer(array).reshape(shape)) for array, shape in arrays]
+    sides, rng = list(zip(spans[::2], spans[1::2], strict=True)), np.random.default_rng(seed)
+    shared = [
+        [x.basis.T @ y.basis[rng.permutation(len(y.basis))] for x, y in sides] for _ in range(draws)
+    ]
+    return [
+        _stand_in(x, y, np.stack(products))
+        for (x, y), products in zip(sides, zip(*shared, strict=True), strict=True)
+    ]
+
+
+def _stand_in(x: _Span, y: _Span, shared: Floats) -> tuple[Floats, Floats]:
+    """`_stand_ins` of one side, from the products of the two bases, [draws, r, s]."""
     # an orthonormal basis of params has `shared` along that of codes, and the rest beside it
-    values, vectors = np.linalg.eigh(np.eye(shared.shape[1]) - shared.T @ shared)
-    beside = np.sqrt(np.maximum(values, 0))[:, None] * vectors.T
-    codes = np.concatenate([x.weights, np.zeros((len(beside), x.weights.shape[1]))])
-    params = np.concatenate([shared, beside]) @ y.weights
-    scale = np.sqrt(len(codes) / len(order))
-    return tuple(  # type: ignore[return-value]
-        np.concatenate([scale * rows, -scale * rows]) + side.mean
-        for rows, side in ((codes, x), (params, y))
+    products = np.swapaxes(shared, 1, 2) @ shared
+    values, vectors = np.linalg.eigh(np.eye(shared.shape[2]) - products)
+    beside = np.sqrt(np.maximum(values, 0))[..., None] * np.swapaxes(vectors, 1, 2)
+    codes = np.concatenate([x.weights, np.zeros((shared.shape[2], x.weights.shape[1]))])
+    params = np.concatenate([shared, beside], axis=1) @ y.weights
+    scale = np.sqrt(len(codes) / len(x.basis))
+    codes, params = scale * codes, scale * params
+    return (
+        np.concatenate([codes, -codes]) + x.mean,
+        np.concatenate([params, -params], axis=1) + y.mean,
     )
