@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,7 +59,7 @@ def counts_correlation(images: ArrayLike, counts: ArrayLike, *, palette: str = "
     array([1.])
     """
     pictures, true = _checked(images, counts, palette)
-    levels, found = _Levels(palette), np.empty(len(pictures))
+    levels, found = _levels(palette), np.empty(len(pictures))
     for start in range(0, len(pictures), ROWS):
         rows = slice(start, start + ROWS)
         found[rows] = (_ranks(levels.of(pictures[rows])) * _ranks(true[rows])).sum(axis=1)
@@ -89,7 +90,7 @@ def counts_floor(
     """
     pictures, true = _checked(images, counts, palette)
     enough("images", pictures, 2)
-    levels = _Levels(palette)
+    levels = _levels(palette)
 
     def every(rows: NDArray[np.intp]) -> Floats:
         return np.asarray(_ranks(levels.of(pictures[rows])) @ _ranks(true[rows]).T)
@@ -149,6 +150,12 @@ class _Levels:
             self.table[new] = _nearest(pixels, self.colours)
             found = self.table[packed]
         return found
+
+
+@lru_cache(maxsize=1)
+def _levels(palette: str) -> _Levels:
+    """Its table is for all calls: the colours of a generator come again."""
+    return _Levels(palette)
 
 
 def _nearest(pixels: NDArray[Any], colours: NDArray[np.uint8]) -> NDArray[np.intp]:

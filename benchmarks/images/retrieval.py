@@ -265,10 +265,13 @@ def _byte_products(block: NDArray[Any], gallery: NDArray[Any]) -> Floats:
 
 @lru_cache(maxsize=1)
 def _multiplies_bytes() -> bool:
-    """Whether torch multiplies int8 matrices, and exactly: some processors would saturate."""
+    """Whether torch multiplies int8 matrices exactly, and quickly: some processors would saturate,
+    and those with AVX2 alone take five times as long as for floats."""
     try:
         import torch
 
+        if torch.backends.cpu.get_cpu_capability() == "AVX2":
+            return False
         least = torch.full((64, 4096), -SHIFT, dtype=torch.int8)
         return bool((torch._int_mm(least, least.t()) == 4096 * SHIFT**2).all())
     except (ImportError, AttributeError, RuntimeError):
