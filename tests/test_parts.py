@@ -8,7 +8,7 @@ import pytest
 from fake_models import DATA, QUICK, Ideal
 
 from benchmarks.protocol.evaluation import evaluate
-from benchmarks.protocol.kept import kept
+from benchmarks.protocol.kept import kept, kept_of, kept_scores
 from benchmarks.protocol.parts import SLOW, processes_for, run_parts
 from fdd import FddError
 
@@ -100,3 +100,31 @@ def test_a_folder_that_cannot_be_written_keeps_nothing(counting):
     for _ in range(2):
         np.testing.assert_array_equal(kept("name", compute), compute())
     assert len(calls) == 4
+
+
+def test_what_follows_from_arrays_is_computed_once_for_each(counting):
+    compute, calls, file = counting
+    given = np.arange(4), np.ones((2, 3)), 7
+    for _ in range(2):
+        np.testing.assert_array_equal(kept_of("ranks", given, compute), compute())
+    assert len(calls) == 3  # two of them here
+    other = (
+        (np.arange(4.0), np.ones((2, 3)), 7),
+        (np.arange(4), np.ones((3, 2)), 7),
+        (np.arange(4), np.ones((2, 3)), 8),
+    )
+    for number, arrays in enumerate(other):
+        kept_of("ranks", arrays, compute)
+        assert len(calls) == 4 + number
+    kept_of("other ranks", given, compute)
+    assert len(calls) == 7
+    assert len(list(file.parent.iterdir())) == 5
+
+
+def test_scores_are_kept_by_name_and_exact(counting):
+    scores = {"ssim": 1 / 3, "r2 0": -2.5, "canonical completeness": np.nan}
+    first = kept_scores("ceilings", [np.arange(3)], lambda: scores)
+    again = kept_scores("ceilings", [np.arange(3)], dict)
+    for found in (first, again):
+        assert list(found) == list(scores)
+        np.testing.assert_array_equal(list(found.values()), list(scores.values()))

@@ -23,6 +23,8 @@ IMAGES, OTHERS = TEST[0], TRAIN[0]
 class Eye:
     """Features that are the mean of each of the blocks that the stand-in renderer draws."""
 
+    sha256 = "eye"
+
     def features(self, images):
         blocks = images[:, :16, :15].reshape(len(images), 2, 8, 3, 5, 3)
         return blocks.mean(axis=(2, 4, 5)).reshape(len(images), 6) / np.float32(64)

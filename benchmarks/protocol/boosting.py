@@ -13,6 +13,7 @@ from benchmarks.codes.dci import explicitness, known_columns, parts_of
 from benchmarks.codes.importances import Reading, importance_of, loss, probe_codes, read_codes
 from benchmarks.protocol.cells import Cell, cell, r2_cells
 from benchmarks.protocol.data import Coded
+from benchmarks.protocol.kept import kept_scores
 from benchmarks.protocol.settings import FIRST, SETS, Settings
 from benchmarks.statistics.arrays import Floats, Test
 from benchmarks.statistics.intervals import half_sample_interval
@@ -51,18 +52,23 @@ def score_boosting(
     coded, best = coded.of(FIRST.columns), best and best.of(FIRST.columns)
     fit, test = coded.fit, coded.test
     own = _read(coded, seed)
-    top = None if best is None else _read(best, seed)
+    top = None
+    if best is not None:
+        given = (*best.fit, *best.test, seed)
+        top = kept_scores("boosting", given, lambda: _ceilings(best, seed))
     tables = permutation_null(partial(_tables, seed=seed), *fit, test, draws, seed)
     eases = permutation_null(partial(_eases, seed=seed), *fit, test, draws, seed, batch=draws)
     truth, predicted = own.boosted.truth, own.boosted.predicted
-    ceiling = None if top is None else 1 - loss(top.boosted.truth, top.boosted.predicted)
+    ceiling = None
+    if top is not None:
+        ceiling = np.array([top[f"r2 {column}"] for column in range(truth.shape[1])])
     found: dict[str, dict[str, Any]] = {
         "boosting_r2": r2_cells(truth, predicted, tables[:, 0], ceiling, FIRST, settings)
     }
     for kind in DCI_SETS:
         columns = own.known(kind, seed)
         if columns.size:
-            best_scores = {} if top is None else top.parts(top.known(kind, seed))
+            best_scores = {name: top[f"{kind} {name}"] for name in DCI} if top else {}
             null = _null(tables[:, 1:], eases, columns)
             for name, value in _dci_cells(own, columns, null, best_scores, settings).items():
                 found.setdefault(f"dci_{name}", {})[kind] = value
@@ -91,10 +97,22 @@ class _Read:
         return parts_of(importance_of(rise)[:, columns], loss(truth, probed)[:, columns])
 
 
+def _ceilings(best: Coded, seed: int) -> dict[str, float]:
+    """R2 of each column and DCI of each set by the oracle's codes; NaN for what DCI lacks."""
+    top = _read(best, seed)
+    scores = 1 - loss(top.boosted.truth, top.boosted.predicted)
+    found = {f"r2 {column}": float(score) for column, score in enumerate(scores)}
+    for kind in DCI_SETS:
+        parts = top.parts(top.known(kind, seed))
+        found |= {f"{kind} {name}": np.nan if parts[name] is None else parts[name] for name in DCI}
+    return found
+
+
 def _dci_cells(
-    own: _Read, columns: Numbers, null: Floats, best: dict[str, Any], settings: Settings
+    own: _Read, columns: Numbers, null: Floats, best: dict[str, float], settings: Settings
 ) -> dict[str, Cell]:
     """The parts of DCI of these columns that are numbers; null: [draws, 3]."""
+    best = {name: score for name, score in best.items() if not np.isnan(score)}
     scores = own.parts(columns)
     floor = floor_of(_numbers(scores), null)
     interval = half_sample_interval(

@@ -17,6 +17,7 @@ from benchmarks.protocol.boosting import score_boosting
 from benchmarks.protocol.cells import Cell, cell, r2, r2_cells
 from benchmarks.protocol.data import Coded, Pair
 from benchmarks.protocol.descriptions import DESCRIPTIONS
+from benchmarks.protocol.kept import kept_of
 from benchmarks.protocol.moments import moments_floor
 from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import BLOCKS, FIRST, HALVES, SETS, Block, Settings
@@ -166,8 +167,12 @@ def read_test(name: str, coded: Coded, settings: Settings) -> Floats:
 
 
 def read_both(name: str, coded: Coded, settings: Settings, best: Coded | None) -> Reads:
-    """`read_test` of a model's codes and, if they are there, of the oracle's."""
-    top = None if best is None else read_test(name, best, settings)
+    """`read_test` of a model's codes and, if they are there, of the oracle's, which are kept."""
+    top = None
+    if best is not None:
+        options = settings.nonlinear_rows, settings.seed
+        given = (*best.fit, *best.test, options)
+        top = kept_of(name, given, lambda: read_test(name, best, settings))
     return read_test(name, coded, settings), top
 
 

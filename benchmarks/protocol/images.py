@@ -16,6 +16,7 @@ from benchmarks.images.steps import agreement, compare_steps
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.protocol.cells import Cell, cell, grouped_cells, r2
 from benchmarks.protocol.data import Data, Images
+from benchmarks.protocol.kept import kept_scores
 from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import Settings
 from benchmarks.statistics import regressors
@@ -86,8 +87,12 @@ def generator_parts(
     again, again_moved = truth.copy(), moved.copy()
     again[:, :2] = again_moved[:, :2] = rng.uniform(-1, 1, (len(truth), 2))
     other, true_moved = draw(again), draw(moved)
-    top = _values(other, data)
-    top_steps = image_scores.local_correspondence(other, draw(again_moved), images, true_moved)
+    top: dict[str, Any] = dict(_ceilings(other, data))
+    if data.oracle is not None and data.oracle_codes is not None:
+        # the renderer draws what the test images show, so the oracle reads these
+        top["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], data.oracle_codes[1])
+    steps = other, draw(again_moved), images, true_moved
+    top_steps = kept_scores("steps", steps, lambda: image_scores.local_correspondence(*steps))
     parts: Parts = {}
     made: dict[str, Images] = {}
     for name, codes in given.items():
@@ -97,8 +102,12 @@ def generator_parts(
         pairs = partial(_cells, made[name], data, settings, best)
         parts[f"G against FD: {name}"] = partial(_of_condition, name, pairs)
         if callable(codes):
-            steps = (made[name], generate(model, codes(moved), images), images, true_moved)
-            moves = partial(_step_cells, steps, top_steps, settings)
+            moves = partial(
+                _step_cells,
+                (made[name], generate(model, codes(moved), images), images, true_moved),
+                top_steps,
+                settings,
+            )
             parts[f"steps of G: {name}"] = partial(_of_condition, name, moves)
     return parts, made
 
@@ -128,24 +137,25 @@ def _moved(truth: Floats, step: float, rng: np.random.Generator) -> Floats:
     return moved
 
 
-def _values(made: Images, data: Data) -> dict[str, Any]:
-    """Each score of the renderer from another start as a number (oracle_r2: an array).
+def _ceilings(made: Images, data: Data) -> dict[str, float]:
+    """Each score of pairs that the renderer gets from another start; they are kept."""
+    images, counts = data.test[0], data.counts
 
-    It draws what the test images show, so the oracle reads these.
-    """
-    images, truth = data.test
-    found: dict[str, Any] = {
-        "ssim": image_scores.ssim(made, images).mean(),
-        "ms_ssim": image_scores.ms_ssim(made, images).mean(),
-    }
-    if data.counts is not None:
-        found["counts_correlation"] = image_scores.counts_correlation(made, data.counts).mean()
-    for suffix, also in _forms(images).items():
-        ranks = image_scores.retrieval(made, images, also=also)
-        found |= {f"{name}{suffix}": getattr(ranks, name) for name in RANKED}
-    if data.oracle is not None and data.oracle_codes is not None:
-        found["oracle_r2"] = r2(fdd.canonical_params(truth)[:, 2:], data.oracle_codes[1])
-    return found
+    def compute() -> dict[str, float]:
+        found = {
+            "ssim": float(image_scores.ssim(made, images).mean()),
+            "ms_ssim": float(image_scores.ms_ssim(made, images).mean()),
+        }
+        if counts is not None:
+            correlation = image_scores.counts_correlation(made, counts)
+            found["counts_correlation"] = float(correlation.mean())
+        for suffix, also in _forms(images).items():
+            ranks = image_scores.retrieval(made, images, also=also)
+            found |= {f"{name}{suffix}": getattr(ranks, name) for name in RANKED}
+        return found
+
+    given = (made, images) if counts is None else (made, images, counts)
+    return kept_scores("renderer", given, compute)
 
 
 def _forms(images: Images) -> dict[str, Images | None]:

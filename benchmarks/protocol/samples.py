@@ -17,6 +17,7 @@ from benchmarks.protocol.cells import Cell, cell
 from benchmarks.protocol.data import Data, Images
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.images import generate, vectors_of
+from benchmarks.protocol.kept import kept_of
 from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import Settings
 from benchmarks.statistics.arrays import Floats
@@ -74,12 +75,26 @@ def _cells_of(
     for name, features_of in spaces.items():
         found |= _fid_cells(name, _features(features_of, sets), settings)
     if oracle is not None:
-        found |= _quality_cells(_features(oracle.features, sets), settings)
+        found |= _quality_cells(_oracle_features(oracle, sets), settings)
     return {name: {"samples": value} for name, value in found.items()}
 
 
 def _features(features_of: Callable[[Images], ArrayLike], sets: Sequence[Images]) -> Sets:
     real, made, other, noise = (np.asarray(features_of(one), np.float64) for one in sets)
+    return real, made, other, noise
+
+
+def _oracle_features(oracle: Oracle, sets: Sequence[Images]) -> Sets:
+    """As `_features`; what the oracle gives for all but the made images is kept."""
+
+    def kept(images: Images) -> ArrayLike:
+        return kept_of(f"features-{oracle.sha256}", [images], lambda: oracle.features(images))
+
+    found = [
+        oracle.features(images) if images is sets[1] else kept(images)  # the made ones are second
+        for images in sets
+    ]
+    real, made, other, noise = (np.asarray(one, np.float64) for one in found)
     return real, made, other, noise
 
 
