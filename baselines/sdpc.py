@@ -43,7 +43,7 @@ ROUNDS = 50
 """Power iterations that find the curvature of a new dictionary; later ones go on from there."""
 LEAST = 4
 """Fewest iterations of an inference."""
-DEAD = 50
+DEAD = 20
 """Batches without activity after which an atom counts as dead."""
 TINY = 1e-12
 
@@ -356,19 +356,19 @@ class SDPC(Baseline):
     def activity(self, maps: list[Tensor]) -> dict[str, Tensor]:
         """Of each layer the share of its maps that is not 0, and of its atoms that are dead.
 
-        FddError for a layer without any activity, which learns nothing.
+        FddError for a layer all of whose atoms are dead, which learns nothing any more.
         """
         told = {}
         for i, g in enumerate(maps):
             active = g > 0
             used = self.gathered(active.any(dim=3).any(dim=2).any(dim=0)[None].float()).any(dim=0)
-            if not used.any():
-                raise FddError(
-                    f"lambdas={self.config.lambdas!r} leave all maps of layer {i + 1} at 0, so "
-                    "that it learns nothing; choose a smaller number for it"
-                )
             idle = self.get_buffer(f"idle_{i}")
             idle.add_(1).masked_fill_(used, 0)
+            if idle.min() >= DEAD:
+                raise FddError(
+                    f"lambdas={self.config.lambdas!r} have left all maps of layer {i + 1} at 0 for "
+                    f"{DEAD} batches, so it learns nothing; choose a smaller number for it"
+                )
             told[f"active {i + 1}"] = active.float().mean()
             told[f"dead {i + 1}"] = (idle >= DEAD).float().mean()
         return told

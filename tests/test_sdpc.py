@@ -187,11 +187,14 @@ def test_the_log_tells_sparsity_and_dead_atoms():
 
 
 def test_a_lambda_that_leaves_nothing_is_said():
+    network = model(lambdas="0.1:1e4", iterations=2)
+    for _ in range(19):
+        assert network.step(batch(), rng())["active 2"] == 0
     with pytest.raises(FddError) as error:
-        model(lambdas="0.1:1e4").step(batch(), rng())
+        network.step(batch(), rng())
     assert str(error.value) == (
-        "lambdas='0.1:1e4' leave all maps of layer 2 at 0, so that it learns nothing; choose a "
-        "smaller number for it"
+        "lambdas='0.1:1e4' have left all maps of layer 2 at 0 for 20 batches, so it learns "
+        "nothing; choose a smaller number for it"
     )
 
 

@@ -165,9 +165,11 @@ def test_a_bad_option_is_one_sentence(options, message):
 
 
 def test_a_lambda_that_leaves_nothing_is_said():
+    network = model(lambdas="1e4:1", dictionary_steps=0)
+    network.coder.idle_0.fill_(19)
     with pytest.raises(FddError) as error:
-        model(lambdas="1e4:1", dictionary_steps=0).step(batch(), rng())
+        network.step(batch(), rng())
     assert str(error.value) == (
-        "lambdas='1e4:1' leave all maps of layer 1 at 0, so that it learns nothing; choose a "
-        "smaller number for it"
+        "lambdas='1e4:1' have left all maps of layer 1 at 0 for 20 batches, so it learns nothing; "
+        "choose a smaller number for it"
     )
