@@ -10,6 +10,7 @@ import pytest
 import torch
 from explorer_modules import run_node, write_modules, write_run
 from tiny_runs import TINY
+from torch.nn.utils import parametrize
 
 import baselines
 import fdd
@@ -37,6 +38,7 @@ OPTIONS = {
     | {"loss": "mse", "symmetry": False},
     "flow": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"channels": 8, "noise_steps": 3},
+    "biggan": {**SMALL, "batch_size": 8, "noise_size": 3, "embedding": 5, "patch": 2, "ema": 0.0},
 }
 """Of a run of each baseline that is not among the pretrained models in this form."""
 
@@ -44,6 +46,9 @@ OPTIONS = {
 def in_torch(told, model):
     """The torch model with the weights that the page has."""
     weights = unpacked(gzip.decompress(base64.b64decode(told["weights"])))[1]
+    for module in list(model.network.modules()):
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight")
     state = model.network.state_dict()
     for name in state.keys() & weights.keys():
         weight = torch.from_numpy(weights[name].astype(np.float32))
@@ -75,6 +80,7 @@ return given.models.map((told) => {
       shares: list(model.probabilities?.(code)),
       painted: list(model.paint?.(code)),
       levels: list(model.levels?.(code, given.noise)),
+      pictured: list(model.pictured?.(code, given.noise)),
       made: list(model.generate?.(code)),
     };
   });
@@ -121,6 +127,12 @@ def test_models_make_what_they_make_in_torch(used, name):
         levels = flowed(model.network, codes)
         assert np.array(column["levels"]) == pytest.approx(levels, abs=1e-4)
         assert np.std(levels - NOISE) > 0.01
+    elif "pictured" in column:
+        noise = NOISE[: 3 * model.network.generator.levels].reshape(1, -1, 3).repeat(len(codes), 0)
+        with torch.no_grad():
+            pictured = model.network.pictures(torch.from_numpy(codes), torch.from_numpy(noise))
+        assert np.array(column["pictured"]) == pytest.approx(pictured.flatten(1).numpy(), abs=1e-4)
+        assert np.std(pictured.numpy()) > 0.01
     elif model.can_generate:
         with torch.no_grad():
             painted = model.network.generate(torch.from_numpy(codes)).flatten(1).numpy()

@@ -37,9 +37,10 @@ PARTS = {
     "dcca": ("encoder", "head", "centre", "scale"),
     "emulator": ("canvas",),
     "flow": ("canvas", "velocity"),
+    "biggan": ("generator",),
 }
 """The networks of each baseline that the page has."""
-OF_VECTORS = ("lsd", "emulator", "flow")
+OF_VECTORS = ("lsd", "emulator", "flow", "biggan")
 """Baselines with codes that stand for parameters."""
 TEST_IMAGES = 2000
 """Vectors of the release's test split that come with a model: the map of codes shows them."""
@@ -101,7 +102,7 @@ def described(
     parts = PARTS[config["baseline"]]
     chosen = {
         key: weight
-        for one, weight in sorted(weights.items())
+        for one, weight in sorted(divided(weights).items())
         if one.partition(".")[0] in parts and weight.dtype.kind == "f"
         for key, weight in small(one, weight).items()
     }
@@ -118,6 +119,20 @@ def described(
         "drawing": {"size": card.size, "points": card.points},
         "weights": base64.b64encode(gzip.compress(packed(chosen), mtime=0)).decode(),
     }
+
+
+def divided(weights: Weights) -> Weights:
+    """Weights with a spectral norm divided by it, as torch uses them, under their own names."""
+    start, end = ".parametrizations.weight.", "original"
+    found = {}
+    for name, weight in weights.items():
+        layer, apart, rest = name.partition(start)
+        if not apart:
+            found[name] = weight
+        elif rest == end:
+            left, right = (weights[f"{layer}{start}0.{side}"] for side in ("_u", "_v"))
+            found[f"{layer}.weight"] = weight / (left @ weight.reshape(len(weight), -1) @ right)
+    return found
 
 
 def in_half(name: str, weight: NDArray[np.floating]) -> Weights:

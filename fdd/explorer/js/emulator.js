@@ -1,6 +1,7 @@
 // The emulator of the renderer: the twin of baselines/emulator.py.
 
 import { added, linear, silu, standardised } from "./layers.js";
+import { fold, unfolded } from "./vectors.js";
 
 /** Its network as a function: a code [4] -> numbers for each cell, Float64Array [maps * size * size]. */
 export function newCanvas(weights, config) {
@@ -21,37 +22,18 @@ export function newCanvas(weights, config) {
   };
   if (!symmetry) return cells;
   return (code) => {
-    const { chosen, swapped, flipped } = fold(code);
-    const half = cells(chosen);
-    return unfolded(half, maps, size, swapped, flipped);
+    const { chosen, ...turns } = fold(code);
+    return unfolded(wholeOf(cells(chosen), maps, size), maps, size, turns);
   };
 }
 
-// Of the eight codes with one picture the one with a >= |b| and c >= 0, and how the picture differs.
-function fold([first, ...rest]) {
-  const [size, other, across, up] = [(first + 1) / 2, ...rest];
-  const swapped = Math.abs(other) > Math.abs(size);
-  const [a, b, c, d] = swapped ? [other, size, up, across] : [size, other, across, up];
-  const sign = a < 0 ? -1 : 1;
-  const turn = c < 0 ? -1 : 1;
-  return { chosen: [sign * a, sign * b, turn * c, turn * d], swapped, flipped: c < 0 };
-}
-
-// The whole of each map from its upper half: the lower one is its half-turn. Then the whole is turned
-// upside down, and then mirrored at the other diagonal, as fold says.
-function unfolded(half, maps, size, swapped, flipped) {
+// The whole of each map from its upper half: the lower one is its half-turn.
+function wholeOf(half, maps, size) {
   const area = size * size;
-  const whole = (map, row, column) => {
-    const place = row * size + column;
-    const inHalf = place < area / 2 ? place : area - 1 - place;
-    return half[(map * area) / 2 + inHalf];
-  };
   return Float64Array.from({ length: maps * area }, (_, place) => {
-    let row = Math.floor(place / size) % size;
-    let column = place % size;
-    if (swapped) [row, column] = [size - 1 - column, size - 1 - row];
-    if (flipped) row = size - 1 - row;
-    return whole(Math.floor(place / area), row, column);
+    const inMap = place % area;
+    const inHalf = inMap < area / 2 ? inMap : area - 1 - inMap;
+    return half[(Math.floor(place / area) * area) / 2 + inHalf];
   });
 }
 

@@ -2,6 +2,7 @@
 
 import { softmax, uniforms } from "./emulator.js";
 import { added, convolved, eachChannel, grouped, linear, silu } from "./layers.js";
+import { doubled, inBlocks, outOfBlocks } from "./pixels.js";
 
 const TIMES = 16; // sines and cosines of the time, as many of each
 const MAPS = 4;
@@ -42,7 +43,7 @@ function velocityOf(weights, size, block, seen, time) {
   for (const number of [0, 1]) below = part(`below.${number}`, below, side / 2);
   const both = [Float64Array.from([...above[0], ...doubled(below[0], side / 2)])];
   const merged = part("merge", both, side);
-  return outOfBlocks(convolved(weights, "leave", merged, side, 1, 1)[0], size, block);
+  return outOfBlocks(convolved(weights, "leave", merged, side, 1, 1)[0], 1, size, block);
 }
 
 // Two convolutions beside the input, and what the time adds to each channel.
@@ -56,37 +57,6 @@ function residual(weights, name, batch, side, times) {
     eachChannel(image, time.length, (value, channel) => value + time[channel]),
   );
   return added(convolved(weights, `${name}.skip`, batch, side, 1, 0), half("second", found));
-}
-
-// Blocks of pixels as channels (torch's pixel_unshuffle), and one channel back.
-function inBlocks(image, channels, size, block) {
-  const side = size / block;
-  return Float64Array.from({ length: channels * size * size }, (_, place) => {
-    const [column, row] = [place % side, Math.floor(place / side) % side];
-    const channel = Math.floor(place / side ** 2);
-    const [right, down] = [channel % block, Math.floor(channel / block) % block];
-    const map = Math.floor(channel / block ** 2);
-    return image[(map * size + row * block + down) * size + column * block + right];
-  });
-}
-
-function outOfBlocks(image, size, block) {
-  const side = size / block;
-  return Float64Array.from({ length: size * size }, (_, place) => {
-    const [column, row] = [place % size, Math.floor(place / size)];
-    const channel = (row % block) * block + (column % block);
-    return image[(channel * side + Math.floor(row / block)) * side + Math.floor(column / block)];
-  });
-}
-
-// Each pixel as two by two.
-function doubled(image, side) {
-  const wide = 2 * side;
-  return Float64Array.from({ length: 4 * image.length }, (_, place) => {
-    const channel = Math.floor(place / wide ** 2);
-    const row = Math.floor(place / wide) % wide;
-    return image[(channel * side + (row >> 1)) * side + ((place % wide) >> 1)];
-  });
 }
 
 /** Normal random numbers, the same ones for the same seed (Box and Muller). */

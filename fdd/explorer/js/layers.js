@@ -4,16 +4,17 @@
 // convolution is one product of matrices; the sums are float64, so what comes out differs from
 // torch's float32 in the fifth digit.
 
-/** A linear layer of rows, each Float64Array [length]. */
+/** A linear layer of rows, each Float64Array [length], with its bias if it has one. */
 export function linear(weights, name, batch) {
   const {
     shape: [out, length],
     values,
   } = weights[`${name}.weight`];
-  const bias = weights[`${name}.bias`].values;
-  return batch.map((row) =>
-    products(values, out, row, 1, length).map((value, place) => value + bias[place]),
-  );
+  const bias = weights[`${name}.bias`]?.values;
+  return batch.map((row) => {
+    const made = products(values, out, row, 1, length);
+    return bias ? made.map((value, place) => value + bias[place]) : made;
+  });
 }
 
 /** A convolution, with its bias if it has one. */
@@ -79,13 +80,16 @@ export function eachChannel(image, channels, act) {
   return image.map((value, i) => act(value, Math.floor(i / area)));
 }
 
-/** BatchNorm by its running averages. */
+/** BatchNorm by its running averages, with its own scale and shift if it has them. */
 export function normalised(weights, name, batch, epsilon = 1e-5) {
   const [weight, bias, mean, variance] = ["weight", "bias", "running_mean", "running_var"].map(
-    (part) => weights[`${name}.${part}`].values,
+    (part) => weights[`${name}.${part}`]?.values,
   );
-  const scale = Float64Array.from(weight, (value, i) => value / Math.sqrt(variance[i] + epsilon));
-  const shift = Float64Array.from(bias, (value, i) => value - mean[i] * scale[i]);
+  const scale = Float64Array.from(
+    variance,
+    (value, i) => (weight ? weight[i] : 1) / Math.sqrt(value + epsilon),
+  );
+  const shift = Float64Array.from(mean, (value, i) => (bias ? bias[i] : 0) - value * scale[i]);
   return batch.map((image) =>
     eachChannel(image, scale.length, (value, i) => value * scale[i] + shift[i]),
   );

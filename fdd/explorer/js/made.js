@@ -52,7 +52,8 @@ export function newMade({ models, vectors }, fail) {
     chosen = { model, worker: workerOf(model, fail) };
     answer = null;
     noise = 0;
-    find("again").hidden = model.config.loss !== "counts"; // the others know no chance
+    const { baseline, loss } = model.config;
+    find("again").hidden = loss !== "counts" && baseline !== "biggan"; // others know no chance
     meetOthers(chosen);
   }
 

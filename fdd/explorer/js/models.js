@@ -1,5 +1,6 @@
 // A trained model as functions: the twin of baselines/training/model.py, by baseline.
 
+import { newBigGenerator } from "./biggan.js";
 import { countsOf } from "./counts.js";
 import { drawn, newCanvas, softmax, uniforms } from "./emulator.js";
 import { PALETTES } from "./families.js";
@@ -9,6 +10,7 @@ import { encoder, newGenerator, residualEncoder } from "./networks.js";
 import { canonical, viewed } from "./oracle.js";
 import { rgb } from "./shading.js";
 import { readable } from "./state.js";
+import { canonicalCode, fold, unfolded } from "./vectors.js";
 import { partOf } from "./weights.js";
 
 /**
@@ -22,6 +24,7 @@ import { partOf } from "./weights.js";
  * paint(code): the same as values from -1 to 1, channel by channel, where it paints pixels
  * probabilities(code): of each cell, where it draws points by them
  * levels(code, noise): how dark each cell's ink is, where it follows a flow from normal noise
+ * pictured(code, noise): the same as paint, where it depends on normal noise
  */
 export function newModel({ config, drawing, weights }) {
   const part = (name) => partOf(weights, name);
@@ -51,6 +54,7 @@ export function newModel({ config, drawing, weights }) {
     dcca: () => ({ encode: read(correlating(weights, config, residual)) }),
     emulator: () => emulating(part("canvas"), config, drawing.points),
     flow: () => streaming(weights, config),
+    biggan: () => conditioning(part("generator"), config),
   };
   return { config, see: (params) => seen(params, drawing, side), ...made[config.baseline]() };
 }
@@ -140,7 +144,7 @@ function emulating(weights, config, points) {
   const canvas = canvasOf(weights, config);
   if (loss !== "counts") {
     const paint = (code) => canvas(code).map(Math.tanh);
-    return { vector: thirds, paint, generate: (code) => pixelsOf(paint(code), side) };
+    return { vector: canonicalCode, paint, generate: (code) => pixelsOf(paint(code), side) };
   }
   const probabilities = (code) => softmax(canvas(code));
   const generate = (code, noise = 0) => {
@@ -153,7 +157,7 @@ function emulating(weights, config, points) {
     }
     return Uint8ClampedArray.from(total);
   };
-  return { vector: thirds, generate, probabilities };
+  return { vector: canonicalCode, generate, probabilities };
 }
 
 function streaming(weights, config) {
@@ -166,7 +170,7 @@ function streaming(weights, config) {
     );
     return rgb(Uint32Array.from(inks), PALETTES.kbc);
   };
-  return { vector: thirds, generate, levels };
+  return { vector: canonicalCode, generate, levels };
 }
 
 function canvasOf(weights, config) {
@@ -175,7 +179,17 @@ function canvasOf(weights, config) {
   return newCanvas(weights, { ...config, maps });
 }
 
-function thirds(params) {
-  const [a, ...rest] = readable(params).map((value) => value / 3);
-  return [2 * a - 1, ...rest];
+// BigGAN
+
+function conditioning(weights, config) {
+  const { image_size: side, symmetry } = config;
+  const { numbers, paint } = newBigGenerator(weights, config);
+  const pictured = (code, noise) => {
+    if (!symmetry) return paint(code, noise);
+    const { chosen, ...turns } = fold(code);
+    const [a, b, c, d] = chosen;
+    return unfolded(paint([2 * a - 1, b, 2 * c - 1, d], noise), 3, side, turns);
+  };
+  const generate = (code, noise = 0) => pixelsOf(pictured(code, normals(noise, numbers)), side);
+  return { vector: canonicalCode, generate, pictured };
 }
