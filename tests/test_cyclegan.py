@@ -191,10 +191,10 @@ def test_an_image_is_translated_by_itself(upsampling, downs):
 # Steps
 
 
-@pytest.mark.parametrize("upsampling", ["transposed", "resize"])
-def test_a_step_computes_what_the_plain_one_does(upsampling):
-    ours = model(upsampling=upsampling, pool=50).double()
-    plain = PlainCycleGAN(2, 1, 2, upsampling == "transposed", ours.config.lr).double()
+@pytest.mark.parametrize(("upsampling", "downs"), [("transposed", 2), ("resize", 1)])
+def test_a_step_computes_what_the_plain_one_does(upsampling, downs):
+    ours = model(upsampling=upsampling, downs=downs, pool=50).double()
+    plain = PlainCycleGAN(2, 1, downs, 2, upsampling == "transposed", ours.config.lr).double()
     for name in ("G", "F", "D_A", "D_B"):
         copy_weights(getattr(ours, name), getattr(plain, name))
     images = batch().images.double()

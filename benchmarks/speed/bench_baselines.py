@@ -257,7 +257,7 @@ def translator_step(kind, config):
     images = torch.rand(shape, generator=rng).mul(2).sub(1)
     ours = trainer(config, CPU, cyclegan.CycleGAN)
     if kind == "plain":
-        sizes = config.width, config.blocks, config.halvings
+        sizes = config.width, config.blocks, config.downs, config.halvings
         plain = PlainCycleGAN(*sizes, config.upsampling == "transposed", config.lr)
         for name in ("G", "F", "D_A", "D_B"):
             copy_weights(getattr(ours, name), getattr(plain, name))

@@ -32,15 +32,16 @@ class Block(nn.Module):
         return x + self.body(x)
 
 
-def translator(width: int, blocks: int, transposed: bool) -> nn.Sequential:
+def translator(width: int, blocks: int, downs: int, transposed: bool) -> nn.Sequential:
     """Images [N, 3, S, S] in [-1, 1] -> images of the same size."""
+    widths = [width * 2**number for number in range(downs + 1)]
     layers: list[nn.Module] = [nn.ReflectionPad2d(3), nn.Conv2d(3, width, 7)]
     layers += [nn.InstanceNorm2d(width), nn.ReLU()]
-    for channels in (width, 2 * width):
+    for channels in widths[:-1]:
         layers += [nn.Conv2d(channels, 2 * channels, 3, 2, 1)]
         layers += [nn.InstanceNorm2d(2 * channels), nn.ReLU()]
-    layers += [Block(4 * width) for _ in range(blocks)]
-    for channels in (4 * width, 2 * width):
+    layers += [Block(widths[-1]) for _ in range(blocks)]
+    for channels in reversed(widths[1:]):
         half = channels // 2
         if transposed:
             layers += [nn.ConvTranspose2d(channels, half, 3, 2, 1, output_padding=1)]
@@ -86,9 +87,11 @@ class Pool:
 class PlainCycleGAN(nn.Module):
     """Networks, pools, optimisers and step."""
 
-    def __init__(self, width: int, blocks: int, halvings: int, transposed: bool, lr: float) -> None:
+    def __init__(
+        self, width: int, blocks: int, downs: int, halvings: int, transposed: bool, lr: float
+    ) -> None:
         super().__init__()
-        self.G, self.F = (translator(width, blocks, transposed) for _ in range(2))
+        self.G, self.F = (translator(width, blocks, downs, transposed) for _ in range(2))
         self.D_A, self.D_B = (discriminator(width, halvings) for _ in range(2))
         betas = (0.5, 0.999)
         self.optimizer_g = Adam(chain(self.G.parameters(), self.F.parameters()), lr, betas)
