@@ -26,8 +26,8 @@ ENDS = 4
 class Config(RunConfig):
     """Train a BigGAN that draws the picture of a', b', c, d.
 
-    The defaults are the widths and rates of 2019, with smaller batches. They need a GPU: on a
-    laptop use --preset mini.
+    The defaults have the rates of the paper, fewer channels and smaller batches. They need a GPU:
+    on a laptop use --preset mini.
     """
 
     steps: Count = 100_000
