@@ -33,11 +33,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from baselines.configs.biggan import CODES, ENDS, Config
 from baselines.configs.biggan import PRESETS as PRESETS
 from baselines.parts.losses import discriminator_loss, generator_loss
-from baselines.parts.networks import Average, DoubledConv2d, PooledConv2d, frozen, orthogonal
+from baselines.parts.networks import DoubledConv2d, PooledConv2d, frozen, orthogonal
 from baselines.parts.vectors import canonical, fold, generators, refold, unfold
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, send
@@ -215,7 +216,11 @@ class BigGAN(Baseline):
             "discriminator": self.adam(config.lr_discriminator, self.discriminator),
         }
         if config.ema:
-            self.average = Average(self.generator, config.ema)
+            # Buffers are copied. The mean of the unit vectors of a power iteration is shorter, and
+            # makes the largest singular value seem smaller; that of BatchNorm's running variances
+            # keeps too much of where they began.
+            decay = get_ema_multi_avg_fn(config.ema)
+            self.average = AveragedModel(self.generator, multi_avg_fn=decay, use_buffers=False)
 
     def adam(self, lr: float, network: nn.Module) -> Adam:
         betas = float(self.config.beta1), 0.999  # config.json may say 0, and Adam wants two floats

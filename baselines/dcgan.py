@@ -22,6 +22,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor, nn
 from torch.optim import Adam
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from baselines.configs.dcgan import PRESETS as PRESETS
 from baselines.configs.dcgan import Config
@@ -33,7 +34,7 @@ from baselines.parts.losses import (
     generator_loss,
     gradient_penalty,
 )
-from baselines.parts.networks import Average, Discriminator, Generator, frozen, initialise
+from baselines.parts.networks import Discriminator, Generator, frozen, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
@@ -60,7 +61,8 @@ class DCGAN(Baseline):
             "discriminator": self.adam(config.lr_discriminator, self.discriminator),
         }
         if config.ema:
-            self.average = Average(self.generator, config.ema)
+            decay = get_ema_multi_avg_fn(config.ema)
+            self.average = AveragedModel(self.generator, multi_avg_fn=decay, use_buffers=True)
 
     def networks(self, batch_norm: bool) -> tuple[nn.Module, nn.Module]:
         """Generator and discriminator, the latter with BatchNorm or without."""

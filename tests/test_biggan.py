@@ -194,6 +194,28 @@ def test_layers_begin_with_singular_values_of_one():
             torch.testing.assert_close(values, torch.ones_like(values), msg=name)
 
 
+def test_the_average_is_one_of_weights_and_has_the_buffers_as_they_are():
+    network, expected = model(ema=0.75).train(), None
+    for seed in range(4):
+        network.step(batch(8, seed), rng(seed))
+        now = {name: weight.clone() for name, weight in network.generator.named_parameters()}
+        before = now if expected is None else expected
+        expected = {name: 0.75 * before[name] + 0.25 * weight for name, weight in now.items()}
+    found = network.average.module
+    for name, weight in found.named_parameters():
+        torch.testing.assert_close(weight, expected[name], rtol=1e-6, atol=1e-7)
+    buffers = dict(network.generator.named_buffers())
+    for name, buffer in found.named_buffers():
+        assert torch.equal(buffer, buffers[name])
+        if name.endswith(("_u", "_v")):
+            assert buffer.norm().item() == pytest.approx(1)
+    network.eval()
+    z, v = noise(network, len(PARAMS)), codes_of(network)
+    drawn = network.pictures(v, z)
+    chosen, swapped, flipped = fold(v)
+    assert torch.equal(drawn, unfold(found(conditions_of(chosen), z), swapped, flipped))
+
+
 def test_no_layer_stretches_after_many_steps():
     network = model(lr_generator=0.02, lr_discriminator=0.02).train()
     for seed in range(20):

@@ -10,7 +10,6 @@ from torch import nn
 from baselines.dcgan import Config
 from baselines.parts.networks import (
     MAPPING_WIDTH,
-    Average,
     Discriminator,
     DoubledConv2d,
     Encoder,
@@ -203,28 +202,6 @@ def test_orthogonal_layers_are_divided_by_their_largest_singular_value():
         for _ in range(30):
             weight = layer.weight  # each use in training is a step of the power iteration
         assert torch.linalg.matrix_norm(weight.flatten(1), 2).item() == pytest.approx(1, rel=1e-3)
-
-
-def test_an_average_copies_the_vectors_of_spectral_norms():
-    network = nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4))
-    orthogonal(network, torch.Generator().manual_seed(0))
-    average, expected = Average(network, 0.75), None
-    for seed in range(4):
-        with torch.no_grad():
-            network[0].parametrizations.weight.original += random(4, 6, seed=seed)
-        network(random(5, 6, seed=seed, dtype=torch.float32))
-        average.update_parameters(network)
-        now = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-        before = now if expected is None else expected
-        expected = {
-            name: tensor if name.endswith(("_u", "_v")) else 0.75 * before[name] + 0.25 * tensor
-            for name, tensor in now.items()
-            if "num_batches" not in name
-        }
-    found = average.module.state_dict()
-    for name, tensor in expected.items():
-        torch.testing.assert_close(found[name], tensor)
-    assert found["0.parametrizations.weight.0._u"].norm().item() == pytest.approx(1)
 
 
 def test_a_folded_kernel_has_a_quarter_of_a_hundred_taps():

@@ -15,8 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import _SpectralNorm
-from torch.nn.utils.parametrize import ParametrizationList, register_parametrization
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.nn.utils.parametrize import register_parametrization
 
 from baselines.training.parallel import BatchNorm
 
@@ -299,24 +298,6 @@ def orthogonal(network: nn.Module, rng: torch.Generator) -> None:
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
             register_parametrization(layer, "weight", SpectralNorm(layer.weight))
-
-
-class Average(AveragedModel):
-    """The exponential moving average of a network, which keeps the share `decay` at each step.
-
-    Weights and BatchNorm's running averages are averaged. The vectors of spectral norms are copied:
-    the mean of unit vectors is shorter, and would make the largest singular value seem smaller.
-    """
-
-    def __init__(self, network: nn.Module, decay: float) -> None:
-        super().__init__(network, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
-
-    def update_parameters(self, model: nn.Module) -> None:
-        super().update_parameters(model)
-        for own, new in zip(self.module.modules(), model.modules(), strict=True):
-            if isinstance(own, ParametrizationList):
-                for buffer, vector in zip(own.buffers(), new.buffers(), strict=True):
-                    buffer.copy_(vector)
 
 
 @contextmanager
