@@ -1,0 +1,21 @@
+"""Compiles what several files of tests need, once for all their processes.
+
+Of a family that is not compiled, each would draw its first images by the slow reference, and begin
+to compile beside that.
+"""
+
+from benchmarks import scores
+from fdd.attractors.families import FAMILIES
+from fdd.attractors.params import uniform_params
+from fdd.rendering import cpu, uncompiled
+from fdd.rendering.drawing import Drawing
+
+if __name__ == "__main__":
+    points = 1000
+    rows = uncompiled.MOST_POINTS // points + 1  # more than are drawn without compiled code
+    for name in FAMILIES:
+        cpu.render_cpu(Drawing(name, 128, points), uniform_params(rows, name))
+    cpu.compile_for("fractal_dream", 128, 60000)  # and what selects among its candidates
+    cpu.compile_for("fractal_dream", 300, 70_000)  # and what draws large images of many points
+    codes = uniform_params(60)
+    scores.nonlinear_r2(codes, codes, test=(codes, codes), regressor="boosting")
