@@ -33,7 +33,7 @@ demo: $(VENV)/.benchmarks
 	$(RUN) -m benchmarks.correspondence runs/demo
 
 compiled: setup
-	$(RUN) tests/compile_families.py
+	$(RUN) tests/compile_all.py
 
 # a file's tests share what they render and train, so they stay in one process; the slow ones first
 test: compiled

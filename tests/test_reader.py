@@ -60,7 +60,7 @@ def content(folder):
 
 def test_training_takes_the_threads_that_it_is_given_and_gives_them_back(options):
     with torch_threads(3):
-        assert train(replace(options, threads=2))["threads"] == 2
+        assert train(replace(options, threads=2, images=10, every=10))["threads"] == 2
         assert torch.get_num_threads() == 3
 
 
