@@ -4,10 +4,12 @@ import ast
 import importlib
 import re
 import shlex
+import textwrap
 from pathlib import Path
 
 import fdd
 from baselines import BASELINES
+from fdd import cli
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 README = CHECKOUT / "README.md"
@@ -99,6 +101,25 @@ def test_every_command_and_option_of_a_page_is_there(capsys):
             assert told.startswith("error: option='--one-more' is not known"), f"{page}: {words}"
             seen.update(words[:1])
     assert seen >= {"preview", "generate", "verify", "package", "train", "score", "recipes"}
+
+
+def sessions(page):
+    """Each `$ fdd ...` of a page and the lines that it shows below."""
+    text = page.read_text("utf-8")
+    for block in re.findall(r"(?:^ {4}.*\n)+", text, re.MULTILINE):
+        for session in re.split(r"^ {4}\$ fdd ", block, flags=re.MULTILINE)[1:]:
+            words, _, shown = session.partition("\n")
+            yield shlex.split(words), textwrap.dedent(shown)
+
+
+def test_what_is_shown_of_a_command_is_what_it_says(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pages = [CHECKOUT / "docs" / name for name in ("commands.md", "start.md")]
+    shown = [session for page in pages for session in sessions(page)]
+    assert [words[0] for words, _ in shown] == ["preview", "generate", "verify", "preview"]
+    for words, said in shown:
+        assert cli.main(words) == 0
+        assert capsys.readouterr().out == said.replace("/tmp", str(tmp_path))
 
 
 def test_every_target_of_make_that_a_page_names_is_there():
