@@ -113,8 +113,8 @@ def ms_ssim_loss(made: Tensor, images: Tensor) -> Tensor:
 
     Scale k, from 0, needs a side of more than 2^k (window - 1) pixels: two scales at S = 16, three
     at 32, four at 64 and all five at 128, where this is `reconstruction_loss`. The exponents are
-    enlarged so that they sum up to the same. Small images are not enlarged, which costs a
-    sixteenth at S = 32.
+    enlarged so that they sum up to the same. Small images are not enlarged, which would be sixteen
+    times the pixels at S = 32.
     """
     from pytorch_msssim import ssim
 
