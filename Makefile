@@ -14,8 +14,7 @@ WORKERS ?= 2
 MINUTES ?= 5
 RUN = $(VENV)/bin/python
 
-.PHONY: setup demo compiled test soak lint format docs bench gpu wheels package notebooks publish \
-	release
+.PHONY: setup demo compiled test soak lint format docs bench gpu wheels package notebooks publish release
 
 setup: $(VENV)/.all
 

@@ -323,6 +323,7 @@ PEAKS = """
 import sys, tracemalloc
 from fdd.folders import generate
 from fdd.releases.cards import RELEASES, Release
+from fdd.rendering import cpu
 
 RELEASES["cheap-1"] = Release("cheap-1", {"train": 25}, size=2, points=9, occupied_percent=1)
 
@@ -330,6 +331,7 @@ def make(count):
     folder = f"{sys.argv[1]}/{count}"
     generate.generate(folder, count=count, version="cheap-1", shard_rows=100, workers=0)
 
+cpu.compile_for("fractal_dream", 2, 9)  # or it is loaded once another process has compiled it
 make(20)  # loads what all of them need
 for count in (300, 1500):
     tracemalloc.start()

@@ -15,8 +15,9 @@ from tiny_runs import TINY, acting, baseline, data_sets, result, table, words
 import baselines
 import fdd
 from baselines.configs.cyclegan import PRESETS
-from baselines.cyclegan import Config, CycleGAN, from_pool, main, real_loss
+from baselines.cyclegan import Config, CycleGAN, from_pool, real_loss
 from baselines.parts.translators import PatchDiscriminator, Translator
+from baselines.train import main
 from baselines.training.data import Batch, open_data
 from baselines.training.domains import draw
 from baselines.training.loop import Outcome, train
@@ -393,7 +394,7 @@ def test_the_command_trains_on_two_folders(photographs, tmp_path, capsys):
                     "other": f"images:{photographs}/flower", "out": tmp_path / "run"}
     )  # fmt: skip
     given = [word for word in given if not word.startswith("--version")]
-    assert main(CycleGAN, PRESETS, given) == 0
+    assert main(["cyclegan", *given]) == 0
     loaded = baselines.load_run(tmp_path / "run", "cpu")
     assert loaded.config["data_version"] is None
     assert len(table(tmp_path / "run")) == 2
