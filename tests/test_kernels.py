@@ -1,6 +1,7 @@
 """The notebooks: what they compute on a small package, what they hold, what Kaggle is told."""
 
 import base64
+import gc
 import importlib.util
 import io
 import json
@@ -39,6 +40,13 @@ def load_build():
 
 
 build = load_build()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def sockets():
+    """Those that Jupyter's client leaves open warn here, not in a test that allows no warning."""
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
