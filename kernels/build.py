@@ -90,7 +90,8 @@ def execute(notebook: NotebookNode, inputs: Path, folder: Path, **environment: s
         resources={"metadata": {"path": str(folder)}},
     )
     mounted = {"KAGGLE_CACHE_MOUNT_FOLDER": str(inputs)}
-    client.execute(env={**os.environ, **mounted, **environment})
+    # or the kernel of a manager that is given would live as long as this process
+    client.execute(env={**os.environ, **mounted, **environment}, cleanup_kc=True)
 
 
 def build(name: str, package: Path, kernels: Path = KERNELS) -> Path:

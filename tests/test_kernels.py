@@ -1,7 +1,7 @@
 """The notebooks: what they compute on a small package, what they hold, what Kaggle is told."""
 
 import base64
-import gc
+import contextlib
 import importlib.util
 import io
 import json
@@ -40,13 +40,6 @@ def load_build():
 
 
 build = load_build()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def sockets():
-    """Those that Jupyter's client leaves open warn here, not in a test that allows no warning."""
-    yield
-    gc.collect()
 
 
 @pytest.fixture(scope="module")
@@ -339,6 +332,21 @@ def test_a_cell_that_fails_leaves_the_notebook_as_it_was(inputs, tmp_path):
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         build.build("tiny", inputs / build.SLUG, tmp_path)
     assert os.listdir(tmp_path / "tiny") == ["tiny.py"]
+
+
+def test_no_kernel_outlives_its_notebook(inputs, tmp_path):
+    psutil = pytest.importorskip("psutil")
+
+    def kernels():
+        children = psutil.Process().children()
+        return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+
+    (tmp_path / "tiny").mkdir()
+    for source in ("# %%\n1\n", "# %%\n1 / 0\n"):
+        (tmp_path / "tiny/tiny.py").write_text(source)
+        with contextlib.suppress(CellExecutionError):
+            build.build("tiny", inputs / build.SLUG, tmp_path)
+        assert kernels() == []
 
 
 @pytest.mark.parametrize(
