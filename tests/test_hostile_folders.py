@@ -278,8 +278,11 @@ def test_frames_are_not_written_through_a_link(tmp_path, outside):
 @pytest.mark.parametrize(
     ("config", "sentence"),
     [
-        ('{"baseline": "../aae"}', "baseline='../aae' is not known; choose from dcgan, aae, lsd"),
-        ('{"baseline": "os"}', "baseline='os' is not known; choose from dcgan, aae, lsd"),
+        (
+            '{"baseline": "../aae"}',
+            "baseline='../aae' is not known; choose from dcgan, aae, aegean",
+        ),
+        ('{"baseline": "os"}', "baseline='os' is not known; choose from dcgan, aae, aegean"),
         ('{"baseline": "aae", "__class__": 1}', "config.json has the unknown option '__class__'"),
         ("[" * 10**5, "config.json cannot be read: maximum recursion depth exceeded"),
     ],

@@ -26,6 +26,11 @@ from benchmarks.reporting.verdict import verdict
 from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
 
+TRANSLATED = {
+    *(f"translated_{name}" for name in ("top1", "top10", "l1", "ssim")),
+    *("inverted", "permuted", "cycle_l1", "hidden"),
+}
+"""The scores of `benchmarks.translation`."""
 PICTURE = Figure("a.png", "generator", f"alt {HOSTILE}", f"caption {HOSTILE}", b"png")
 
 
@@ -50,7 +55,7 @@ def test_every_score_of_the_protocol_is_described():
     sets = {f"fdd_{name}" for name in quality} | {"random_fid", "pca_fid"}
     pairs = {"ssim", "ms_ssim", "counts_correlation", "oracle_r2"}
     codes = {*ENTRIES, *MCC, *REGRESSORS, "boosting_r2", *(f"dci_{name}" for name in DCI)}
-    assert DESCRIPTIONS.keys() == codes | pairs | steps | found | sets
+    assert DESCRIPTIONS.keys() == codes | pairs | steps | found | sets | TRANSLATED
 
 
 def test_descriptions_say_what_the_protocol_says():
@@ -67,7 +72,8 @@ def test_descriptions_say_what_the_protocol_says():
 
 def test_which_way_is_better_is_said_once():
     less = {name for name, d in DESCRIPTIONS.items() if d.less_is_better}
-    assert less == {"procrustes", "fdd_fid", "fdd_kid", "random_fid", "pca_fid"}
+    translated = {"translated_l1", "cycle_l1", "inverted", "permuted", "hidden"}
+    assert less == {"procrustes", "fdd_fid", "fdd_kid", "random_fid", "pca_fid"} | translated
     assert {DESCRIPTIONS[name].goal for name in less} == {"Best 0; less is better."}
     for name, best_first in (
         ("fdd_fid", [0, 1, 30]),
@@ -88,7 +94,8 @@ def test_every_place_that_is_shown_can_exist():
     for _, place, _ in NUMBERS:
         assert tuple("direct" if part == JUDGED else part for part in place) in known
     shown = {place for place, _ in cells_of(result())}
-    assert {p for p in known if not p[0].startswith("dci")} <= shown
+    elsewhere = {p for p in known if p[0].startswith("dci") or p[0] in TRANSLATED}
+    assert known - elsewhere <= shown
 
 
 def test_nothing_from_outside_becomes_markup():
@@ -412,7 +419,7 @@ def test_a_folder_that_cannot_be_written_is_one_sentence(tmp_path):
         expected = f"out is '{out}', which cannot be written: see {tmp_path / 'file'}"
         assert str(caught.value) == expected
     with pytest.raises(
-        FddError, match=r"^folder '.*/file': it cannot be written \(File exists\); "
+        FddError, match=r"^folder '.*/file': it cannot be written \(Not a directory\); "
     ):
         files.write_report(tmp_path / "file", [result()], list)
 

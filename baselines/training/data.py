@@ -20,6 +20,7 @@ from baselines.training.domains import draw
 from baselines.training.parallel import processes
 from baselines.training.pictures import Pictures, read_pictures
 from fdd.commands import complain
+from fdd.defaults import matplotlib
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.pictures import resize
@@ -86,6 +87,7 @@ def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tens
             0, (-1, 2)
         )
     if colors == "hsv":
+        matplotlib()
         from matplotlib.colors import rgb_to_hsv
 
         pixels = torch.from_numpy(rgb_to_hsv(images / 255).astype(np.float32)).to(device)
@@ -97,6 +99,7 @@ def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tens
 def to_images(pixels: Tensor, colors: str = "rgb") -> Images:
     """float [N, 3, S, S] in [-1, 1] -> uint8 [N, S, S, 3], rounded and clipped: the inverse."""
     if colors == "hsv":
+        matplotlib()
         from matplotlib.colors import hsv_to_rgb
 
         shares = (pixels.permute(0, 2, 3, 1) + 1).div(2).clamp(0, 1).cpu().numpy()
