@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, distributed, nn
 
+from fdd.defaults import matplotlib
 from fdd.errors import FddError, shown
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def start(device: torch.device) -> Fabric:
 
     Under torchrun each process gets the GPU of its local rank, where `device` is a GPU.
     """
+    matplotlib()  # before Fabric imports it, with torchmetrics where that is installed
     from lightning_fabric import Fabric  # slow to import, and --help needs none
     from lightning_fabric.plugins.environments import LightningEnvironment
 
