@@ -89,20 +89,14 @@ class Way:
     what the told networks make of the source, or None.
     """
 
-    def __init__(
-        self,
-        model: Any,
-        told: Any,
-        source: Images,
-        truth: Images,
-        back: bool,
-        palette: str | None,
-        turned: bool,
-        binary: bool,
-    ) -> None:
+    def __init__(self, model: Any, told: Any, pairs: Pairs, back: bool) -> None:
+        source, truth = pairs.first, pairs.second
+        if back:
+            source, truth = truth, source
         self.model, self.told, self.back = model, told, back
         self.source, self.truth = source, truth
-        self.palette, self.turned, self.binary = palette, turned, binary
+        self.palette, self.turned = pairs.palettes[0 if back else 1], pairs.turned
+        self.binary = pairs.binary and not back
         self.made = _translated(model, source, back)
         self.returned = _translated(model, self.made, not back)
         self.best = None if told is None else _translated(told, source, back)
@@ -126,10 +120,7 @@ def evaluate(
     """
     settings = settings or Settings()
     a, b = _checked(pairs)
-    ways = [
-        Way(model, told, a, b, False, pairs.palettes[1], pairs.turned, pairs.binary),
-        Way(model, told, b, a, True, pairs.palettes[0], pairs.turned, False),
-    ]
+    ways = [Way(model, told, pairs, back) for back in (False, True)]
     scores: dict[str, dict[str, Any]] = {name: {} for name in DESCRIPTIONS}
 
     def put(found: dict[str, Cell], where: str) -> None:
