@@ -12,7 +12,7 @@ from fake_results import evaluation
 from tiny_runs import OPTIONS
 
 import baselines
-from baselines import interpolate, sweep
+from baselines import interpolate, trials
 from baselines.training import runs
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.files import write_files, write_report
@@ -256,7 +256,7 @@ def test_what_a_run_says_of_itself_names_no_file_of_a_report(tmp_path):
         ("metrics.csv", lambda run: runs.check_folder(run, "aae", OPTIONS)),
         ("samples", lambda run: runs.check_folder(run, "aae", OPTIONS)),
         ("tb", lambda run: runs.check_folder(run, "aae", OPTIONS)),
-        ("optuna.log", lambda run: sweep.open_study(None, run)),
+        ("optuna.log", lambda run: trials.open_study(None, run)),
     ],
 )
 def test_a_link_in_the_folder_of_a_model_is_not_written_through(tmp_path, outside, name, act):

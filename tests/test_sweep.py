@@ -24,8 +24,9 @@ from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_g
 
 import baselines
 from baselines.aae import AAE, Config
-from baselines.sweep import draw, main, make_plan, parse_settings, plot, tabulate, words
+from baselines.sweep import main
 from baselines.training.runs import load_state
+from baselines.trials import draw, make_plan, parse_settings, plot, tabulate, words
 
 SETTINGS = {
     "version": "tiny-1",
