@@ -1,10 +1,12 @@
 """A sweep tries what was asked for, once each, ranks it, and goes on wherever it was stopped."""
 
 import csv
+import multiprocessing
 import os
 import re
 import shutil
 import signal
+import threading
 from pathlib import Path
 from typing import ClassVar
 
@@ -12,7 +14,7 @@ import numpy as np
 import optuna
 import pytest
 import torch
-from conftest import REGISTER_TINY, tree
+from conftest import tree
 from filelock import FileLock
 from optuna.trial import TrialState, create_trial
 from PIL import Image
@@ -21,6 +23,7 @@ from tensorboard.backend.event_processing.data_provider import MultiplexerDataPr
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.plugins.base_plugin import TBContext
 from tensorboard.plugins.hparams import api_pb2, backend_context, list_session_groups
+from tqdm import tqdm
 
 import baselines
 from baselines.aae import AAE, Config
@@ -364,27 +367,18 @@ def test_ctrl_c_and_more_trials_end_as_one_sweep_without(sweep, at_step):
     assert result("parts") == result("whole")
 
 
-@pytest.mark.usefixtures("acting")
-def test_a_kill_at_any_moment_loses_nothing(sweep, start_python, monkeypatch, tmp_path):
-    program = f"""
-import os, signal, sys
-from baselines import BASELINES, sweep
-from baselines.aae import AAE, PRESETS
-{REGISTER_TINY}
-class Killed(AAE):
-    name, made = "acting", 0
-    def step(self, *arguments):
-        Killed.made += 1
-        if Killed.made == 8:
-            os.kill(os.getpid(), signal.SIGKILL)
-        return super().step(*arguments)
-BASELINES["acting"] = "__main__", "Killed"
-sweep.main(sys.argv[1:])
-"""
+def test_a_kill_at_any_moment_loses_nothing(sweep, at_step, monkeypatch, tmp_path):
     folder = tmp_path / "killed"
-    process = start_python("-c", program, *ACTING, "--out", folder)
-    process.communicate(timeout=600)
-    assert process.returncode == -signal.SIGKILL
+
+    def die():
+        tqdm.set_lock(threading.RLock())  # that of all processes would stay with a killed one
+        at_step(8, lambda: os.kill(os.getpid(), signal.SIGKILL))
+        main([*ACTING, "--out", str(folder)])
+
+    process = multiprocessing.get_context("fork").Process(target=die)
+    process.start()
+    process.join(timeout=600)
+    assert process.exitcode == -signal.SIGKILL
     assert load_state(folder / "trial-0001")["step"] == 2
     # what a power failure may leave: half a record, a lock
     with (folder / "optuna.log").open("a") as journal:
