@@ -26,18 +26,33 @@ from fdd.pictures import resize
 PARAMS = fdd.sample_params(3, "test", version="mini-1")
 NOISE = np.random.default_rng(0).standard_normal(32 * 32).astype(np.float32)
 SMALL = {name: value for name, value in TINY.items() if name != "kernel_size"}
+LAYERED = {name: SMALL[name] for name in SMALL if name != "width"} | {
+    "atoms": "4:6",
+    "sides": "4:3",
+    "lambdas": "0.1:0.1",
+    "iterations": 12,
+}
 OPTIONS = {
     "dcgan": {**TINY, "mapping_layers": 1, "ema": 0.9},
-    "lsd": {**TINY, "vector": "canonical", "generator_stride": 2, "kernel_size": 9},
+    "lsd": {
+        **TINY,
+        "colors": "hsv",
+        "vector": "canonical",
+        "generator_stride": 2,
+        "kernel_size": 9,
+    },
     "aae": {**TINY, "kernel_size": 5},
     "betavae": {**TINY, "latent_size": 3},
     "contrastive": {**SMALL, "batch_size": 16, "odd_codes": 2},
-    "lejepa": SMALL,
+    "lejepa": {**SMALL, "colors": "hsv"},
     "regression": SMALL,
     "emulator": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"loss": "mse", "symmetry": False},
     "flow": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"channels": 8, "noise_steps": 3},
+    "aegean": {**TINY, "kernel_size": 5, "width": 4, "latent_size": 5},
+    "sdpc": {**LAYERED, "latent_size": 24, "tolerance": 1e-9, "k": 0.7},
+    "sdpc_gan": {**LAYERED, "latent_size": 5, "width": 2, "hidden": 7, "pool": 2, "ema": 0.0},
     "biggan": {**SMALL, "batch_size": 8, "noise_size": 3, "embedding": 5, "patch": 2, "ema": 0.0},
 }
 """Of a run of each baseline that is not among the pretrained models in this form."""
@@ -113,7 +128,9 @@ def test_models_make_what_they_make_in_torch(used, name):
     assert column["does"] == [told["does"]] * len(PARAMS)
     assert column["seen"] == [hashlib.sha256(image).hexdigest() for image in images]
     if model.can_encode:
-        assert np.array(column["encoded"]) == pytest.approx(model.encode(images), abs=1e-4)
+        codes = model.encode(images)
+        assert np.array(column["encoded"]) == pytest.approx(codes, abs=1e-4)
+        assert codes.std() > 1e-3
     if model.has_vectors:
         assert np.array(column["vector"]) == pytest.approx(model.vectors(PARAMS), abs=1e-6)
     codes = np.array(column["code"], np.float32)
@@ -282,10 +299,16 @@ def test_a_damaged_run_is_refused(tmp_path, capsys):
 def test_a_run_that_the_page_does_not_know_is_refused(tmp_path):
     run = write_run(tmp_path / "run", "lejepa", **SMALL)
     config = json.loads((run / "config.json").read_text())
-    (run / "config.json").write_text(json.dumps({**config, "colors": "hsv"}))
-    with pytest.raises(FddError) as caught:
+    (run / "config.json").write_text(json.dumps({**config, "colors": "lab"}))
+    with pytest.raises(FddError, match="colors='lab' is not known; choose from rgb, hsv"):
         explore(run)
-    assert str(caught.value) == f"run='{run}' has colors='hsv'; the page knows only 'rgb'"
     (run / "config.json").write_text(json.dumps({**config, "baseline": "tree"}))
     with pytest.raises(FddError, match="baseline='tree' is not known; choose from dcgan, lsd, "):
         explore(run)
+    (run / "config.json").write_text(json.dumps({**config, "baseline": "cyclegan"}))
+    with pytest.raises(FddError) as caught:
+        explore(run)
+    assert str(caught.value) == (
+        f"run='{run}' is a cyclegan, which translates images: it draws no vector and reads none, "
+        "so the page has nothing to show of it; fdd train lists other baselines"
+    )

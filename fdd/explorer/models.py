@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from os import PathLike
@@ -38,6 +39,9 @@ PARTS = {
     "emulator": ("canvas",),
     "flow": ("canvas", "velocity"),
     "biggan": ("generator",),
+    "aegean": ("generator", "encoder"),
+    "sdpc": ("dictionaries", "gains", "mean", "variance", "strongest"),
+    "sdpc_gan": ("generator", "encoder", "coder"),
 }
 """The networks of each baseline that the page has."""
 OF_VECTORS = ("lsd", "emulator", "flow", "biggan")
@@ -81,10 +85,14 @@ def trained(run: str | PathLike[str]) -> dict[str, Any]:
             raise
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise FddError(f"run={shown(run)} is damaged: {shown(reason, 80)}") from None
+    if baseline == "cyclegan":
+        raise FddError(
+            f"run={shown(run)} is a cyclegan, which translates images: it draws no vector and "
+            "reads none, so the page has nothing to show of it; fdd train lists other baselines"
+        )
     known(f"run={shown(run)}: baseline", baseline, PARTS)
     known(f"run={shown(run)}: version", version, RELEASES)
-    if colors != "rgb":
-        raise FddError(f"run={shown(run)} has colors={shown(colors)}; the page knows only 'rgb'")
+    known(f"run={shown(run)}: colors", colors, ("rgb", "hsv"))
     return described(folder.absolute().name, config, weights, in_half)
 
 
@@ -103,14 +111,14 @@ def described(
     chosen = {
         key: weight
         for one, weight in sorted(divided(weights).items())
-        if one.partition(".")[0] in parts and weight.dtype.kind == "f"
+        if re.split("[._]", one)[0] in parts and weight.dtype.kind == "f"
         for key, weight in small(one, weight).items()
     }
     card = release(config["version"])
     does = {
         "generate": "generator" in parts or "canvas" in parts,
         "vector": config["baseline"] in OF_VECTORS,
-        "encode": "encoder" in parts,
+        "encode": "encoder" in parts or "dictionaries" in parts,
     }
     return {
         "name": name,

@@ -117,8 +117,8 @@ export function standardised(weights, name, batch, epsilon = 1e-5) {
   return batch.map((row) => unified(row, epsilon).map((value, i) => value * weight[i] + bias[i]));
 }
 
-// Values with a mean of 0 and a deviation of 1.
-function unified(values, epsilon) {
+/** Values with a mean of 0 and a deviation of 1. */
+export function unified(values, epsilon) {
   const mean = values.reduce((total, value) => total + value, 0) / values.length;
   const squares = values.reduce((total, value) => total + (value - mean) ** 2, 0);
   const scale = 1 / Math.sqrt(squares / values.length + epsilon);

@@ -1,13 +1,16 @@
 // A trained model as functions: the twin of baselines/training/model.py, by baseline.
 
+import { encoderOf2020, generatorOf2020 } from "./aegean.js";
 import { newBigGenerator } from "./biggan.js";
+import { pixelsOf, valuesOf } from "./colours.js";
 import { countsOf } from "./counts.js";
 import { drawn, newCanvas, softmax, uniforms } from "./emulator.js";
 import { PALETTES } from "./families.js";
 import { EMPTY, flowing, normals } from "./flow.js";
 import { linear, rectified } from "./layers.js";
 import { encoder, newGenerator, residualEncoder } from "./networks.js";
-import { canonical, viewed } from "./oracle.js";
+import { canonical } from "./oracle.js";
+import { codeOfMaps, newDecoder, newDictionaries, pooled } from "./sdpc.js";
 import { rgb } from "./shading.js";
 import { readable } from "./state.js";
 import { canonicalCode, fold, unfolded } from "./vectors.js";
@@ -28,20 +31,28 @@ import { partOf } from "./weights.js";
  */
 export function newModel({ config, drawing, weights }) {
   const part = (name) => partOf(weights, name);
-  const side = config.image_size;
-  const read = (outputs) => (pixels) => outputs([viewed(pixels, side)])[0];
+  const { image_size: side, colors, network } = config;
+  const read = (outputs) => (pixels) => outputs([valuesOf(pixels, colors)])[0];
   const residual = (images) => residualEncoder(part("encoder"), images, side);
-  const painting = () => {
-    const paint = newGenerator(part("generator"), config);
-    return { paint, generate: (code) => pixelsOf(paint(code), side) };
-  };
+  const painting = (paint = newGenerator(part("generator"), config)) => ({
+    paint,
+    generate: (code) => pixelsOf(paint(code), colors),
+  });
+  const adversarial = () => ({
+    ...painting(),
+    encode: read((images) => encoder(part("encoder"), config, images)),
+  });
   const made = {
     dcgan: painting,
     lsd: () => ({ ...painting(), vector: scaled(config.vector) }),
-    aae: () => ({
-      ...painting(),
-      encode: read((images) => encoder(part("encoder"), config, images)),
-    }),
+    aae: adversarial,
+    aegean: () =>
+      network === "2019"
+        ? adversarial()
+        : {
+            ...painting(generatorOf2020(part("generator"), config)),
+            encode: read((images) => encoderOf2020(part("encoder"), config, images)),
+          },
     betavae: () => ({
       ...painting(),
       encode: read((images) => residual(images).map((row) => row.slice(0, row.length / 2))),
@@ -55,6 +66,15 @@ export function newModel({ config, drawing, weights }) {
     emulator: () => emulating(part("canvas"), config, drawing.points),
     flow: () => streaming(weights, config),
     biggan: () => conditioning(part("generator"), config),
+    sdpc: () => ({ encode: read(coding(weights, config)) }),
+    sdpc_gan: () => {
+      const dictionaries = newDictionaries(part("coder"), config);
+      const code = (image) => codeOfMaps(part("encoder"), config, dictionaries, image)[0];
+      return {
+        ...painting(newDecoder(part("generator"), config, dictionaries)),
+        encode: read(([image]) => [code(image)]),
+      };
+    },
   };
   return { config, see: (params) => seen(params, drawing, side), ...made[config.baseline]() };
 }
@@ -77,13 +97,6 @@ export function resized(pixels, size, side) {
     sums[4 * (row * side + column) + (place % 4)] += value;
   });
   return Uint8ClampedArray.from(sums, (sum) => Math.floor(sum / block ** 2 + 0.5));
-}
-
-function pixelsOf(image, side) {
-  const area = side * side;
-  return Uint8ClampedArray.from({ length: 4 * area }, (_, place) =>
-    place % 4 === 3 ? 255 : image[(place % 4) * area + Math.floor(place / 4)] * 127.5 + 127.5,
-  );
 }
 
 // The image upside down.
@@ -137,6 +150,13 @@ function correlating(weights, config, residual) {
   };
 }
 
+function coding(weights, config) {
+  const { inferred, layers } = newDictionaries(weights, config);
+  const { side, count } = layers.at(-1);
+  const parts = Math.sqrt(Math.floor(config.latent_size / count));
+  return ([image]) => [pooled(inferred(image).at(-1), side, parts)];
+}
+
 // The emulator, and the flow that sees its numbers
 
 function emulating(weights, config, points) {
@@ -144,7 +164,7 @@ function emulating(weights, config, points) {
   const canvas = canvasOf(weights, config);
   if (loss !== "counts") {
     const paint = (code) => canvas(code).map(Math.tanh);
-    return { vector: canonicalCode, paint, generate: (code) => pixelsOf(paint(code), side) };
+    return { vector: canonicalCode, paint, generate: (code) => pixelsOf(paint(code), "rgb") };
   }
   const probabilities = (code) => softmax(canvas(code));
   const generate = (code, noise = 0) => {
@@ -190,6 +210,6 @@ function conditioning(weights, config) {
     const [a, b, c, d] = chosen;
     return unfolded(paint([2 * a - 1, b, 2 * c - 1, d], noise), 3, side, turns);
   };
-  const generate = (code, noise = 0) => pixelsOf(pictured(code, normals(noise, numbers)), side);
+  const generate = (code, noise = 0) => pixelsOf(pictured(code, normals(noise, numbers)), config.colors);
   return { vector: canonicalCode, generate, pictured };
 }

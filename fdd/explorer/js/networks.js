@@ -17,20 +17,23 @@ export function residualEncoder(weights, images, size) {
     batch = rectified(normalised(weights, `${layer + 1}`, batch));
   }
   for (; has(`${layer}.body.0.weight`); layer++) {
-    const stride = has(`${layer}.skip.1.weight`) ? 2 : 1;
-    let body = convolved(weights, `${layer}.body.0`, batch, side, stride, 1);
-    body = rectified(normalised(weights, `${layer}.body.1`, body));
-    body = convolved(weights, `${layer}.body.3`, body, side / stride, 1, 1);
-    body = normalised(weights, `${layer}.body.4`, body);
-    if (stride === 2) {
-      batch = halved(batch, side);
-      side /= 2;
-      batch = convolved(weights, `${layer}.skip.1`, batch, side, 1, 0);
-    }
-    batch = rectified(added(batch, body));
+    batch = block(weights, `${layer}`, batch, side);
+    if (has(`${layer}.skip.1.weight`)) side /= 2;
   }
   const hidden = rectified(linear(weights, `${layer + 1}`, batch));
   return linear(weights, `${layer + 3}`, hidden);
+}
+
+/** Block: two convolutions beside the input; `normal` is what normalises. */
+export function block(weights, name, batch, side, normal = normalised) {
+  const halves = `${name}.skip.1.weight` in weights;
+  const end = halves ? side / 2 : side;
+  let body = convolved(weights, `${name}.body.0`, batch, side, side / end, 1);
+  body = rectified(normal(weights, `${name}.body.1`, body));
+  body = convolved(weights, `${name}.body.3`, body, end, 1, 1);
+  body = normal(weights, `${name}.body.4`, body);
+  const beside = halves ? convolved(weights, `${name}.skip.1`, halved(batch, side), end, 1, 0) : batch;
+  return rectified(added(beside, body));
 }
 
 /** Encoder: images -> codes. */
