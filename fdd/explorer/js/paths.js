@@ -116,20 +116,22 @@ async function filmed(frames) {
   [film.width, film.height] = [2 * SIDE + GAP, SIDE];
   const context = film.getContext("2d");
   context.imageSmoothingEnabled = false;
-  const stream = film.captureStream(A_SECOND);
-  const recorder = new MediaRecorder(stream, { videoBitsPerSecond: 4e6 });
-  const parts = [];
-  recorder.ondataavailable = ({ data }) => parts.push(data);
-  const ended = new Promise((resolve) => (recorder.onstop = resolve));
+  context.fillStyle = "#fff";
+  context.fillRect(0, 0, film.width, film.height);
   const shown = document.createElement("canvas");
-  recorder.start();
-  for (const frame of frames) {
-    context.fillStyle = "#fff";
-    context.fillRect(0, 0, film.width, film.height);
+  const show = (frame) =>
     frame.forEach((pixels, place) => {
       put(shown, pixels);
       context.drawImage(shown, place * (SIDE + GAP), 0, SIDE, SIDE);
     });
+  show(frames[0]); // before the recorder looks
+  const recorder = new MediaRecorder(film.captureStream(), { videoBitsPerSecond: 4e6 });
+  const parts = [];
+  recorder.ondataavailable = ({ data }) => parts.push(data);
+  const ended = new Promise((resolve) => (recorder.onstop = resolve));
+  recorder.start();
+  for (const frame of frames) {
+    show(frame);
     await new Promise((resolve) => setTimeout(resolve, 1000 / A_SECOND));
   }
   recorder.stop();
