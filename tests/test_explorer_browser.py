@@ -3,6 +3,7 @@
 FDD_EXPLORER_VECTORS: vectors of each family whose counts are compared (1).
 """
 
+import base64
 import hashlib
 import os
 import shutil
@@ -100,6 +101,18 @@ def test_the_page_opens_with_the_first_image_byte_for_byte(page):
     assert text(browser, "python") == (
         "import fdd\nimage = fdd.render([0.1, 0.1, -2, -1.5, -2.6, 0.9])"
     )
+
+
+def test_a_click_enlarges_the_picture_and_another_closes_it(page):
+    browser = page()
+    small = browser.find_element(By.ID, "picture")
+    name = small.accessible_name
+    small.click()
+    large = browser.find_element(By.CSS_SELECTOR, "dialog[open] canvas")
+    assert large.size["width"] > small.size["width"]
+    assert large.accessible_name == name != ""
+    large.click()
+    assert browser.find_elements(By.CSS_SELECTOR, "dialog[open]") == []
 
 
 COUNTED = """
@@ -308,8 +321,13 @@ def test_the_map_leads_from_codes_to_vectors(learned):
     cell.find_element(By.TAG_NAME, "button").click()
     label = dots.get_attribute("aria-label")
     assert "a' across and code 2 up" in label
+    learned.find_element(By.CSS_SELECTOR, "#matrix thead th:nth-child(4) button").click()
+    cells = learned.find_elements(By.CSS_SELECTOR, "#matrix tbody td:nth-child(4)")
+    sizes = [abs(float(cell.text)) for cell in cells]
+    assert sizes == sorted(sizes, reverse=True)
+    assert sizes[0] > 0.3
     dots.send_keys(Keys.ARROW_RIGHT)
-    shown = text(learned, "map-params")
+    shown = learned.find_element(By.CLASS_NAME, "pointed").text
     dots.send_keys(Keys.ENTER)
     vector = text(learned, "python").partition("[")[2].partition("]")[0]
     params = [float(value) for value in vector.split(",")]
@@ -327,6 +345,41 @@ def test_an_encoder_reads_what_its_codes_tell(learned):
     assert names == ["a'", "b'", "c", "d", "|b|", "|c|", "|d|"]
 
 
+PLAYED = """
+const [text, done] = arguments;
+const bytes = Uint8Array.from(atob(text), (one) => one.charCodeAt(0));
+const video = document.createElement("video");
+const at = (time) => new Promise((resolve) => {
+  video.onseeked = resolve;
+  video.currentTime = time;
+});
+const mean = () => {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = 256;
+  const context = canvas.getContext("2d");
+  context.drawImage(video, 0, 0);
+  const pixels = context.getImageData(0, 0, 256, 256).data;
+  return [0, 1, 2].map((channel) => {
+    let sum = 0;
+    for (let place = channel; place < pixels.length; place += 4) sum += pixels[place];
+    return sum / (256 * 256);
+  });
+};
+video.onerror = () => done(video.error.message);
+video.onloadeddata = async () => {
+  const lasts = video.duration;
+  await at(0.001); // a frame is there only where one was sought
+  const first = mean();
+  await at(lasts - 0.02);
+  done([[video.videoWidth, video.videoHeight], lasts, [first, mean()]]);
+};
+video.muted = true;
+video.src = URL.createObjectURL(new Blob([bytes], { type: "video/webm" }));
+"""
+"""Whether a video plays: its size, its seconds, and the mean colours of the left picture in its
+first frame and its last one."""
+
+
 def test_a_path_goes_from_a_to_b_and_can_be_taken_away(learned, tmp_path):
     come_to(learned, "paths")
     video = learned.find_element(By.ID, "path-video")
@@ -340,7 +393,17 @@ def test_a_path_goes_from_a_to_b_and_can_be_taken_away(learned, tmp_path):
     learned.execute_cdp_cmd("Browser.setDownloadBehavior", place)
     video.click()
     wait(learned, (tmp_path / "path.webm").exists)
-    assert (tmp_path / "path.webm").read_bytes()[:4] == bytes.fromhex("1a45dfa3")
+    film = base64.b64encode((tmp_path / "path.webm").read_bytes()).decode()
+    explorer = learned.current_window_handle
+    learned.switch_to.new_window("tab")
+    size, lasts, corners = learned.execute_async_script(PLAYED, film)
+    learned.close()
+    learned.switch_to.window(explorer)
+    assert size == [520, 256]
+    assert lasts > 3.5  # 49 pictures, twelve a second
+    for corner, params in zip(corners, (FIRST, [-value / 2 for value in FIRST]), strict=True):
+        drawn = fdd.render(params).astype(float).mean(axis=(0, 1))
+        assert corner == pytest.approx(drawn, abs=10)
 
 
 def test_everything_of_the_models_has_a_name_and_nothing_complains(learned):

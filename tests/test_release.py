@@ -46,6 +46,8 @@ SHIPPED = {
     *(f"fdd/explorer/js/{path.name}" for path in (CHECKOUT / "fdd" / "explorer" / "js").iterdir()),
     "fdd/explorer/page.html",
     "fdd/explorer/style.css",
+    *(f"fdd/pages/js/{path.name}" for path in (CHECKOUT / "fdd" / "pages" / "js").iterdir()),
+    "fdd/pages/look.css",
     "fdd/releases/checksums/fdd-1.sha256",
     "fdd/releases/checksums/mini-1.sha256",
 }

@@ -13,6 +13,7 @@ from benchmarks.leaderboard import leaderboard
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
 
+ActionChains = pytest.importorskip("selenium.webdriver").ActionChains
 DESK, PHONE = (1400, 900), (390, 844)
 
 
@@ -106,6 +107,27 @@ def test_questions_unfold_and_pictures_enlarge(opened):
         assert large.size["width"] > small.size["width"]
         large.click()
         assert find(browser, "dialog[open]") == []
+
+
+def point_at(browser, element, share):
+    """Moves the pointer to a share of an element's width; gives the text of the box beside it."""
+    x = round((share - 0.5) * element.size["width"])
+    actions = ActionChains(browser, duration=0)
+    actions.move_to_element_with_offset(element, x, 0).perform()
+    return browser.find_element("class name", "pointed").text
+
+
+def test_the_pointer_shows_an_image_of_all_rows_and_what_a_bar_says(opened):
+    browser = opened(as_html([scored("one", 0.5)], FIGURES))
+    rows = find(browser, ".rows img")
+    names = "FD(v)\nG(v)\nG(Mv + b)\nG(E(FD(v)))"
+    for share, number in ((0.01, 1), (0.49, 4), (0.51, 5), (0.99, 8)):
+        assert point_at(browser, rows[1], share) == f"Test image {number}\n{names}"
+    assert len(find(browser, ".pointed canvas")) == 4
+    bar = find(browser, ".bar[aria-label]")[0]
+    assert point_at(browser, bar, 0.5) == bar.get_attribute("aria-label")
+    point_at(browser, find(browser, "h1")[0], 0.5)
+    assert not find(browser, ".pointed")[0].is_displayed()
 
 
 def test_the_first_screen_holds_the_answer(opened):

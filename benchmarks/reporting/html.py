@@ -40,6 +40,7 @@ from benchmarks.reporting.runs import (
 )
 from benchmarks.reporting.verdict import condition_of, rules_of, verdict
 from benchmarks.statistics.arrays import require
+from fdd.pages import MODULES, joined, look, module
 
 BESIDE_ONE_ANOTHER = 5
 """A table that stands beside another one has at most this many columns."""
@@ -242,9 +243,9 @@ STRATA = {
 def page(template: str, **values: Any) -> str:
     """A page of templates/ that needs no other file and no network; all values are escaped.
 
-    A browser runs page.js in it, and no other script.
+    A browser runs page.js in it, with what it imports, and no other script.
     """
-    jinja2 = require("jinja2")
+    jinja2, markupsafe = require("jinja2"), require("markupsafe")
     environment = jinja2.Environment(
         loader=jinja2.PackageLoader("benchmarks.reporting"),
         autoescape=True,
@@ -252,9 +253,11 @@ def page(template: str, **values: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    script = hashlib.sha256(environment.get_template("page.js").render().encode())
-    digest = base64.b64encode(script.digest()).decode()
-    return environment.get_template(template).render(values, script=digest)
+    own = environment.loader.get_source(environment, "page.js")[0]
+    script = '"use strict";\n' + joined([*map(module, MODULES), own])
+    shared = {"look": markupsafe.Markup(look()), "script": markupsafe.Markup(script)}
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    return environment.get_template(template).render(values, digest=digest, **shared)
 
 
 def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:

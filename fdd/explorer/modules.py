@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import json
-import re
 from collections.abc import Iterable
 from fractions import Fraction
 from importlib.resources import files
@@ -19,6 +18,9 @@ from fdd.arithmetic.sine_table import table, taylor, turn_words
 from fdd.attractors.families import FAMILIES, Family, Vector
 from fdd.explorer.gallery import GALLERY
 from fdd.explorer.translation import changes, orbit_function
+from fdd.pages import MODULES as SHARED
+from fdd.pages import joined
+from fdd.pages import module as shared_module
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.rendering.palettes import PALETTES
 
@@ -51,7 +53,9 @@ PURE = (
 
 
 def module(name: str) -> str:
-    """The source of a module: one of those in js/, or one of those written here."""
+    """The source of a module: one of those in js/, of those that pages share, or written here."""
+    if name in SHARED:
+        return shared_module(name)
     written = {"families": _families, "constants": _constants, "orbits": _orbits}
     if name in written:
         return written[name]()
@@ -60,9 +64,7 @@ def module(name: str) -> str:
 
 def script(names: Iterable[str]) -> str:
     """Modules as one script: without the lines by which they import and export."""
-    text = "\n".join(map(module, names))
-    text = re.sub(r"^import [^;]*;\n", "", text, flags=re.MULTILINE)
-    return re.sub(r"^export ", "", text, flags=re.MULTILINE)
+    return joined(map(module, names))
 
 
 def data(value: Any) -> str:

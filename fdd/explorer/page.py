@@ -16,11 +16,14 @@ from fdd.errors import FddError, shown, whole_number
 from fdd.explorer.models import PRETRAINED, pretrained, test_params, trained
 from fdd.explorer.modules import PURE, data, script
 from fdd.files import as_file, as_path, atomic_write, writing_to
+from fdd.pages import MODULES as SHARED
+from fdd.pages import look
 from fdd.rendering.drawing import MAX_SIZE
 
 COMPUTING = (*PURE, "worker")
 """What runs in the workers, in an order in which each comes after what it imports."""
 PAGE = (
+    *SHARED,
     "bytes",
     "families",
     "state",
@@ -98,7 +101,7 @@ def explore(
     folder = files("fdd.explorer")
     text = (folder / "page.html").read_text(encoding="utf-8")
     parts = {
-        "style": (folder / "style.css").read_text(encoding="utf-8"),
+        "style": look() + (folder / "style.css").read_text(encoding="utf-8"),
         "oracle": "" if oracle is None else base64.b64encode(_checked_oracle(oracle)).decode(),
         "models": data(learned),
         "computing": script(COMPUTING),

@@ -1,60 +1,43 @@
-"use strict";
+import { enlargeable } from "./enlarging.js";
+import { pointAt, pointAway } from "./pointing.js";
+import { sortable } from "./sorting.js";
 
-// By the numbers that texts begin with, or else as texts; what is missing comes last, either way.
-function compare(one, other, down) {
-  if (!one || !other) return !one - !other;
-  const numbers = [one, other].map(parseFloat);
-  const order = numbers.some(Number.isNaN) ? one.localeCompare(other) : numbers[0] - numbers[1];
-  return down ? -order : order;
+// What shows the same images in rows, below one another.
+const rows = [...document.querySelectorAll(".rows img")];
+
+// The image of a row that a place is in: grey lines stand between those of `strip` in plots.py.
+function imageAt(row, share) {
+  const { naturalWidth: width, naturalHeight: side } = row;
+  const step = side + Math.max(1, Math.floor(side / 64));
+  return Math.min(Math.floor((share * (width + step - side)) / step), Math.round(width / step) - 1);
 }
 
-function valueOf(row, column) {
-  const cell = row.cells[column];
-  return cell.dataset.value ?? cell.textContent.replace("\u2013", "").trim();
+function imageOf(row, number) {
+  const { naturalHeight: side } = row;
+  const canvas = document.createElement("canvas");
+  canvas.className = "pixels";
+  canvas.width = canvas.height = side;
+  const left = number * (side + Math.max(1, Math.floor(side / 64)));
+  canvas.getContext("2d").drawImage(row, left, 0, side, side, 0, 0, side, side);
+  const shown = document.createElement("figure");
+  shown.append(row.parentElement.firstChild.textContent, canvas);
+  return shown;
 }
 
-// The rows of each part of a table by a column; names of tracks, chance and ceiling stay.
-function sort(bodies, column, down) {
-  for (const body of bodies) {
-    const rows = [...body.rows].filter((row) => !row.matches(".track"));
-    rows.sort((a, b) => compare(valueOf(a, column), valueOf(b, column), down));
-    body.append(...rows);
-  }
-}
-
-for (const table of document.querySelectorAll("table")) {
-  const bodies = [...table.tBodies];
-  const heads = [...table.tHead.lastElementChild.cells];
-  if (bodies.every((body) => body.querySelectorAll("tr:not(.track)").length < 2)) continue;
-  heads.forEach((head, column) => {
-    if (head.tagName !== "TH") return;
-    const button = document.createElement("button");
-    button.append(...head.childNodes);
-    head.append(button);
-    button.addEventListener("click", () => {
-      const down = head.getAttribute("aria-sort") !== "descending";
-      heads.forEach((other) => other.removeAttribute("aria-sort"));
-      head.setAttribute("aria-sort", down ? "descending" : "ascending");
-      sort(bodies, column, down);
-    });
-  });
-}
-
-const dialog = document.querySelector("dialog");
-const large = dialog.querySelector("img");
-for (const picture of document.querySelectorAll("figure img")) {
-  const enlarge = () => {
-    large.src = picture.src;
-    large.alt = picture.alt;
-    large.className = picture.className;
-    dialog.showModal();
+for (const table of document.querySelectorAll("table")) sortable(table);
+for (const picture of document.querySelectorAll("figure img")) enlargeable(picture);
+for (const row of rows) {
+  row.onpointermove = ({ offsetX, clientX, clientY }) => {
+    const number = imageAt(row, offsetX / row.clientWidth);
+    const images = document.createElement("div");
+    images.className = "compared";
+    images.append(...rows.map((one) => imageOf(one, number)));
+    pointAt(clientX, clientY, `Test image ${number + 1}`, images);
   };
-  picture.tabIndex = 0;
-  picture.role = "button";
-  picture.title = "Enlarge";
-  picture.addEventListener("click", enlarge);
-  picture.addEventListener("keydown", (event) => {
-    if (event.key === "Enter") enlarge();
-  });
+  row.onpointerleave = pointAway;
 }
-dialog.addEventListener("click", () => dialog.close());
+for (const bar of document.querySelectorAll(".bar[aria-label]")) {
+  const text = bar.getAttribute("aria-label");
+  bar.onpointermove = ({ clientX, clientY }) => pointAt(clientX, clientY, text);
+  bar.onpointerleave = pointAway;
+}

@@ -5,10 +5,12 @@ import { complaint, firstState, POINTS, python, read, SIZES, written } from "./s
 import { newWorker, newest } from "./asking.js";
 import { button, fillSelect, find, put, save } from "./elements.js";
 import { codeBook } from "./codes.js";
+import { enlargeable } from "./enlarging.js";
 import { readLearned } from "./learned.js";
 import { newMade } from "./made.js";
 import { newMap } from "./map.js";
 import { newPaths } from "./paths.js";
+import { pointAt, pointAway } from "./pointing.js";
 import { newReading } from "./reading.js";
 import { showStrip } from "./strip.js";
 
@@ -279,16 +281,18 @@ const rest = newest(async () => {
 
 find("along").onchange = () => rest();
 
-picture.onpointermove = ({ offsetX, offsetY }) => {
+picture.onpointermove = ({ offsetX, offsetY, clientX, clientY }) => {
   if (!shown) return;
   const size = Math.sqrt(shown.counts.length);
   const [column, row] = [offsetX, offsetY].map((at) =>
     Math.min(Math.max(Math.floor((at * size) / picture.clientWidth), 0), size - 1),
   );
   const points = grouped(shown.counts[row * size + column]);
-  find("cell").textContent = `Row ${row}, column ${column}: ${points} points`;
+  pointAt(clientX, clientY, `Row ${row}, column ${column}: ${points} points`);
 };
+picture.onpointerleave = pointAway;
 
+for (const id of ["picture", "made-picture", "path-exact", "path-made"]) enlargeable(find(id));
 buildFamily();
 fillControls();
 draft();

@@ -2,6 +2,8 @@
 
 import { button, fillSelect, find, put, whenSeen } from "./elements.js";
 import { encoding } from "./learned.js";
+import { pointAt, pointAway } from "./pointing.js";
+import { sortable } from "./sorting.js";
 import { rangeTold, TOLD, told } from "./state.js";
 
 const START = ["x0", "y0"];
@@ -86,15 +88,14 @@ export function newMap({ models }, codesOf, draw, go) {
     if (row === here) return;
     here = row;
     show();
-    const thumbnail = find("map-thumbnail");
-    thumbnail.hidden = row < 0;
-    if (row < 0) return;
+    if (row < 0) return pointAway();
     const params = known.rows[row];
-    find("map-params").textContent = params.map((value) => value.toFixed(2)).join(", ");
-    thumbnail.style.left = `${Math.min(dots[row].x + 12, canvas.clientWidth - 140)}px`;
-    thumbnail.style.top = `${Math.min(dots[row].y + 12, canvas.clientHeight - 160)}px`;
+    const picture = document.createElement("canvas");
+    const { left, top } = canvas.getBoundingClientRect();
+    const vector = params.map((value) => value.toFixed(2)).join(", ");
+    pointAt(left + dots[row].x, top + dots[row].y, picture, vector);
     const answer = await draw(params);
-    if (row === here) put(find("map-picture"), answer?.pixels);
+    put(picture, answer?.pixels);
   }
 
   const load = () => here >= 0 && go({ family: "fractal_dream", params: known.rows[here] });
@@ -155,19 +156,26 @@ function fillMatrix(matrix, choose) {
     const first = document.createElement("tr");
     first.append(document.createElement("td"), ...PARAMETERS.map((name) => heading(name, "col")));
     find("matrix").tHead.replaceChildren(first);
-    body.replaceChildren(...matrix.map((_, code) => matrixRow(`code ${code + 1}`, choose)));
+    body.replaceChildren(...matrix.map((_, code) => matrixRow(code, choose)));
+    sortable(find("matrix"));
   }
-  matrix.flat().forEach((value, place) => {
-    const shown = body.getElementsByTagName("button")[place];
-    const text = value.toFixed(2);
-    shown.textContent = text;
-    shown.setAttribute("aria-label", `${shown.title}: ${text}`);
-    shown.style.setProperty("--strength", `${Math.round(100 * Math.abs(value))}%`);
-  });
+  for (const row of body.rows) {
+    const values = matrix[row.dataset.code];
+    [...row.querySelectorAll("td")].forEach((cell, place) => {
+      const [value, shown] = [values[place], cell.firstChild];
+      const text = value.toFixed(2);
+      cell.dataset.value = Math.abs(value);
+      shown.textContent = text;
+      shown.setAttribute("aria-label", `${shown.title}: ${text}`);
+      shown.style.setProperty("--strength", `${Math.round(100 * Math.abs(value))}%`);
+    });
+  }
 }
 
-function matrixRow(code, choose) {
+function matrixRow(place, choose) {
   const row = document.createElement("tr");
+  const code = `code ${place + 1}`;
+  row.dataset.code = place;
   const cells = PARAMETERS.map((name) => {
     const cell = document.createElement("td");
     const shown = button("", () => choose(code, name));

@@ -107,12 +107,12 @@ function fill(values, sentence) {
 function bar([lowest, highest], expected, found) {
   const x = (value) => {
     const share = (value - lowest) / (highest - lowest);
-    return 10 + 280 * Math.min(Math.max(share, 0), 1);
+    return `${100 * Math.min(Math.max(share, 0), 1)}%`;
   };
   return (
-    `<svg viewBox="0 0 300 24" aria-hidden="true"><line x1="10" x2="290" y1="12" y2="12"/>` +
-    `<line class="error" x1="${x(expected)}" x2="${x(found)}" y1="12" y2="12"/>` +
-    `<rect x="${x(expected) - 2}" y="3" width="4" height="18"/>` +
-    `<circle cx="${x(found)}" cy="12" r="6"/></svg>`
+    `<svg class="bar" aria-hidden="true"><line class="base" x2="100%" y1="7" y2="7"/>` +
+    `<line class="interval" x1="${x(expected)}" x2="${x(found)}" y1="7" y2="7"/>` +
+    `<line class="ceiling" x1="${x(expected)}" x2="${x(expected)}" y2="14"/>` +
+    `<circle cx="${x(found)}" cy="7" r="3.5"/></svg>`
   );
 }

@@ -1,6 +1,7 @@
 // One parameter over its range: pictures, and the share of occupied cells as a curve.
 
 import { FAMILIES, KEPT_PERCENT, RELEASE } from "./families.js";
+import { pointAt, pointAway } from "./pointing.js";
 
 const PICTURES = 21;
 const BETWEEN = 6; // steps of the curve from one picture to the next
@@ -36,10 +37,17 @@ export async function showStrip(ask, state, place, paint, go) {
   // the curve begins below the middle of the first picture and ends below that of the last
   const count = pictured.length;
   const across = (value) => (((value - low) / (high - low)) * (count - 1) + 0.5) / count;
-  curve.onclick = ({ offsetX }) => {
+  const valueAt = ({ offsetX }) => {
     const number = (offsetX / curve.clientWidth) * count - 0.5;
-    go({ params: at(nearest(low + ((high - low) * number) / (count - 1))).params });
+    return nearest(low + ((high - low) * number) / (count - 1));
   };
+  const occupied = (value) => `${name} = ${value}, ${percentOf(shares.get(value))} % of cells occupied`;
+  curve.onclick = (event) => go({ params: at(valueAt(event)).params });
+  curve.onpointermove = (event) => {
+    const value = valueAt(event);
+    if (shares.has(value)) pointAt(event.clientX, event.clientY, occupied(value));
+  };
+  curve.onpointerleave = pointAway;
   let here = state.params[place];
   const draw = () => {
     plot(curve, shares, across, here);
@@ -58,11 +66,7 @@ export async function showStrip(ask, state, place, paint, go) {
     if (key !== strip.key) return;
     paint(buttons[number].firstChild, answer);
     shares.set(value, answer ? answer.occupied / RELEASE.size ** 2 : 0);
-    const percent = (100 * shares.get(value)).toFixed(1);
-    buttons[number].setAttribute(
-      "aria-label",
-      `${name} = ${value}, ${percent} % of cells occupied`,
-    );
+    buttons[number].setAttribute("aria-label", occupied(value));
     draw();
   }
   for (const value of values) {
@@ -73,6 +77,8 @@ export async function showStrip(ask, state, place, paint, go) {
     draw();
   }
 }
+
+const percentOf = (share) => (100 * share).toFixed(1);
 
 // The values of the parameter along the strip, ascending.
 function stops(family, place) {

@@ -1,0 +1,31 @@
+// Pictures that a click, or Enter, shows as large as the window.
+
+const enlarged = document.createElement("dialog");
+enlarged.setAttribute("aria-label", "Enlarged picture");
+enlarged.onclick = () => enlarged.close();
+document.body.append(enlarged);
+
+/** Makes an image or a canvas one of them. */
+export function enlargeable(picture) {
+  const enlarge = () => {
+    const large = picture.cloneNode();
+    for (const name of ["id", "role", "tabindex", "title"]) large.removeAttribute(name);
+    large.classList.remove("enlarges");
+    if (large.getContext) {
+      large.role = "img";
+      large.getContext("2d").drawImage(picture, 0, 0);
+    }
+    enlarged.replaceChildren(large);
+    enlarged.showModal();
+  };
+  picture.tabIndex = 0;
+  picture.role = "button";
+  picture.title = "Enlarge";
+  picture.classList.add("enlarges");
+  picture.addEventListener("click", enlarge);
+  picture.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== " ") return;
+    event.preventDefault();
+    enlarge();
+  });
+}
