@@ -5,6 +5,7 @@ import { fillSelect, find, put } from "./elements.js";
 import { drawing, workerOf } from "./learned.js";
 
 const AMONG = 300; // test images, among which FD(v) is looked for
+const LONG = 2; // seconds for a picture, of which the page tells
 const MET_AT_ONCE = 10; // of them that are drawn before the slider is listened to again
 
 /** A function that shows what the chosen model draws of a state; null if none draws. */
@@ -34,8 +35,13 @@ export function newMade({ models, vectors }, fail) {
       return display("Trained models know the Fractal Dream alone.");
     }
     const ask = await worker;
+    if (!answer) display("It is being drawn.");
+    const begun = performance.now();
     const found = await ask("follow", { params, noise });
     if (model !== chosen.model) return;
+    const seconds = (performance.now() - begun) / 1000;
+    find("made-note").textContent =
+      seconds > LONG ? `${model.name} takes ${Math.round(seconds)} s for a picture here.` : "";
     answer = found;
     display(found ? sentence(found, model) : "This vector has no picture.");
   });
