@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from fdd.data.stream import stream
     from fdd.explorer.page import explore
     from fdd.releases.sampling import sample_params
-    from fdd.rendering.render import render
+    from fdd.rendering.render import imaged_params, render
 
 __version__ = "0.1.0"
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "canonical_params",
     "explore",
     "families",
+    "imaged_params",
     "load",
     "pairs",
     "path",
@@ -38,6 +39,7 @@ __all__ = [
 
 _AT_FIRST_USE = {
     "explore": "fdd.explorer.page",
+    "imaged_params": "fdd.rendering.render",
     "load": "fdd.data.load",
     "pairs": "fdd.data.pairs",
     "path": "fdd.data.path",

@@ -172,10 +172,11 @@ def info(options: Info) -> int:
 
 
 def preview(options: Preview) -> int:
-    from fdd.folders.sheets import contact_sheet, imaged_params
+    from fdd.folders.sheets import contact_sheet
     from fdd.pictures import check_count, checked_png
     from fdd.releases.sampling import sample_params
     from fdd.rendering.drawing import checked_drawing
+    from fdd.rendering.render import imaged_params
 
     card = release(options.version)
     size = card.size if options.size is None else options.size

@@ -13,7 +13,7 @@ from fdd import FddError
 from fdd.attractors import reference
 from fdd.attractors.families import FAMILIES, bind
 from fdd.attractors.params import uniform_params
-from fdd.folders.sheets import imaged_params
+from fdd.rendering.render import imaged_params
 
 DOUBLE = gmpy2.context(precision=53, emin=-1073, emax=1024, subnormalize=True)
 WILD = "is degenerate: its orbit of {points} points is constant in x or in y{wild} and has no image"

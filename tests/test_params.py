@@ -9,9 +9,9 @@ from fdd import FddError
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
 from fdd.cli import main
-from fdd.folders.sheets import imaged_params
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import Drawing
+from fdd.rendering.render import imaged_params
 
 KNOWN = "choose from " + ", ".join(FAMILIES)
 

@@ -7,25 +7,11 @@ import os
 import numpy as np
 
 from fdd.attractors.families import FAMILIES
-from fdd.attractors.params import Params, checked_params, uniform_params
+from fdd.attractors.params import Params, checked_params
 from fdd.errors import FddError, whole_number
 from fdd.pictures import Picture, check_count, checked_png, grid
-from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import Drawing
 from fdd.rendering.render import render
-
-
-def imaged_params(n: int, family: str, seed: int, points: int = 60000) -> np.ndarray:
-    """The first n rows of `uniform_params` that have an image: float64 [n, P]."""
-    smallest = Drawing(family, size=2, points=points, output="counts")
-    found = np.empty((0, len(FAMILIES[family].parameters)))
-    start = 0
-    while len(found) < n:
-        rows = uniform_params(start + 2 * n, family, seed)[start:]
-        start += 2 * n
-        _, degenerate = render_cpu(smallest, rows)
-        found = np.concatenate([found, rows[~degenerate]])
-    return found[:n]
 
 
 def contact_sheet(

@@ -1,4 +1,4 @@
-"""`render`: parameters to counts or images, exact."""
+"""`render`: parameters to counts or images, exact; and parameters that have one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Literal, overload
 import numpy as np
 
 from fdd.attractors.families import FAMILIES
-from fdd.attractors.params import Params, checked_params
+from fdd.attractors.params import Params, checked_params, uniform_params
+from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, whole_number
 from fdd.rendering.cpu import render_cpu
 from fdd.rendering.drawing import checked_drawing
@@ -124,3 +125,25 @@ def render(
             f"{drawing.points} points is constant in x or in y{wild} and has no image"
         )
     return images if array.ndim == 2 else images[0]
+
+
+@with_defaults
+def imaged_params(
+    n: int, family: str = "fractal_dream", seed: int = 0, points: int = 60000
+) -> np.ndarray:
+    """The first n rows of `fdd.uniform_params` that have an image of `points`: float64 [n, P].
+
+    `fdd.render` draws each of them; it refuses the others, whose orbits are constant in x or in y
+    or leave every bound. Raises FddError for an unknown family, or unless n is a whole number from
+    0 to 10^8, seed one of at least 0 and points one that `fdd.render` takes.
+    """
+    smallest = checked_drawing(family, size=2, points=points, output="counts")
+    n = whole_number("n", n, 0, 10**8)
+    found = uniform_params(0, family, seed)
+    start = 0
+    while len(found) < n:
+        rows = uniform_params(start + 2 * n, family, seed)[start:]
+        start += 2 * n
+        _, degenerate = render_cpu(smallest, rows)
+        found = np.concatenate([found, rows[~degenerate]])
+    return found[:n]
