@@ -1,4 +1,4 @@
-# make demo   render the data set, train the small auto-encoder, score it, write runs/demo/
+# make demo   draw images, train a generator for a minute, score it beside a trained one, write runs/demo/
 # make test   all tests, WORKERS=2 processes at once        make lint   format, lint and types
 # make soak   kills, damage, shortage, junk: what differs from an undisturbed run, MINUTES=5 (docs/reliability.md)
 # make docs   the pages of docs/ as a site in build/docs, warnings are errors
@@ -28,8 +28,8 @@ $(VENV)/.%: pyproject.toml setup.cfg constraints.txt
 demo: $(VENV)/.benchmarks
 	$(VENV)/bin/fdd preview --split test --out runs/demo-preview.png
 	rm -rf runs/demo
-	$(RUN) -m baselines.aae --preset mini --out runs/demo
-	$(RUN) -m benchmarks.correspondence runs/demo
+	$(VENV)/bin/fdd train emulator --preset mini --steps 500 --out runs/demo
+	cd runs && $(abspath $(VENV))/bin/fdd report demo mini-emulator --quick --out demo/report
 
 compiled: setup
 	$(RUN) tests/compile_all.py
