@@ -20,7 +20,7 @@ from benchmarks.images.structure import ssim
 from fdd import FddError
 from fdd.explorer import explore
 from fdd.explorer.command import main
-from fdd.explorer.models import PRETRAINED, pretrained, trained, unpacked
+from fdd.explorer.models import PRETRAINED, SHOWN, pretrained, trained, unpacked
 from fdd.pictures import resize
 
 PARAMS = fdd.sample_params(3, "test", version="mini-1")
@@ -257,9 +257,9 @@ def test_statistics_are_those_of_numpy(node):
 def test_the_page_with_the_pretrained_models_is_small():
     shown = str(explore())
     assert len(shown.encode()) < 6e6
-    assert str(explore(PRETRAINED)) == shown
+    assert str(explore(SHOWN)) == shown
     models = json.loads(shown.partition('id="models">')[2].partition("</script>")[0])
-    assert [model["name"] for model in models["models"]] == list(PRETRAINED)
+    assert [model["name"] for model in models["models"]] == list(SHOWN)
     rows = np.frombuffer(base64.b64decode(models["vectors"]["mini-1"])).reshape(-1, 6)
     assert np.array_equal(rows[:3], PARAMS)
 
@@ -283,7 +283,8 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     missing = tmp_path / "missing"
     assert refused(missing, capsys) == (
         f"error: run='{missing}' must be the folder of a run, or one of mini-emulator, "
-        f"mini-contrastive, mini-one, mini-dcca: there is no '{missing}/config.json' of at most "
+        "mini-contrastive, mini-one, mini-dcca, mini-aae: there is no "
+        f"'{missing}/config.json' of at most "
         "256 MiB\n"
     )
 

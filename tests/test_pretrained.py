@@ -19,10 +19,10 @@ from benchmarks import image_scores, scores
 from benchmarks.oracle import load_oracle
 from fdd import FddError
 
-DRAWS = "mini-emulator"
-"""The one that draws; all others read."""
+DRAWS, REPRODUCES = "mini-emulator", "mini-aae"
+"""The one that draws and the one that reproduces images; all others read."""
 each = pytest.mark.parametrize("name", models.SHIPPED)
-each_encoder = pytest.mark.parametrize("name", [name for name in models.SHIPPED if name != DRAWS])
+READERS = [name for name in models.SHIPPED if name not in (DRAWS, REPRODUCES)]
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +32,7 @@ def images():
     return fdd.render(params, size=32, points=4000), fdd.canonical_params(params)[:, 2:]
 
 
-@each_encoder
+@pytest.mark.parametrize("name", READERS)
 def test_it_reads_magnitudes_from_images(name, images):
     pictures, params = images
     model = baselines.load_pretrained(name, device="cpu")
@@ -52,6 +52,14 @@ def test_it_draws_what_is_found_and_what_the_oracle_can_read(images):
     read = load_oracle("mini-1").read(made[:200])
     left = ((read - params[:200]) ** 2).mean(axis=0) / params[:200].var(axis=0)
     assert (left < 0.6).all(), left
+
+
+def test_what_it_reproduces_is_found_among_all_images(images):
+    pictures, _ = images
+    model = baselines.load_pretrained(REPRODUCES, device="cpu")
+    codes = model.encode(pictures)
+    assert codes.shape == (600, 32)
+    assert image_scores.retrieval(model.generate(codes), pictures).top10 > 0.7
 
 
 @each

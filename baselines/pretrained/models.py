@@ -21,6 +21,7 @@ SHIPPED = {
     "mini-dcca": "ec7c18ddb239130a1fee354794eab5661e2601be898cfdfb330abdfc060279b9",
     "mini-one": "00aa6d0296423f01ffa1d22382d6c89cfd44edb63fd6e9c3c953e5bfeff6ba48",
     "mini-emulator": "f82bca1f14b9d72c1f8a7e3c87de4726f68242b7a8eba0818faeea27e80211a9",
+    "mini-aae": "9997452d12c9b4ca79e261f63dcc09e50863cd67867f793df37f694e449cb1c0",
 }
 """SHA-256 of the models that come with this package, by name."""
 LICENCE = "CC-BY-4.0"
@@ -50,8 +51,8 @@ def about(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 def packed(run: str | PathLike[str], scores: Mapping[str, float]) -> bytes:
     """The last checkpoint of a run folder as one file, its matrices in half precision.
 
-    scores: what the file is to say of the model. What a run only trains with, its memory of codes,
-    is left out. FddError as `baselines.load_run`.
+    scores: what the file is to say of the model. What a run only trains with, its memory of codes
+    and its discriminator, is left out. FddError as `baselines.load_run`.
     """
     import safetensors.torch
     import torch
@@ -65,6 +66,7 @@ def packed(run: str | PathLike[str], scores: Mapping[str, float]) -> bytes:
             weight.to(torch.float16) if weight.is_floating_point() and weight.ndim > 1 else weight
         )
         for name, weight in weights.items()
+        if not name.startswith("discriminator.")
     }
     told = {"config": config, "scores": dict(scores), "licence": LICENCE}
     tensors = {name: weight.contiguous() for name, weight in small.items()}

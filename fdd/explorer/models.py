@@ -25,7 +25,9 @@ from fdd.releases.sampling import sample_params
 
 Weights = Mapping[str, NDArray[Any]]
 
-PRETRAINED = ("mini-emulator", "mini-contrastive", "mini-one", "mini-dcca")
+SHOWN = ("mini-emulator", "mini-contrastive", "mini-one", "mini-dcca")
+"""The models that a page has unless others are named: with one more it would exceed 6 MB."""
+PRETRAINED = (*SHOWN, "mini-aae")
 """The models that come with the package, as data of its baselines."""
 PARTS = {
     "dcgan": ("generator",),

@@ -13,7 +13,7 @@ from typing import Any
 
 from fdd.defaults import with_defaults
 from fdd.errors import FddError, shown, whole_number
-from fdd.explorer.models import PRETRAINED, pretrained, test_params, trained
+from fdd.explorer.models import PRETRAINED, SHOWN, pretrained, test_params, trained
 from fdd.explorer.modules import PURE, data, script
 from fdd.files import as_file, as_path, atomic_write, writing_to
 from fdd.pages import MODULES as SHARED
@@ -85,7 +85,7 @@ def explore(
     Parameters
     ----------
     runs : the folder of a run of `baselines`, the name of a pretrained model, or a list of such;
-        the pretrained models if it is left out, and none with []
+        the pretrained models but mini-aae if it is left out, and none with []
     oracle : "mini-1" or "fdd-1", the oracle that comes with that release, or the path of a file
         that `python -m benchmarks.reader` wrote; the page then shows what it reads
 
@@ -93,7 +93,7 @@ def explore(
     if a family has a step that cannot be translated.
     """
     if runs is None:
-        runs = PRETRAINED
+        runs = SHOWN
     chosen = [runs] if isinstance(runs, str | PathLike) else list(runs)
     models = [pretrained(run) if run in PRETRAINED else trained(run) for run in chosen]
     versions = {model["config"]["version"] for model in models}
