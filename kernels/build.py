@@ -41,6 +41,9 @@ METADATA = {
 }
 """Of every notebook: nothing of the machine that it was built on."""
 
+QUIET = {"_kg_hide-input": True, "jupyter": {"source_hidden": True}, "tags": ["hide-input"]}
+"""Of the first cell of code, the set-up, which Kaggle, Jupyter and the pages of docs/ fold."""
+
 
 def read_source(name: str, kernels: Path = KERNELS) -> NotebookNode:
     """The notebook that NAME.py describes, without outputs; its cells are numbered, not random."""
@@ -48,6 +51,8 @@ def read_source(name: str, kernels: Path = KERNELS) -> NotebookNode:
     notebook.metadata = nbformat.from_dict(METADATA)
     for number, cell in enumerate(notebook.cells):
         cell.id, cell.metadata = f"{name}-{number:02d}", nbformat.from_dict({})
+    setup = next(cell for cell in notebook.cells if cell.cell_type == "code")
+    setup.metadata = nbformat.from_dict(QUIET)
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     return notebook
 

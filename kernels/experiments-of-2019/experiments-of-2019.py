@@ -2,27 +2,13 @@
 # # Fractal Dream: the experiments of 2019
 #
 # In 2019 a data set was published together with a question. Its pictures are drawn by an equation
-# from six numbers; do generative models find these numbers as their latent space? A DCGAN, an
-# adversarial auto-encoder (AAE) and a GAN with a latent-space loss (LSD, which asks that $G(v)$
-# look like the picture $FD(v)$ of the parameters $v$) were trained and judged by eye. The answer
-# was:
-#
-# - **GANs** draw plausible attractors.
-# - **LSD**: best around epoch 40 of 200; blurred later, although its MSE still falls. No
-#   correspondence.
-# - **AAE**: if its loss trains only the encoder, pictures are plausible but not the encoded ones.
-# - **MS-SSIM** in place of the MSE: sharper, but with wrong colours.
-# - **Interpolation**: smooth, but across incoherent regions.
-#
-# This notebook looks at the data behind that, and at four things that nobody could know then: the
-# parameters of 2019 are correlated, some of them leave no trace in a picture, a chaotic map makes
-# the sharp picture the wrong answer to an MSE, and 1,984 pictures are so few that a network
-# memorises them. Everything is computed here except the last table, which says where it is from.
+# from six numbers; do generative models find these numbers as their latent space?
 #
 # *The data set of 2019 is by L. Goareguer, on Kaggle as lgoareguer/fractal-dream-dataset. Pictures
 # and parameters of `fdd-1`: CC BY 4.0. The code, the package `fdd`: MIT.*
 
 # %%
+# the set-up: on Kaggle the data set brings the package, which is installed without a network
 import importlib.util
 import os
 import subprocess
@@ -38,7 +24,6 @@ if importlib.util.find_spec("fdd") is None:  # on Kaggle: the data set carries t
     subprocess.run([*pip, *wheels], check=True)
     importlib.invalidate_caches()
 
-# %%
 import hashlib
 import warnings
 
@@ -54,33 +39,8 @@ from sklearn.neural_network import MLPRegressor
 import fdd
 from benchmarks.image_scores import retrieval
 from benchmarks.scores import linear_r2
-from fdd.data.published import parse_name
-from fdd.folders.verify import verify
-from fdd.pictures import grid
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
-
-
-def show(images, columns, rows=(), title=""):
-    """Pictures uint8 [n, S, S, 3] in rows of `columns`, each row with its name."""
-    sheet = grid(images, columns)
-    height, width = sheet.shape[:2]
-    axes = plt.figure(figsize=(width / 100, height / 100)).add_axes((0, 0, 1, 1))
-    axes.imshow(sheet)
-    axes.set_title(title, loc="left")
-    axes.set_yticks((np.arange(len(rows)) + 0.5) * height / max(len(rows), 1), rows)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    plt.show()
-
-
-# %% [markdown]
-# ## The pictures of 2019, byte for byte
-#
-# The parameters are in the file names, as messy as real data: decimal commas, blanks before
-# numbers. Below are three of these names and the SHA-256 of the pixels that were published under
-# them. Render the parameters again, and the bytes are the same.
 
 # %%
 published = {
@@ -97,24 +57,60 @@ published = {
         "0c37241fb72ee1cfb47969409730e5655a8d21330cd0ad3d907f2a0c146cd37f"
     ),
 }
-equal = 0
-for name, digest in published.items():
-    drawn = fdd.render(parse_name(name), palette=name.partition("/")[0])
-    equal += hashlib.sha256(drawn.tobytes()).hexdigest() == digest
-print(f"{equal} of {len(published)} pictures of 2019 are drawn again byte for byte")
+
+
+def vector_of(name):
+    """The six numbers in the name of a picture of 2019."""
+    numbers = name.partition("/")[2].removesuffix(".png").split("_")
+    return [float(number.replace(",", ".")) for number in numbers]
+
+
+drawn = [fdd.render(vector_of(name), palette=name.partition("/")[0]) for name in published]
+fdd.show(np.stack(drawn))
+
+# %% [markdown]
+# Three pictures of 2019. A DCGAN, an adversarial auto-encoder (AAE) and a GAN with a latent-space
+# loss (LSD, which asks that `G(v)` look like the picture `FD(v)` of the parameters `v`) were trained
+# and judged by eye. The answer was:
+#
+# - **GANs** draw plausible attractors.
+# - **LSD**: best around epoch 40 of 200; blurred later, although its MSE still falls. No
+#   correspondence.
+# - **AAE**: if its loss trains only the encoder, pictures are plausible but not the encoded ones.
+# - **MS-SSIM** in place of the MSE: sharper, but with wrong colours.
+# - **Interpolation**: smooth, but across incoherent regions.
+#
+# This notebook looks at the data behind that, and at four things that nobody could know then: the
+# parameters of 2019 are correlated, some of them leave no trace in a picture, a chaotic map makes
+# the sharp picture the wrong answer to an MSE, and 1,984 pictures are so few that a network
+# memorises them. Everything is computed here except the last table, which says where it is from.
+#
+# ## The pictures of 2019, byte for byte
+#
+# The parameters are in the file names, as messy as real data: decimal commas, blanks before
+# numbers. Above are three of these names and the SHA-256 of the pixels that were published under
+# them. The pictures above were drawn from the names; are their bytes the same?
+
+# %%
+equal = [
+    hashlib.sha256(image.tobytes()).hexdigest() == digest
+    for image, digest in zip(drawn, published.values(), strict=True)
+]
+print(f"{sum(equal)} of {len(published)} pictures of 2019 are drawn again byte for byte")
 
 # %% [markdown]
 # If the data set of 2019 is attached to the notebook ("Add Input"), all of its blue pictures are
 # checked, and its parameters are used below. Otherwise **a stand-in** takes their place: parameters
-# drawn with the correlations measured on the original (0.75 between $x_0$ and $y_0$, 0.80 to 0.85
-# among $a$, $b$, $c$, $d$) and accepted by the same rule. It has the correlations, but not the
+# drawn with the correlations measured on the original (0.75 between `x0` and `y0`, 0.80 to 0.85
+# among `a`, `b`, `c`, `d`) and accepted by the same rule. It has the correlations, but not the
 # vectors, of 2019.
 
 # %%
 try:
     old = fdd.load(source="kaggle-2019", params=True)
-    (report,) = verify(old.paths[0].parent, palette="kbc")
-    print(f"{report['equal']} of {report['images']} pictures are equal byte for byte")
+    again = fdd.render(old.params)
+    same = (again == old.images).all(axis=(1, 2, 3))
+    print(f"{same.sum()} of {len(old)} pictures are equal byte for byte")
 except fdd.FddError as error:
     old = None
     print(f"not attached, so a stand-in is used ({error})")
@@ -164,7 +160,7 @@ for axis, (title, params) in zip(axes, tables.items(), strict=True):
 plt.show()
 
 # %% [markdown]
-# What that does to a score: take a code of **one** number, the sum of $a$, $b$, $c$ and $d$. It is
+# What that does to a score: take a code of **one** number, the sum of `a`, `b`, `c` and `d`. It is
 # one quarter of what can be known. How much of each parameter does it explain?
 
 
@@ -185,9 +181,9 @@ pd.DataFrame(explained, index=names[2:]).transpose().round(2)
 #
 # ## A sharp picture is the wrong answer
 #
-# The LSD loss asks that $G(v)$ equal $FD(v)$ in the mean square. But the map is chaotic: where each
-# point falls depends on the last bit of $v$, so the grain of a picture is noise to any network.
-# Below, pictures $FD(v)$; the same $v$ from another starting point, which gives the same attractor,
+# The LSD loss asks that `G(v)` equal `FD(v)` in the mean square. But the map is chaotic: where each
+# point falls depends on the last bit of `v`, so the grain of a picture is noise to any network.
+# Below, from the top, pictures `FD(v)`; the same `v` from another starting point, which gives the same attractor,
 # just as sharp; and the mean of 64 such pictures, in which everything that is not identifiable is
 # averaged away.
 
@@ -210,11 +206,7 @@ def blurred(vector):
 
 
 means = np.stack([blurred(vector) for vector in vectors])
-show(
-    np.concatenate([truth[:7], another_start[:7], means[:7]]),
-    columns=7,
-    rows=["FD(v)", "another start", "mean of 64"],
-)
+fdd.show(np.concatenate([truth[:7], another_start[:7], means[:7]]), columns=7)
 
 
 # %%
@@ -272,12 +264,12 @@ ten = r2_score(wanted, known[near].mean(axis=1), multioutput="raw_values")
 pd.Series(ten, index=labels).round(2).to_frame("R2, mean of the ten nearest").transpose()
 
 # %% [markdown]
-# Nothing of the start, nothing of the signs of $a$ and $b$, but a good deal of $|a|$. In 2019 the
+# Nothing of the start, nothing of the signs of `a` and `b`, but a good deal of `|a|`. In 2019 the
 # models were compared with the raw parameters, four of which are not identifiable.
 #
 # ## 1,984 pictures
 #
-# A small network (one hidden layer of 256) learns to read $|a|$, $\mathrm{sign}(a)\,b$, $c$ and $d$
+# A small network (one hidden layer of 256) learns to read `|a|`, `sign(a) b`, `c` and `d`
 # from pictures of 32 x 32 pixels, going through the same pictures again and again. How well does it
 # read the pictures that it learned from, and how well new ones?
 
@@ -334,7 +326,7 @@ plt.show()
 # | model | retrieval at 10 | |
 # |---|---|---|
 # | LSD of 2019 | 0.010 ± 0.000 | as 2019 saw: no correspondence |
-# | LSD, changed | 0.399 ± 0.010 | $G(v)$ has the outlines of $FD(v)$, and shows little but $a$ |
+# | LSD, changed | 0.399 ± 0.010 | `G(v)` has the outlines of `FD(v)`, and shows little but `a` |
 # | AAE of 2019 | 0.287 ± 0.027 | reconstructs; a ninth of the parameters' variance in its codes |
 # | AAE, encoder alone | 0.036 | as 2019 saw: plausible, but not the encoded ones |
 # | AAE, changed | 0.779 ± 0.018 | recognisable; a sixth of the parameters' variance |
@@ -342,7 +334,7 @@ plt.show()
 # *Changed* is, for the LSD: a new picture in every batch, parameters without the sign that no
 # picture shows, a smaller weight of the adversarial loss, a deeper network, larger batches; for the
 # AAE: a new picture in every batch, the same network and codes of 32 numbers. Nearly all that can
-# be read from the codes is the absolute value of $a$.
+# be read from the codes is the absolute value of `a`.
 #
 # Of the changes to the LSD, balancing its two losses helped most. The question of 2019 is open in
 # one sense: no model here has found the six numbers on its own, although a supervised reader shows

@@ -5,19 +5,11 @@
 # with the picture. So when a model has learned "a latent space" from the pictures, you can compare
 # it with the true one.
 #
-# $$x' = \sin(b\,y) + c\,\sin(b\,x) \qquad y' = \sin(a\,x) + d\,\sin(a\,y)$$
-#
-# A point starts at $(x_0, y_0)$ and jumps 60,000 times. How often each of 128 x 128 cells was hit
-# becomes its colour. The latent vector of a picture is $(x_0, y_0, a, b, c, d)$.
-#
-# This notebook opens the data set, looks at it, shows what the six numbers do and what is not
-# identifiable from a picture, and checks that the pictures are exactly what the numbers say. All
-# numbers below are computed here.
-#
 # *Pictures and parameters: CC BY 4.0. The code, the package `fdd`: MIT. The attractor is C. A.
 # Pickover's Fractal Dream; the data set of 2019 is by L. Goareguer.*
 
 # %%
+# the set-up: on Kaggle the data set brings the package, which is installed without a network
 import importlib.util
 import os
 import subprocess
@@ -33,7 +25,6 @@ if importlib.util.find_spec("fdd") is None:  # on Kaggle: the data set carries t
     subprocess.run([*pip, *wheels], check=True)
     importlib.invalidate_caches()
 
-# %%
 import io
 import time
 
@@ -47,26 +38,25 @@ from sklearn.metrics import r2_score
 from sklearn.neighbors import NearestNeighbors
 
 import fdd
-from fdd.pictures import grid
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
 
-
-def show(images, columns, rows=(), title=""):
-    """Pictures uint8 [n, S, S, 3] in rows of `columns`, each row with its name."""
-    sheet = grid(images, columns)
-    height, width = sheet.shape[:2]
-    axes = plt.figure(figsize=(width / 100, height / 100)).add_axes((0, 0, 1, 1))
-    axes.imshow(sheet)
-    axes.set_title(title, loc="left")
-    axes.set_yticks((np.arange(len(rows)) + 0.5) * height / max(len(rows), 1), rows)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    plt.show()
-
+# %%
+fdd.show(count=14, columns=7)
 
 # %% [markdown]
+# Fourteen pictures of the test split. The equation of all of them:
+#
+#     x' = sin(b y) + c sin(b x)
+#     y' = sin(a x) + d sin(a y)
+#
+# A point starts at `(x0, y0)` and jumps 60,000 times. How often each of 128 x 128 cells was hit
+# becomes its colour. The latent vector of a picture is `(x0, y0, a, b, c, d)`.
+#
+# This notebook opens the data set, looks at it, shows what the six numbers do and what is not
+# identifiable from a picture, and checks that the pictures are exactly what the numbers say. All
+# numbers below are computed here.
+#
 # ## Open it
 #
 # One line. On Kaggle it finds the mounted folder; elsewhere it downloads the data set once.
@@ -82,13 +72,11 @@ data.params.head()
 splits = {name: fdd.load(name, source="kaggle", params=True) for name in ("train", "val", "test")}
 pd.DataFrame({"images": {name: len(split) for name, split in splits.items()}})
 
-# %%
-show(data.read(range(14)), 7, title="The first images of the test split")
-
 # %% [markdown]
 # ## What the parameters do
 #
-# One vector, with one of its numbers moved at a time. The four coefficients change the shape; the
+# One vector, with one of its numbers moved at a time, from 0.3 less to 0.3 more: `x0`, `y0`, `a`,
+# `b`, `c`, `d` from the top row to the bottom one. The four coefficients change the shape; the
 # starting point changes only the grain, because most starts end up on the same attractor. In the
 # nearly empty pictures the orbit becomes periodic; the data set does not contain such pictures.
 
@@ -97,15 +85,10 @@ base = np.array([0.1, 0.1, -2.0, -1.5, -2.6, 0.9])
 names = data.params.columns
 moves = np.linspace(-0.3, 0.3, 7)
 sweep = np.repeat(base[None, None], len(base), 0) + moves[:, None] * np.eye(6)[:, None]
-show(
-    fdd.render(sweep.reshape(-1, 6), size=80),
-    columns=len(moves),
-    rows=list(names),
-    title="One parameter at a time, from 0.3 less to 0.3 more",
-)
+fdd.show(fdd.render(sweep.reshape(-1, 6), size=80), columns=len(moves), count=len(moves) * 6)
 
 # %% [markdown]
-# The map is chaotic. How much does a picture change when $c$ changes by very little? Below, the
+# The map is chaotic. How much does a picture change when `c` changes by very little? Below, the
 # mean difference of two pictures, in units of the difference of two unrelated pictures.
 
 # %%
@@ -124,14 +107,14 @@ start[:, :2] = np.roll(start[:, :2], 1, axis=0)
 other_start = np.abs(fdd.render(start, "gray") - ink).mean() / unrelated
 
 figure, axes = plt.subplots(figsize=(7, 3))
-axes.semilogx(steps, distances, "o-", label="$c$ moved by so much")
+axes.semilogx(steps, distances, "o-", label="c moved by so much")
 axes.axhline(other_start, color="gray", ls="--", label="another starting point")
-axes.set(xlabel="step in $c$", ylabel="difference of the images", ylim=(0, 1.05))
+axes.set(xlabel="step in c", ylabel="difference of the images", ylim=(0, 1.05))
 axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# So even a step of $10^{-15}$ gives other points, and the picture changes as much as with another
+# So even a step of `1e-15` gives other points, and the picture changes as much as with another
 # starting point: **the grain is not information, the shape is**. Only a step of a hundredth or more
 # changes the shape. A score that compares pixels must be read with that in mind.
 #
@@ -158,7 +141,8 @@ plt.show()
 # ## Symmetries: what is not identifiable
 #
 # Some changes of the vector do something simple to the picture. They are declared with the
-# equation, so both sides of each can be rendered.
+# equation, so both sides of each can be rendered. Below, a row for each, in the order of the table: a
+# picture, what the symmetry promises, and what the changed vector draws.
 
 # %%
 family = fdd.families["fractal_dream"]
@@ -171,21 +155,16 @@ for symmetry in family.symmetries:
     equal = (expected == fdd.render(changed, "counts")).mean()
     table[symmetry.name] = {"exact": symmetry.exact, "cells with equal counts": equal}
     pictures += [one, symmetry.effect(one), fdd.render(changed[lopsided])]
-show(
-    np.stack(pictures),
-    columns=3,
-    rows=list(table),
-    title="picture, what the symmetry promises, what the changed vector draws",
-)
+display(fdd.show(np.stack(pictures), columns=3))
 pd.DataFrame(table).transpose()
 
 # %% [markdown]
 # The exact symmetries hold to the count, up to points that lie on the edge of a cell (the largest
-# $x$ and $y$ fall one cell down, so a flip can move a few points by a cell). The last one, the sign
-# of $a$ and $b$ together, gives the same attractor with other points on it or, where it is not
-# symmetric itself, the attractor and its 180-degree rotation interleaved. So **the sign that $a$
-# and $b$ share leaves no trace**, and the starting point leaves hardly any. `params="canonical"`
-# gives what is identifiable: $|a|$ and $\mathrm{sign}(a)\,b$ instead of $a$ and $b$.
+# `x` and `y` fall one cell down, so a flip can move a few points by a cell). The last one, the sign
+# of `a` and `b` together, gives the same attractor with other points on it or, where it is not
+# symmetric itself, the attractor and its 180-degree rotation interleaved. So **the sign that `a`
+# and `b` share leaves no trace**, and the starting point leaves hardly any. `params="canonical"`
+# gives what is identifiable: `|a|` and `sign(a) b` instead of `a` and `b`.
 #
 # ## How the parameters are distributed
 #
@@ -243,11 +222,10 @@ asked = data.read(range(min(len(data), 1000)))
 near = NearestNeighbors(n_neighbors=6).fit(library).kneighbors(block_means(asked))[1]
 
 chosen = [0, 3, 5]
-show(
+print(f"test images (left) and their neighbours among {len(library)} images of the train split")
+fdd.show(
     np.concatenate([np.concatenate([asked[i : i + 1], train.read(near[i])]) for i in chosen]),
     columns=7,
-    rows=[f"test {i}" for i in chosen],
-    title=f"test image, and its neighbours among {len(library)}",
 )
 
 # %% [markdown]
@@ -270,7 +248,7 @@ plt.show()
 r2.round(2).to_frame("R2").transpose()
 
 # %% [markdown]
-# The starting point and the raw signs are hopeless, as the symmetries say. $|a|$, the most visible
+# The starting point and the raw signs are hopeless, as the symmetries say. `|a|`, the most visible
 # of all, is found in part. Pictures of a chaotic map that are close in pixels can be far apart in
 # parameters; a trained network reads far more (the other notebooks have numbers).
 #

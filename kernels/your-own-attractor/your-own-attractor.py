@@ -1,16 +1,13 @@
 # %% [markdown]
 # # Fractal Dream: your own attractor
 #
-# The data set is drawn by one equation, but nothing in the package is tied to it. This notebook
-# declares an attractor that nobody has seen before, in a few lines, and gets everything that the
-# Fractal Dream has: exact pictures, symmetries that are checked, a data set for training, and
-# scores that say how much of the parameters an encoder finds.
-#
-# Copy it, change the equation, and see what you get.
+# The data set is drawn by one equation, but nothing in the package is tied to it. Declare an
+# attractor that nobody has seen before, in a few lines, and it draws:
 #
 # *Pictures and parameters of the data set: CC BY 4.0. The code, the package `fdd`: MIT.*
 
 # %%
+# the set-up: on Kaggle the data set brings the package, which is installed without a network
 import importlib.util
 import os
 import subprocess
@@ -26,51 +23,21 @@ if importlib.util.find_spec("fdd") is None:  # on Kaggle: the data set carries t
     subprocess.run([*pip, *wheels], check=True)
     importlib.invalidate_caches()
 
-# %%
 import itertools
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import torch
+from IPython.display import display
 from sklearn.decomposition import PCA
 
 import fdd
 from benchmarks.scores import linear_r2, mcc, nonlinear_r2, permutation_floor
 from fdd.attractors import reference
 from fdd.attractors.families import Family, Symmetry, cos, sin
-from fdd.folders.sheets import imaged_params
-from fdd.pictures import grid
 
 plt.rcParams.update({"figure.dpi": 100, "axes.spines.top": False, "axes.spines.right": False})
-
-
-def show(images, columns, rows=(), title=""):
-    """Pictures uint8 [n, S, S, 3] in rows of `columns`, each row with its name."""
-    sheet = grid(images, columns)
-    height, width = sheet.shape[:2]
-    axes = plt.figure(figsize=(width / 100, height / 100)).add_axes((0, 0, 1, 1))
-    axes.imshow(sheet)
-    axes.set_title(title, loc="left")
-    axes.set_yticks((np.arange(len(rows)) + 0.5) * height / max(len(rows), 1), rows)
-    axes.set_xticks([])
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-    plt.show()
-
-
-# %% [markdown]
-# ## The equation
-#
-# $$x' = a\,\sin(b\,x) + \sin(x)\,\cos(c\,y) \qquad y' = \cos(b\,x) + d\,\cos(c\,y)$$
-#
-# A family is a function from a point and the parameters to the next point, together with what is
-# known about it. The function is plain Python with `+ - * /` and `sin`, `cos`, `sqrt`, `fabs`,
-# `sign`. The renderer compiles it with its own, correctly rounded sine in place of `sin`, for
-# sixteen orbits at a time.
-#
-# `argument` is the largest number whose sine is taken: $|x| \le |a| + 1 \le 4$ and $|y| \le 1 + |d|
-# \le 4$, times a coefficient of at most 3, is 12.
 
 
 # %%
@@ -94,28 +61,39 @@ MOTH = Family(
 )
 fdd.families["moth"] = MOTH  # from here on the package knows it by name
 
-# %% [markdown]
-# ## The first pictures
-#
-# The first one takes some seconds, because the equation is compiled. Parameters are drawn uniformly
-# from the ranges; `imaged_params` leaves out those without a picture.
 
-# %%
-params = imaged_params(14, "moth", seed=0)
-show(fdd.render(params, family="moth", palette="inferno"), 7)
+params = fdd.imaged_params(100, "moth", seed=0)
+occupied = (fdd.render(params, "counts", family="moth") > 0).mean(axis=(1, 2))
+fdd.show(fdd.render(params[occupied > 0.25][:14], family="moth", palette="inferno"), columns=7)
+
+# %% [markdown]
+# This notebook gets for it everything that the Fractal Dream has: exact pictures, symmetries that
+# are checked, a data set for training, and scores that say how much of the parameters an encoder
+# finds. Copy it, change the equation, and see what you get. Above are pictures in which a quarter of
+# the cells is occupied; the first one takes some seconds, because the equation is compiled.
+#
+# ## The equation
+#
+#     x' = a sin(b x) + sin(x) cos(c y)
+#     y' = cos(b x) + d cos(c y)
+#
+# A family is a function from a point and the parameters to the next point, together with what is
+# known about it. The function is plain Python with `+ - * /` and `sin`, `cos`, `sqrt`, `fabs`,
+# `sign`. The renderer compiles it with its own, correctly rounded sine in place of `sin`, for
+# sixteen orbits at a time.
+#
+# `argument` is the largest number whose sine is taken: `|x| <= |a| + 1 <= 4` and `|y| <= 1 + |d|
+# <= 4`, times a coefficient of at most 3, is 12.
 
 # %% [markdown]
 # ## Choosing ranges
 #
-# Some pictures are nearly empty: their orbit settles on a few points. How many, and where in the
-# ranges? A picture is called full here when 15 % of its cells are occupied, the rule of the data.
+# `imaged_params` draws parameters uniformly from the ranges and leaves out those without a picture.
+# Some pictures are nearly empty: their orbit settles on a few points. How many are full, 15 % of
+# their cells occupied, and where in the ranges? Below are these shares, and some of the full ones.
 
 # %%
-count = 400 if SMALL else 16_000
-tried = fdd.uniform_params(count, "moth", seed=1)
-kept = imaged_params(count // 2, "moth", seed=1)
-last = np.flatnonzero((tried == kept[-1]).all(axis=1))[0]
-print(f"{len(kept)} of the first {last + 1} draws have a picture")
+kept = fdd.imaged_params(200 if SMALL else 8000, "moth", seed=1)
 
 
 def is_full(params):
@@ -126,7 +104,7 @@ def is_full(params):
 
 
 full = is_full(kept)
-print(f"{full.mean():.0%} of these are full")
+print(f"{full.mean():.0%} of {len(kept)} are full")
 figure, axes = plt.subplots(1, 6, figsize=(11, 2), sharey=True)
 for column, axis in enumerate(axes):
     edges = np.linspace(*MOTH.ranges[column], 13)
@@ -136,18 +114,18 @@ for column, axis in enumerate(axes):
     axis.set(xlabel=MOTH.parameters[column], ylim=(0, 1))
 axes[0].set_title("share of full pictures", loc="left", fontsize=10)
 plt.show()
-show(fdd.render(kept[full][:21], family="moth", palette="inferno"), 7, title="full ones")
+fdd.show(fdd.render(kept[full][:21], family="moth", palette="inferno"), columns=7)
 
 # %% [markdown]
-# Where a coefficient is near 0, $a$ or $b$ above all, little moves. One can narrow the ranges, or
+# Where a coefficient is near 0, `a` or `b` above all, little moves. One can narrow the ranges, or
 # keep them and leave out what is not full, as the data set does. Here we do the latter.
 #
 # ## Symmetries
 #
-# The equation is odd in $x$, so a start mirrored about the vertical axis draws the mirrored
-# picture; $-a$ and $-b$ together, or $-c$, change nothing at all. All three were declared above, as
+# The equation is odd in `x`, so a start mirrored about the vertical axis draws the mirrored
+# picture; `-a` and `-b` together, or `-c`, change nothing at all. All three were declared above, as
 # a change of the vector and its effect on the picture. A declaration is a claim, so render both
-# sides:
+# sides. A row for each: a picture, what the symmetry promises, what the changed vector draws.
 
 # %%
 vectors = kept[full][:200]
@@ -162,16 +140,11 @@ for symmetry in MOTH.symmetries:
     equal[symmetry.name] = (expected == fdd.render(changed, "counts", family="moth")).mean()
     drawn = fdd.render(changed[one], family="moth", palette="inferno")
     pictures += [picture, symmetry.effect(picture), drawn]
-show(
-    np.stack(pictures),
-    columns=3,
-    rows=list(equal),
-    title="picture, what the symmetry promises, what the changed vector draws",
-)
+display(fdd.show(np.stack(pictures), columns=3))
 pd.DataFrame({"cells with equal counts": equal})
 
 # %% [markdown]
-# Equal, up to points on the edge of a cell (the largest $x$ falls one cell down, so a mirror image
+# Equal, up to points on the edge of a cell (the largest `x` falls one cell down, so a mirror image
 # can move a few points by one cell). A wrong claim shows at once:
 
 # %%
@@ -218,7 +191,8 @@ class Moths(torch.utils.data.Dataset):
 def stream(batch_size, size=64):
     """Batches without end, those of seed 2, 3, 4 and so on."""
     for seed in itertools.count(2):
-        batch = imaged_params(batch_size, "moth", seed)
+        params = fdd.imaged_params(4 * batch_size, "moth", seed)
+        batch = params[is_full(params)][:batch_size]
         yield fdd.render(batch, size=size, family="moth"), batch
 
 
@@ -297,7 +271,7 @@ axes.legend(frameon=False)
 plt.show()
 
 # %% [markdown]
-# No encoder can read signs that the picture does not show: raw $a$, $b$ and $c$ are not
+# No encoder can read signs that the picture does not show: raw `a`, `b` and `c` are not
 # identifiable, and only the folded truth says how good an encoder is. This is why a family declares
 # its symmetries. If we had missed one, it would show here, as a parameter that no encoder ever
 # finds.
