@@ -274,3 +274,8 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path):
         )
         refused(message, load_model, path)
         refused(message, weights_sha256, path)
+
+
+def test_the_trained_model_that_was_probably_meant_is_told():
+    with pytest.raises(FddError, match=r"^'mini-aea' is not a model \(did you mean mini-aae\?\): "):
+        load_model("mini-aea")

@@ -17,7 +17,7 @@ import numpy as np
 
 from benchmarks.adapters.functions import SPLITS, Adapted, StoredCodes, from_codes, from_functions
 from benchmarks.adapters.networks import PIXELS, AnyPath, from_onnx, takes_images
-from fdd.errors import FddError, known, shown
+from fdd.errors import FddError, known, meant, shown
 from fdd.files import as_path
 
 CHECKPOINTS = ("last", "best")
@@ -141,8 +141,9 @@ def _no_model(path: AnyPath) -> FddError:
             "latent_size=K), and give mymodel:model"
         )
     return FddError(
-        f"{shown(path)} is not a model: it must be a run folder (with config.json), a folder with "
-        "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, one of "
+        f"{shown(path)} is not a model{meant(str(path), _shipped())}: it must be a run folder "
+        "(with config.json), a folder with encoder.onnx, generator.onnx or train.npy and "
+        "test.npy, a .onnx file, one of "
         f"{', '.join(_shipped())}, or package.module:attribute"
     )
 
