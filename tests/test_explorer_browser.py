@@ -37,7 +37,7 @@ SECONDS = 60  # that anything may take where other programs run
 def browser():
     options = webdriver.ChromeOptions()
     options.binary_location = CHROMIUM
-    for one in ("--headless=new", "--no-sandbox", "--disable-gpu", "--window-size=1400,1000"):
+    for one in ("--headless=new", "--no-sandbox", "--disable-3d-apis", "--window-size=1400,1000"):
         options.add_argument(one)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     with webdriver.Chrome(options, webdriver.ChromeService(DRIVER)) as made:
@@ -312,6 +312,16 @@ def test_an_auto_encoder_draws_what_it_reads_and_its_name_is_text(learned):
     choose(learned, "family", "clifford")
     wait(learned, lambda: "Fractal Dream alone" in text(learned, "made-facts"))
     learned.find_element(By.ID, "undo").click()
+
+
+def test_another_model_may_be_chosen_before_the_first_has_drawn(learned):
+    learned.execute_script("""
+      const drawer = document.getElementById("drawer");
+      for (drawer.value of ["1", "0"]) drawer.dispatchEvent(new Event("change"));
+    """)
+    assert text(learned, "made-facts") == "It is being drawn."
+    wait(learned, lambda: "Of 300 test images" in text(learned, "made-facts"))
+    assert "32 x 32 pixels" in text(learned, "made-facts")
 
 
 def test_the_map_leads_from_codes_to_vectors(learned):

@@ -1,6 +1,9 @@
 // Workers as functions: asked for a task, they promise its answer.
 
-/** A new worker, ask(task, fields), until ask.end(); `fail` hears in a sentence if it cannot work. */
+/**
+ * A new worker, ask(task, fields), until ask.end(), when all that waits gets null; `fail` hears in a
+ * sentence if it cannot work.
+ */
 export function newWorker(fail) {
   const source = document.getElementById("computing").textContent;
   const waiting = new Map();
@@ -22,7 +25,11 @@ export function newWorker(fail) {
       waiting.set(++last, resolve);
       worker.postMessage({ id: last, task, ...fields });
     });
-  return Object.assign(ask, { end: () => worker.terminate() });
+  const end = () => {
+    worker.terminate();
+    waiting.forEach((answered) => answered(null));
+  };
+  return Object.assign(ask, { end });
 }
 
 /** `act` so that one call runs at a time, and of those that come meanwhile one more at its end. */

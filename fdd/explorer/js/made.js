@@ -28,17 +28,17 @@ export function newMade({ models, vectors }, fail) {
   let answer = null;
 
   const show = newest(async () => {
-    const { model, worker } = chosen;
+    const asked = chosen;
+    const { model, worker } = asked;
     const { family, params } = wanted;
     if (family !== "fractal_dream") {
       answer = null;
       return display("Trained models know the Fractal Dream alone.");
     }
     const ask = await worker;
-    if (!answer) display("It is being drawn.");
     const begun = performance.now();
     const found = await ask("follow", { params, noise });
-    if (model !== chosen.model) return;
+    if (asked !== chosen) return;
     const seconds = (performance.now() - begun) / 1000;
     find("made-note").textContent =
       seconds > LONG ? `${model.name} takes ${Math.round(seconds)} s for a picture here.` : "";
@@ -58,15 +58,17 @@ export function newMade({ models, vectors }, fail) {
     chosen = { model, worker: workerOf(model, fail) };
     answer = null;
     noise = 0;
+    display("It is being drawn.");
+    find("made-note").textContent = "";
     const { baseline, loss } = model.config;
     find("again").hidden = loss !== "counts" && baseline !== "biggan"; // others know no chance
     meetOthers(chosen);
   }
 
-  async function meetOthers({ model, worker }) {
-    const ask = await worker;
-    const rows = vectors[model.config.version].slice(0, AMONG);
-    for (let row = 0; row < rows.length && chosen.model === model; row += MET_AT_ONCE) {
+  async function meetOthers(asked) {
+    const ask = await asked.worker;
+    const rows = vectors[asked.model.config.version].slice(0, AMONG);
+    for (let row = 0; row < rows.length && asked === chosen; row += MET_AT_ONCE) {
       await ask("meet", { vectors: rows.slice(row, row + MET_AT_ONCE) });
     }
     show();

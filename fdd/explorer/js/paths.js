@@ -34,6 +34,7 @@ export function newPaths({ models }, draw, current, fail) {
       .join("; ");
     const ask = await worker;
     const codes = await Promise.all(ends.map((end) => ask("code", { params: end })));
+    if (path !== begun) return;
     if (codes.includes(null)) return say("A or B has no picture, so it has no code.");
     for (let frame = 0; frame < FRAMES; frame++) {
       const part = frame / (FRAMES - 1);
