@@ -116,11 +116,11 @@ def test_a_run_on_pairs_has_the_losses_of_one_process(together, tiny, tmp_path, 
     equal_losses(tmp_path / "one", folder / name, name)
 
 
-def test_the_command_runs_under_torchrun(run_python, pictures, tmp_path):
+def test_the_command_runs_under_torchrun(run_python, warm_python, pictures, tmp_path):
     options = [*AAE_OPTIONS, f"--data=images:{pictures}"]
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node=2"]
     code, output, errors = run_python(
-        *torchrun, "-m", "baselines.aae", *options, "--out", tmp_path / "two"
+        *torchrun, warm_python, "-m", "baselines.aae", *options, "--out", tmp_path / "two"
     )
     assert code == 0, errors
     assert f"trained to step 6: {tmp_path / 'two'}" in output
