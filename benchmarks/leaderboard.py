@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 from benchmarks.protocol.cells import Cell
 from benchmarks.protocol.descriptions import description_of
-from benchmarks.reporting.files import csv_text, strict_json, write_files
+from benchmarks.reporting.files import csv_text, remove_page, strict_json, write_files
 from benchmarks.reporting.html import (
     LADDER_PLACES,
     OTHERS,
@@ -45,7 +45,7 @@ from benchmarks.reporting.runs import (
 from benchmarks.reporting.text import aligned
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown
-from fdd.files import as_path
+from fdd.files import PATIENCE, alone_in, as_path
 from fdd.options import Arg, parse
 
 COLUMNS = (
@@ -69,6 +69,8 @@ COLUMNS = (
     "hidden/cycle",
 )
 """The usual columns, those of every protocol."""
+WRITTEN = "leaderboard.html"
+"""The page, which is written last."""
 
 
 @dataclass(frozen=True)
@@ -288,13 +290,18 @@ def _verdict(board: Board) -> str:
 
 
 def write_board(out: Path, board: Board) -> None:
-    """leaderboard.csv, .html and .json in the folder `out`; FddError where it cannot be written."""
-    for name, write in (
-        ("leaderboard.csv", as_csv),
-        ("leaderboard.json", lambda found: strict_json(asdict(found))),
-        ("leaderboard.html", as_html),
-    ):
-        write_files(out, {name: write(board).encode(errors="replace")})
+    """leaderboard.csv, .html and .json in the folder `out`; FddError where it cannot be written.
+
+    FddError, and nothing written, too where another process works in it for long.
+    """
+    with alone_in(out, PATIENCE):
+        remove_page(out, WRITTEN)
+        for name, write in (
+            ("leaderboard.csv", as_csv),
+            ("leaderboard.json", lambda found: strict_json(asdict(found))),
+            (WRITTEN, as_html),
+        ):
+            write_files(out, {name: write(board).encode(errors="replace")})
 
 
 @dataclass(frozen=True)

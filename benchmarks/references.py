@@ -31,7 +31,7 @@ from benchmarks.statistics.arrays import Floats, require
 from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import arguments_of, command
 from fdd.errors import printable, whole_number
-from fdd.files import as_path
+from fdd.files import alone_in, as_path
 from fdd.options import parse
 from fdd.releases.cards import release
 
@@ -102,7 +102,9 @@ def score_references(
     tell: Tell = quiet,
     others: Settings | None = None,
 ) -> dict[str, dict[str, Any]]:
-    """The results by name, each written to its file before the next. FddError as `evaluate`.
+    """The results by name, each written to its file before the next.
+
+    FddError as `evaluate`, and for a folder that another process works in.
 
     Settings that are no options are those of the protocol, or `others`.
     """
@@ -118,15 +120,16 @@ def score_references(
     oracle = load_oracle(card.name, options.oracle)
     processes = processes_for(options.images, options.processes)
     run = partial(run_parts, processes=processes, tell=tell)
-    data = read_data(card.name, card.size, settings, oracle, run)
     found = {}
-    for name, model in references(data, options.seed).items():
-        with one_thread_for_all():
-            result = evaluate(model, data, settings=settings, run=run).result
-        about = head(name, card.name, oracle, supervision=model.supervision or "none")
-        found[name] = result = result | about
-        write_files(out, {f"{name}.json": strict_json(result).encode()})
-        say(f"{name}: {out / name}.json")
+    with alone_in(out):
+        data = read_data(card.name, card.size, settings, oracle, run)
+        for name, model in references(data, options.seed).items():
+            with one_thread_for_all():
+                result = evaluate(model, data, settings=settings, run=run).result
+            about = head(name, card.name, oracle, supervision=model.supervision or "none")
+            found[name] = result = result | about
+            write_files(out, {f"{name}.json": strict_json(result).encode()})
+            say(f"{name}: {out / name}.json")
     return found
 
 

@@ -31,7 +31,7 @@ from benchmarks.statistics.arrays import require
 from benchmarks.statistics.threads import one_thread_for_all
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import as_path, not_linked
+from fdd.files import PATIENCE, alone_in, as_path, not_linked
 from fdd.options import Arg, parse
 from fdd.releases.cards import release
 
@@ -142,7 +142,8 @@ def score_run(path: Path, options: Options, told: Any, settings: Settings) -> Ev
 def score_runs(options: Options) -> list[Evaluation]:
     """Score all runs, each into its own folder, and put them on one page if asked to.
 
-    FddError for a run that cannot be scored, with nothing written for it.
+    FddError for a run that cannot be scored, and for a folder that another process works in, with
+    nothing written there.
     """
     if not options.runs:
         raise FddError("runs is empty: give at least one run folder")
@@ -163,11 +164,13 @@ def score_runs(options: Options) -> list[Evaluation]:
         check_out(folder)
     found = []
     for run, folder in zip(runs, folders, strict=True):
-        found.append(score_run(run, options, told, settings))
-        write_run(folder, found[-1])
+        with alone_in(folder):
+            found.append(score_run(run, options, told, settings))
+            write_run(folder, found[-1])
     if options.out is not None:
-        results = [one.result for one in found]
-        write_report(as_path("out", options.out), results, lambda: all_figures(found))
+        out, results = as_path("out", options.out), [one.result for one in found]
+        with alone_in(out, PATIENCE):
+            write_report(out, results, lambda: all_figures(found))
     return found
 
 

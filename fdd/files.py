@@ -138,7 +138,11 @@ def _locked(folder: Path, name: str, patience: float = 0.0) -> Iterator[None]:
     with writing_to(folder):
         lock = FileLock(path)
         try:
-            lock.acquire(timeout=patience)
+            while not lock.is_locked:
+                try:
+                    lock.acquire(timeout=patience)
+                except FileNotFoundError:  # whoever held it had made the folder, and removed it
+                    folder.mkdir(parents=True, exist_ok=True)
         except Timeout as error:
             raise FddError(
                 f"folder {shown(folder)} is in use: another process works in it; wait until it "

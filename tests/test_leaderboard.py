@@ -4,6 +4,8 @@ import copy
 import csv
 import json
 import sys
+import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from benchmarks.leaderboard import as_html, as_text, leaderboard, main
 from benchmarks.reporting.results import KEYS, SAME
 from benchmarks.statistics.intervals import seed_interval
 from fdd import FddError
+from fdd.files import alone_in
 
 
 def result(name="lsd", seed=0, score=0.5, **changes):
@@ -307,6 +310,35 @@ def test_the_command_prints_the_table_and_writes_it_in_three_forms(tmp_path, cap
     ]
 
 
+def test_the_page_is_written_by_one_command_at_a_time_and_the_second_waits(tmp_path):
+    files, out, seen = write(tmp_path, a=result()), tmp_path / "out", []
+    held = threading.Event()
+
+    def hold():
+        with alone_in(out):
+            held.set()
+            time.sleep(0.3)  # as long as a command needs that does not wait
+            seen.extend(path.name for path in out.iterdir())
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    assert held.wait(60)
+    assert main([*map(str, files), "--out", str(out)]) == 0
+    holder.join()
+    assert seen == [".lock"]
+    assert sorted(path.name for path in out.iterdir()) == [
+        f"leaderboard.{kind}" for kind in ("csv", "html", "json")
+    ]
+
+
+def test_no_page_stands_beside_newer_numbers(tmp_path):
+    files, out = write(tmp_path, a=result()), tmp_path / "out"
+    (out / "leaderboard.json").mkdir(parents=True)  # so that writing ends before the page
+    (out / "leaderboard.html").write_text("of older numbers")
+    assert main([*map(str, files), "--out", str(out)]) == 2
+    assert sorted(path.name for path in out.iterdir()) == ["leaderboard.csv", "leaderboard.json"]
+
+
 def test_a_mistake_is_one_line_and_exits_with_2(tmp_path, capsys, monkeypatch):
     (file,) = write(tmp_path, a=result())
     for words, message in (
@@ -314,7 +346,7 @@ def test_a_mistake_is_one_line_and_exits_with_2(tmp_path, capsys, monkeypatch):
         ((), "files is empty: give at least one result file"),
         (
             (file, "--out", file),
-            f"folder '{file}': it cannot be written (File exists); choose another one",
+            f"folder '{file}': it cannot be written (Not a directory); choose another one",
         ),
     ):
         assert main([str(word) for word in words]) == 2

@@ -11,6 +11,7 @@ from benchmarks import references
 from benchmarks.protocol.evaluation import evaluate
 from benchmarks.references import Options, main, score_references
 from benchmarks.reporting.results import read_results
+from fdd.files import alone_in
 from fdd.releases.cards import RELEASES, Release
 
 LABELLED = dataclasses.replace(
@@ -78,6 +79,16 @@ def test_the_files_stand_in_one_table(monkeypatch, tmp_path):
     assert [file.name for file in files] == [f"{name}.json" for name in names]
     assert [json.loads(file.read_text()) for file in files] == [results[name] for name in names]
     assert len(read_results(files)) == 5
+
+
+def test_a_folder_is_written_by_one_command_at_a_time(tmp_path, capsys):
+    with alone_in(tmp_path / "out"):
+        assert main(["--out", str(tmp_path / "out")]) == 2
+    assert capsys.readouterr().err == (
+        f"error: folder '{tmp_path / 'out'}' is in use: another process works in it; wait until it "
+        "has ended or choose another folder\n"
+    )
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_mistake_is_one_line(capsys):

@@ -26,6 +26,7 @@ from benchmarks.reporting.saved import load_evaluation
 from benchmarks.reporting.text import as_text
 from benchmarks.translation import read_pairs
 from fdd import FddError
+from fdd.files import alone_in
 from fdd.rendering.palettes import PALETTES
 
 FEW = Settings(draws=99, halves=10)
@@ -310,6 +311,17 @@ def test_a_leaderboard_merges_translations(scored, capsys):
     assert "translated_top1" in output
     board = (scored / "board" / "leaderboard.html").read_text()
     assert "Does each image get its own translation?" in board
+
+
+def test_a_run_is_scored_by_one_command_at_a_time(runs, capsys):
+    folder = runs / "other" / "translation"
+    with alone_in(folder):
+        assert translation.main([str(runs / "other"), "--images", "40"]) == 2
+    assert capsys.readouterr().err == (
+        f"error: folder '{folder}' is in use: another process works in it; wait until it has ended "
+        "or choose another folder\n"
+    )
+    assert not folder.exists()
 
 
 @pytest.mark.parametrize(

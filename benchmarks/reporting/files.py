@@ -53,13 +53,13 @@ def write_report(
     write_files(out, files)
 
 
-def remove_page(out: Path) -> None:
+def remove_page(out: Path, name: str = PAGE) -> None:
     """Remove the page of a folder, if there is one, so that it never stands beside new numbers.
 
     FddError where it cannot be removed.
     """
     with writing_to(out):
-        (out / PAGE).unlink(missing_ok=True)
+        (out / name).unlink(missing_ok=True)
 
 
 def write_files(out: Path, files: Mapping[str, bytes]) -> None:
