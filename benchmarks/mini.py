@@ -23,12 +23,13 @@ from numpy.typing import NDArray
 import fdd
 from benchmarks.oracle.network import CANONICAL
 from benchmarks.reader import RESULT
+from benchmarks.reporting.files import check_out, write_files
 from benchmarks.reporting.plots import BLUE, GREY, INK, PALE, STYLE
 from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import arguments_of, command, say
 from fdd.defaults import styled
 from fdd.errors import FddError, shown, whole_number
-from fdd.files import as_file, as_path, atomic_write, writing_to
+from fdd.files import as_file, as_path
 from fdd.options import parse_one
 from fdd.pictures import checked_png
 from fdd.releases.cards import release
@@ -204,9 +205,9 @@ def figure(results: Sequence[dict[str, Any]]) -> Any:
 def write_acceptance(options: Acceptance) -> None:
     """Measure and write the file."""
     out = as_file("out", options.out)
+    check_out(out.parent, "the folder of out")
     found = json.dumps(acceptance(options), indent=1, default=float)
-    with writing_to(out.parent), atomic_write(out) as path:
-        path.write_text(found + "\n")
+    write_files(out.parent, {out.name: f"{found}\n".encode()})
 
 
 def write_curves(options: Curves) -> None:
@@ -218,12 +219,11 @@ def write_curves(options: Curves) -> None:
     writer = csv.DictWriter(text, rows[0], lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
-    with writing_to(csv_file.parent), atomic_write(csv_file) as path:
-        path.write_text(text.getvalue())
+    write_files(csv_file.parent, {csv_file.name: text.getvalue().encode()})
+    picture = io.BytesIO()
     with styled(STYLE):
-        canvas = figure(results)
-        with writing_to(png.parent), atomic_write(png) as path:
-            canvas.savefig(path, format="png", dpi=160, metadata={"Software": None})
+        figure(results).savefig(picture, format="png", dpi=160, metadata={"Software": None})
+    write_files(png.parent, {png.name: picture.getvalue()})
 
 
 @command()

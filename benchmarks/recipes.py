@@ -27,11 +27,12 @@ from benchmarks.oracle.oracle import SHIPPED
 from benchmarks.protocol.cells import r2
 from benchmarks.protocol.data import open_split, read_images, read_split
 from benchmarks.reporting.figures import rows_png
+from benchmarks.reporting.files import check_out, write_files
 from benchmarks.scores import nonlinear_r2
 from benchmarks.statistics.arrays import require
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown
-from fdd.files import as_file, as_path, atomic_write, writing_to
+from fdd.files import as_file, as_path
 from fdd.options import parse
 from fdd.pictures import resize
 from fdd.progress import progress_bar
@@ -375,12 +376,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     require("torch")
     out = None if options.out is None else as_file("out", options.out)
     figure = None if options.figure is None else as_file("figure", options.figure)
+    for argument, file in (("out", out), ("figure", figure)):
+        if file is not None:
+            check_out(file.parent, f"the folder of {argument}")
     if options.against is not None:
         known("against", options.against, sorted({run_name(f) for f in run_folders(options)}))
     scores = score_folder(options)
     if out is not None:
-        with writing_to(out.parent), atomic_write(out) as path:
-            scores.round(5).to_csv(path, index=False)
+        write_files(out.parent, {out.name: scores.round(5).to_csv(index=False).encode()})
     for version in sorted(set(scores["version"])):
         of = scores[scores["version"] == version]
         for size in sorted(set(of["size"])):
@@ -395,9 +398,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             if options.against is not None:
                 say("", differences(of[of["size"] == size], options.against))
     if figure is not None:
-        png = rows_png(pictures(options))
-        with writing_to(figure.parent), atomic_write(figure) as path:
-            path.write_bytes(png)
+        write_files(figure.parent, {figure.name: rows_png(pictures(options))})
     return 0
 
 

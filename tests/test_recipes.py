@@ -160,11 +160,22 @@ def test_a_figure_that_cannot_be_drawn_leaves_the_scores(run, score, tmp_path, m
 
     assert run("run", "detach-fdd", "--mini", "--only", "aae-2019")[0] == 0
     monkeypatch.setattr("matplotlib.figure.Figure.savefig", fail)
-    arguments = ("--folder", "runs/recipes", "--images", 10, "--out", "scores.csv")
+    arguments = ("--folder", "runs/recipes", "--images", 10, "--out", "new/scores.csv")
     with pytest.raises(RuntimeError, match="no font"):
         score(*arguments, "--figure", "rows.png")
-    with (tmp_path / "scores.csv").open(newline="") as file:
+    with (tmp_path / "new" / "scores.csv").open(newline="") as file:
         assert [row["run"] for row in csv.DictReader(file)] == ["mini-aae-2019"]
+
+
+@pytest.mark.parametrize("option", ["out", "figure"])
+def test_a_place_that_cannot_be_written_is_said_before_anything_is_scored(score, tmp_path, option):
+    (tmp_path / "file").touch()
+    assert score(f"--{option}", "file/rows.png") == (
+        2,
+        "",
+        f"error: the folder of {option} is 'file', which cannot be written: "
+        f"see {tmp_path / 'file'}\n",
+    )
 
 
 def test_runs_are_scored_with_their_spread_beside_what_needs_no_model(run, score, tmp_path):

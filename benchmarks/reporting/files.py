@@ -23,13 +23,13 @@ FIELDS = ("low", "high", "chance", "p", "ceiling", "share", "p_same")
 """What results.csv says of a score beside its value."""
 
 
-def check_out(out: Path) -> None:
+def check_out(out: Path, argument: str = "out") -> None:
     """FddError unless the folder `out` is there or can be made, and be written; writes nothing."""
     parent = out.absolute()
     while not parent.exists() and parent != parent.parent:
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise FddError(f"out is {shown(out)}, which cannot be written: see {parent}")
+        raise FddError(f"{argument} is {shown(out)}, which cannot be written: see {parent}")
 
 
 def write_report(
