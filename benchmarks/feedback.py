@@ -22,7 +22,7 @@ from benchmarks.image_scores import ssim
 from benchmarks.protocol.data import read_split
 from benchmarks.statistics.arrays import Floats, require
 from fdd.commands import arguments_of, command, say
-from fdd.errors import FddError, shown, whole_number
+from fdd.errors import FddError, one_line, shown, whole_number
 from fdd.files import as_path
 from fdd.options import Arg, parse
 
@@ -150,9 +150,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     if not options.runs:
         raise FddError("name one or more run folders of baselines.sdpc")
-    for k in options.k:
-        if not 0 <= k < np.inf:
-            raise FddError(f"k={k} must be a finite number of 0 or more")
+    for name, value in [*(("k", k) for k in options.k), ("tolerance", options.tolerance)]:
+        if not 0 <= value < np.inf:
+            raise FddError(f"{name}={value} must be a finite number of 0 or more")
+    iterations = whole_number("iterations", options.iterations, 1)
     count = whole_number("images", options.images, 2, 2**20)
     models = {}
     for folder in options.runs:
@@ -161,12 +162,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise FddError(
                 f"run {shown(folder)} is one of {told}; it must be one of {' or '.join(CODERS)}"
             )
-        models[folder.name] = model
+        models[one_line(str(folder))] = model
     rows = {}
     for name, model in models.items():
         images, _ = read_split(model.config["version"], "test", model.image_size, count, "images")
         for k in options.k or (float(model.config["k"]),):
-            found = measured(model, images, k, options.iterations, options.tolerance)
+            found = measured(model, images, k, iterations, options.tolerance)
             rows[f"{name}, k = {k:g}"] = found
     say(table(rows))
     return 0

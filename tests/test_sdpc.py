@@ -360,16 +360,31 @@ def test_the_table_of_feedback_has_intervals_of_differences_over_images():
     )
 
 
-def test_the_command_prints_a_row_for_each_strength(folder, capsys):
-    words = [str(folder), "--k", "0", "2", "--images", "4", "--iterations", "5"]
+def test_the_command_prints_a_row_for_each_strength(folder, capsys, monkeypatch):
+    monkeypatch.chdir(folder.parent.parent)
+    run = f"{folder.parent.name}/{folder.name}"
+    words = [run, "--k", "0", "2", "--images", "4", "--iterations", "5"]
     assert feedback.main(words) == 0
     output, errors = capsys.readouterr()
     assert errors == ""
     rows = [line.split(" | ")[0].removeprefix("| ") for line in output.splitlines() if "|" in line]
-    assert [row for row in rows if row.startswith("sdpc")] == [
-        "sdpc, k = 0",
-        "sdpc, k = 2",
-        "sdpc, k = 2",
+    assert [row for row in rows if row.startswith(run)] == [
+        f"{run}, k = 0",
+        f"{run}, k = 2",
+        f"{run}, k = 2",
+    ]
+
+
+def test_runs_of_one_name_in_two_folders_are_two_rows(folder, tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(folder.parent)
+    (tmp_path / folder.name).symlink_to(folder)
+    other = str(tmp_path / folder.name)
+    assert feedback.main([folder.name, other, "--images", "4", "--iterations", "5"]) == 0
+    found = [line.split(", k")[0] for line in capsys.readouterr().out.splitlines()]
+    assert [line for line in found if line.endswith("sdpc")] == [
+        f"| {folder.name}",
+        f"| {other}",
+        f"| {other}",
     ]
 
 
@@ -379,6 +394,8 @@ def test_the_command_prints_a_row_for_each_strength(folder, capsys):
         ([], "name one or more run folders of baselines.sdpc"),
         (["RUN", "--k", "-1"], "k=-1.0 must be a finite number of 0 or more"),
         (["RUN", "--images", "1"], "images=1 must be a whole number from 2 to 1048576"),
+        (["RUN", "--iterations", "0"], "iterations=0 must be a whole number of at least 1"),
+        (["RUN", "--tolerance", "nan"], "tolerance=nan must be a finite number of 0 or more"),
     ],
 )
 def test_a_mistake_in_the_command_is_one_sentence(folder, words, message, capsys):
