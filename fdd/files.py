@@ -266,6 +266,11 @@ def not_linked(path: Path) -> Path:
     return path
 
 
+def sum_line(name: str, data: bytes) -> bytes:
+    """The line for a file of these bytes in SHA256SUMS, as `sha256sum` writes it."""
+    return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode()
+
+
 def file_digest(path: Path) -> str:
     """SHA-256 of a file's bytes, in hexadecimal."""
     digest = hashlib.sha256()

@@ -297,6 +297,31 @@ def test_a_damaged_run_is_refused(tmp_path, capsys):
     assert refused(run, capsys).startswith(f"error: run='{run}' is damaged: ")
 
 
+def test_one_changed_bit_of_the_weights_is_noticed(tmp_path, capsys):
+    run = write_run(tmp_path / "run", "lejepa", **SMALL)
+    weights = run / "checkpoints" / "last" / "model.safetensors"
+    content = bytearray(weights.read_bytes())
+    digest = hashlib.sha256(content).hexdigest()
+    (weights.parent / "SHA256SUMS").write_text(f"{digest}  model.safetensors\n")
+    explore(run)
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    assert refused(run, capsys) == (
+        f"error: run='{run}' is damaged: "
+        "'the SHA-256 of its weights is not the one in SHA256SUMS'\n"
+    )
+
+
+@pytest.mark.parametrize("runs", [5, 1.5, object])
+def test_what_is_no_list_of_runs_is_refused(runs):
+    with pytest.raises(FddError) as caught:
+        explore(runs)
+    assert str(caught.value) == (
+        f"runs={runs!r} must be the folder of a run, the name of a pretrained model, or a list of "
+        "such"
+    )
+
+
 def test_a_run_that_the_page_does_not_know_is_refused(tmp_path):
     run = write_run(tmp_path / "run", "lejepa", **SMALL)
     config = json.loads((run / "config.json").read_text())

@@ -18,7 +18,6 @@ compared with those in config.json. In runs of versions without SHA256SUMS neith
 from __future__ import annotations
 
 import errno
-import hashlib
 import io
 import json
 import os
@@ -38,7 +37,7 @@ from torch.optim import Optimizer
 from baselines.training.config import RunConfig
 from baselines.training.stopping import EarlyStopping
 from fdd.errors import FddError, shown, starved, whole_number
-from fdd.files import LOCK, atomic_write, not_linked, to_disk, writing_to
+from fdd.files import LOCK, atomic_write, not_linked, sum_line, to_disk, writing_to
 
 C = TypeVar("C", bound=RunConfig)
 
@@ -159,7 +158,7 @@ def save_checkpoint(folder: Path, config: RunConfig, saved: Saved, best: bool = 
         WEIGHTS: safetensors.torch.save(tensors, {"options": json.dumps(decisive(config))}),
         STATE: state_bytes(saved.state),
     }
-    files[SUMS] = b"".join(_sum(name, data) for name, data in files.items())
+    files[SUMS] = b"".join(sum_line(name, data) for name, data in files.items())
     checkpoints = folder / "checkpoints"
     with writing_to(folder):
         if best:  # files of its own, so that what damages one checkpoint leaves the other
@@ -180,10 +179,6 @@ def decisive(config: RunConfig) -> dict[str, Any]:
     """The options on which the weights of a run depend, except paths."""
     apart = config.changeable | MOVABLE
     return {name: value for name, value in asdict(config).items() if name not in apart}
-
-
-def _sum(name: str, data: bytes) -> bytes:
-    return f"{hashlib.sha256(data).hexdigest()}  {name}\n".encode()
 
 
 def _write(folder: Path, files: dict[str, bytes]) -> None:
@@ -335,7 +330,7 @@ def _read(place: Path, name: str) -> Any:
     data = (place / name).read_bytes()
     if not data:
         raise ValueError("it is empty")
-    if sums is not None and _sum(name, data) not in sums.splitlines(keepends=True):
+    if sums is not None and sum_line(name, data) not in sums.splitlines(keepends=True):
         raise ValueError(f"its SHA-256 is not the one in {SUMS}")
     if name == STATE:
         return checked_state(read_state(data))

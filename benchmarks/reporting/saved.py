@@ -7,7 +7,6 @@ SHA256SUMS    of both, as `sha256sum -c` reads it; written last
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from pathlib import Path
@@ -19,7 +18,7 @@ from benchmarks.protocol.evaluation import Evaluation
 from benchmarks.reporting.figures import all_figures
 from benchmarks.reporting.files import remove_page, strict_json, write_files, write_report
 from benchmarks.reporting.results import checked_scores
-from fdd.files import as_path, not_linked
+from fdd.files import as_path, not_linked, sum_line
 
 SCORES, SHOWN, SUMS = "scores.json", "shown.npz", "SHA256SUMS"
 PICTURES = "picture "
@@ -95,5 +94,4 @@ def load_evaluation(folder: Path) -> Evaluation | None:
 
 
 def _sums(files: dict[str, bytes]) -> bytes:
-    lines = (f"{hashlib.sha256(data).hexdigest()}  {name}\n" for name, data in files.items())
-    return "".join(lines).encode()
+    return b"".join(sum_line(name, data) for name, data in files.items())

@@ -13,13 +13,14 @@ import re
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from os import PathLike
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from fdd.errors import FddError, known, shown, starved
-from fdd.files import as_path
+from fdd.files import as_path, sum_line
 from fdd.releases.cards import RELEASES, release
 from fdd.releases.sampling import sample_params
 
@@ -80,7 +81,7 @@ def trained(run: str | PathLike[str]) -> dict[str, Any]:
             )
     try:
         config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        weights = unpacked(kept.read_bytes())[1]
+        weights = whole_weights(kept)
         baseline, colors, version = (config[name] for name in ("baseline", "colors", "version"))
     except Exception as error:  # what a damaged file raises has no common type
         if starved(error):
@@ -96,6 +97,20 @@ def trained(run: str | PathLike[str]) -> dict[str, Any]:
     known(f"run={shown(run)}: version", version, RELEASES)
     known(f"run={shown(run)}: colors", colors, ("rgb", "hsv"))
     return described(folder.absolute().name, config, weights, in_half)
+
+
+def whole_weights(kept: Path) -> Weights:
+    """The weights in a checkpoint's file, compared with its checksum; older runs have none.
+
+    Raises whatever comes of a damaged file.
+    """
+    data, listed = kept.read_bytes(), kept.with_name("SHA256SUMS")
+    if listed.is_file() and sum_line(kept.name, data) not in listed.read_bytes().splitlines(True):
+        raise ValueError("the SHA-256 of its weights is not the one in SHA256SUMS")
+    about, weights = unpacked(data)
+    if "options" in about and not listed.is_file():
+        raise ValueError("there is no SHA256SUMS beside its weights")
+    return weights
 
 
 def described(

@@ -94,8 +94,17 @@ def explore(
     """
     if runs is None:
         runs = SHOWN
-    chosen = [runs] if isinstance(runs, str | PathLike) else list(runs)
-    models = [pretrained(run) if run in PRETRAINED else trained(run) for run in chosen]
+    try:
+        chosen = [runs] if isinstance(runs, str | PathLike) else list(runs)
+    except TypeError:
+        raise FddError(
+            f"runs={shown(runs)} must be the folder of a run, the name of a pretrained model, or a "
+            "list of such"
+        ) from None
+    models = [
+        pretrained(run) if isinstance(run, str) and run in PRETRAINED else trained(run)
+        for run in chosen
+    ]
     versions = {model["config"]["version"] for model in models}
     learned = {"models": models, "vectors": {name: test_params(name) for name in sorted(versions)}}
     folder = files("fdd.explorer")
