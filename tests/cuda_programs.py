@@ -17,11 +17,17 @@ import warnings
 import numpy as np
 
 # points and size of the small images; rows of parameters are more than a batch of the simulator
-POINTS, SIZE, ROWS, BATCH = 33, 9, 5, 4
+SMALL, ROWS, BATCH = {"size": 9, "points": 33}, 5, 4
 
 RESTING = (0.4, 0.3, 0.0, 0.0, 1.0, 1.0)  # (0, 0) from the second point on
 CONSTANT = (0.0, 0.0, 0.0, 0.0, 1.0, 1.0)
 CYCLE = (1.0, 0.3, 0.0, np.pi / 3, -1.5, 1.0)  # soon between (1.5, 0) and (-1.5, 0)
+DOUBTFUL = 1.5707963162581846
+"""Its sine is nearer than 2**-79 to the middle between 1 and the number before it."""
+DOUBTFUL_CYCLE = (1.0, 0.3, 0.0, DOUBTFUL / 1.5, -1.5, 1.0)
+"""As the cycle, but each step takes the sine of DOUBTFUL or of its negative."""
+LARGE = {"size": 130, "points": 35}
+"""More cells than a block counts at a time."""
 
 
 def parameter_rows(family):
@@ -38,6 +44,23 @@ def special_rows():
     return np.vstack([RESTING, CONSTANT, CYCLE, parameter_rows(FAMILIES["fractal_dream"])[:2]])
 
 
+def doubtful_rows():
+    """Rows of the Fractal Dream whose sines the first try leaves open, now and then or often."""
+    import fdd
+
+    return np.vstack([DOUBTFUL_CYCLE, fdd.uniform_params(ROWS - 1, seed=13)])
+
+
+def sine_arguments(row):
+    """What an orbit of the Fractal Dream takes the sine of: float64 [4 * points]."""
+    from fdd.attractors import reference
+    from fdd.attractors.families import FAMILIES
+
+    x, y = np.array(reference.orbit(FAMILIES["fractal_dream"], tuple(row), SMALL["points"])).T
+    a, b = row[2:4]
+    return np.concatenate([y * b, x * b, x * a, y * a])
+
+
 def undecided_rows():
     """Rows of Clifford: cos(3 * pi/6) is too near 0 for all tries; the third row has no image."""
     from fdd.attractors.families import FAMILIES
@@ -52,10 +75,13 @@ def simulate(folder):
     """Writes to a folder what `images`, `sines` and `fmas` find, with its arguments.npz."""
     numbers, gpu = simulator()
     images(gpu, f"{folder}/images.npz")
-    cuda_sines = without_shared_memory(numbers)
-    sines(cuda_sines, f"{folder}/arguments.npz", f"{folder}/sines.npz")
-    with open(f"{folder}/fmas.json", "w") as file:
-        json.dump(fmas(numbers, cuda_sines), file)
+
+    def tries():
+        sines(f"{folder}/arguments.npz", f"{folder}/sines.npz")
+        with open(f"{folder}/fmas.json", "w") as file:
+            json.dump(fmas(numbers), file)
+
+    in_kernel(numbers, tries)
 
 
 def simulator():
@@ -85,44 +111,28 @@ def simulator():
 def images(gpu, path):
     """Renders the scenarios of test_cuda.py into an npz file: images and degeneracy by name."""
     from fdd.attractors.families import FAMILIES
-    from fdd.rendering import cuda, cuda_kernel
+    from fdd.rendering.cuda import draw, plan
     from fdd.rendering.cuda_shading import NEAR
     from fdd.rendering.drawing import Drawing
 
     found = {}
-    cuda_kernel.BAND = 128  # enough for the images here, and cleared faster by the simulator
 
-    def draw(name, family, rows, output="counts"):
-        drawn = cuda.draw(gpu, Drawing(family, SIZE, POINTS, output), rows, memory=None)
-        found[name], found[f"{name}, degenerate"] = drawn[0].numpy(), drawn[1]
+    def keep(name, family, rows, output="counts", shape=SMALL, **changes):
+        drawing = Drawing(family, output=output, **shape)
+        use = dataclasses.replace(plan(gpu, drawing, len(rows), None), **changes)
+        images, degenerate = draw(gpu, drawing, rows, use)
+        found[name], found[f"{name}, degenerate"] = images.numpy(), degenerate
 
     for family in FAMILIES.values():
-        draw(family.name, family.name, parameter_rows(family))
+        keep(family.name, family.name, parameter_rows(family))
     for output in ("counts", "gray", "rgb"):
-        draw(output, "fractal_dream", special_rows(), output)
-
-    cuda_kernel.BLOCKS_PER_SM = 1
-    draw("one block for all batches", "fractal_dream", special_rows())
-    use = cuda.plan
-    cuda.plan = lambda *values: dataclasses.replace(use(*values), images=4)
-    draw("several chunks", "fractal_dream", special_rows(), "rgb")
-    cuda.plan = use
-
-    cuda_kernel.kernel.cache_clear()
-    cuda_kernel.BAND, cuda_kernel.MOST_STORED = 32, 16
-    draw("bands and parts", "fractal_dream", special_rows())
-
-    cuda_kernel.kernel.cache_clear()
-    first, full = cuda_kernel.step_functions(wide=False)
-    cuda_kernel.step_functions = lambda wide: (first | {"cos": lambda x: np.nan}, full)
-    draw("full steps alone", "clifford", parameter_rows(FAMILIES["clifford"]))
-    cuda_kernel.kernel.cache_clear()
-    cuda_kernel.step_functions = lambda wide: (first | {"sin": lambda x: np.nan}, full)
-    draw("full steps of orbits that repeat themselves", "fractal_dream", special_rows())
-    cuda_kernel.kernel.cache_clear()
-    cuda_kernel.step_functions = lambda wide: (first, full)
+        keep(output, "fractal_dream", special_rows(), output)
+    keep("one block for all batches", "fractal_dream", special_rows(), blocks=1)
+    keep("several chunks", "fractal_dream", special_rows(), "rgb", images=4)
+    keep("bands and parts", "fractal_dream", special_rows(), shape=LARGE, stored=16)
+    keep("full steps", "fractal_dream", doubtful_rows())
     for output in ("counts", "rgb"):
-        draw(f"undecided, {output}", "clifford", undecided_rows(), output)
+        keep(f"undecided, {output}", "clifford", undecided_rows(), output)
 
     counts = synthetic_counts(NEAR)
     found["synthetic counts"] = counts
@@ -159,18 +169,27 @@ def shaded(gpu, counts, output):
     return pictures.numpy()
 
 
-def without_shared_memory(numbers):
-    """Lets the table of the first try be read outside of a kernel."""
+def in_kernel(numbers, work):
+    """Calls work() in a kernel of one thread, which finds the table of the first try where it is
+    to be."""
+    from numba import cuda
+
+    from fdd.arithmetic.cuda_sines import shared_table
+
+    table = shared_table()
+
+    def kernel():
+        for i in range(0, len(table), 2):
+            numbers.store_shared_pair(i, table[i], table[i + 1])
+        work()
+
+    cuda.jit(kernel)[1, 1, 0, table.nbytes]()
+
+
+def sines(source, path):
+    """Sines and cosines of the arguments in the npz `source`, by each try, to `path`."""
     from fdd.arithmetic import cuda_sines
 
-    table = cuda_sines.shared_table()
-    cuda_sines.load_shared = lambda index: numbers.load(table, index)
-    cuda_sines.load_shared_pair = lambda index: numbers.load_pair(table, index)
-    return cuda_sines
-
-
-def sines(cuda_sines, source, path):
-    """Sines and cosines of `narrow` and `wide` in the npz `source`, by each try, to `path`."""
     found = {}
     for name, x in np.load(source).items():
         first, full = cuda_sines.step_functions(wide=name == "wide")
@@ -180,8 +199,9 @@ def sines(cuda_sines, source, path):
     np.savez(path, **found)
 
 
-def fmas(numbers, cuda_sines):
+def fmas(numbers):
     """How many fused multiply-adds the source of each family's step asks for, by its name."""
+    from fdd.arithmetic import cuda_sines
     from fdd.arithmetic.sines import NARROW
     from fdd.attractors.families import FAMILIES, bind
 

@@ -157,7 +157,7 @@ def render_cuda(
             processors=torch.cuda.get_device_properties(index).multi_processor_count,
             free=torch.cuda.mem_get_info()[0] + kept_by_torch,
         )
-        return draw(gpu, drawing, rows, memory)
+        return draw(gpu, drawing, rows, plan(gpu, drawing, max(1, len(rows)), memory))
 
 
 def _configured(kernel: Any, *configuration: Any) -> Any:
@@ -170,9 +170,9 @@ def _configured(kernel: Any, *configuration: Any) -> Any:
 
 
 def draw(
-    gpu: Gpu, drawing: Drawing, rows: np.ndarray, memory: int | None
+    gpu: Gpu, drawing: Drawing, rows: np.ndarray, use: Plan
 ) -> tuple[torch.Tensor, np.ndarray]:
-    """`render_cuda` on a device that is known and current."""
+    """`render_cuda` on a device that is known and current, whose memory is used as planned."""
     import torch
 
     from fdd.arithmetic.cuda_sines import shared_table
@@ -184,7 +184,6 @@ def draw(
     images = torch.empty((len(rows), *drawing.shape), dtype=kind, device=gpu.device)
     if len(rows) == 0:
         return _as_promised(images), degenerate
-    use = plan(gpu, drawing, len(rows), memory)
 
     def scratch(*shape: int, dtype: torch.dtype) -> torch.Tensor:
         return torch.empty(shape, dtype=dtype, device=gpu.device)
