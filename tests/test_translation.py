@@ -295,7 +295,7 @@ def test_the_command_writes_results_and_pages(scored):
     assert set(result["scores"]["hidden"]) >= {"cycle", "truth", "binarised", "noise 1", "noise 16"}
     page = (folder / "index.html").read_text()
     asked = "Does each image get its own translation?"
-    for text in (asked, "Found first, G(x)", "Hidden information, H", "that were shown pairs"):
+    for text in (asked, "Retrieval at 1, G(x)", "Hidden information, H", "that were shown pairs"):
         assert text in page
     assert "correspond to the parameters" not in page
     assert load_evaluation(folder).result["scores"] == result["scores"]

@@ -396,10 +396,12 @@ QUESTIONS: dict[str, Question] = {
         "same networks get that were shown pairs.",
         {
             "translated_top1": Description(
-                "Found first", "How often is T(x) the nearest of all translations to G(x)?"
+                "Retrieval at 1 of T(x)",
+                "How often is T(x) the nearest of all translations to G(x)?",
             ),
             "translated_top10": Description(
-                "Found in ten", "How often is T(x) among the ten nearest translations to G(x)?"
+                "Retrieval at 10 of T(x)",
+                "How often is T(x) among the ten nearest translations to G(x)?",
             ),
             "translated_l1": Description(
                 "L1 to the truth",

@@ -199,12 +199,12 @@ NUMBERS: tuple[tuple[str, Place, str], ...] = (
         "Share of the real images that lies among the generator's samples.",
     ),
     (
-        "Found first, G(x)",
+        "Retrieval at 1, G(x)",
         ("translated_top1", "forth"),
         "How often T(x) is, of all translations, the one nearest to G(x).",
     ),
     (
-        "Found first, F(y)",
+        "Retrieval at 1, F(y)",
         ("translated_top1", "back"),
         "The same from the second domain to the first.",
     ),
