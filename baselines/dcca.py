@@ -21,7 +21,6 @@ from baselines.train import main
 if __name__ == "__main__":  # before torch, which help does without
     sys.exit(main(["dcca", *sys.argv[1:]]))
 
-from pathlib import Path
 from typing import ClassVar
 
 import torch
@@ -35,6 +34,7 @@ from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
+from fdd.files import as_path
 
 RIDGE = 1e-4
 """Added to the variances of codes, so that a code that is constant does no harm."""
@@ -97,7 +97,7 @@ class DCCA(Baseline):
         }
 
     def begin(self) -> None:
-        load_network(self.encoder, "encoder", Path(str(self.config.encoder_from)))
+        load_network(self.encoder, "encoder", as_path("encoder_from", self.config.encoder_from))
 
     def train(self, mode: bool = True) -> DCCA:
         super().train(mode)

@@ -195,3 +195,5 @@ def test_an_encoder_that_does_not_fit_or_is_not_there_is_one_sentence(options, t
         train(DCCA, options(encoder_codes=6), tmp_path / "out")
     with pytest.raises(FddError, match=r"checkpoints/last/model.safetensors is missing$"):
         train(DCCA, options(encoder_from=str(tmp_path / "none")), tmp_path / "other")
+    with pytest.raises(FddError, match=r"^encoder_from='~nosuchuser': there is no such home"):
+        train(DCCA, options(encoder_from="~nosuchuser"), tmp_path / "third")

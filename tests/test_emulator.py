@@ -2,6 +2,7 @@
 
 import json
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -280,6 +281,17 @@ def test_a_flow_begins_with_an_emulator(folders, tmp_path):
         "must be a run of baselines.emulator with the same width, blocks, frequencies and symmetry"
     )
     assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_a_flow_can_be_loaded_when_its_emulator_has_moved(folders, tmp_path):
+    run, first = tmp_path / "run", tmp_path / "first"
+    shutil.copytree(folders / "emulator", first)
+    train(Flow, small("flow", emulator_from=str(first)), run)
+    first.rename(tmp_path / "moved")
+    config = json.loads((run / "config.json").read_text())
+    moved = config | {"emulator_from": str(tmp_path / "moved")}
+    (run / "config.json").write_text(json.dumps(moved))
+    assert baselines.load_run(run, "cpu").config == moved
 
 
 @pytest.mark.parametrize(

@@ -256,6 +256,7 @@ def test_what_a_run_says_of_itself_names_no_file_of_a_report(tmp_path):
         ("metrics.csv", lambda run: runs.check_folder(run, "aae", OPTIONS)),
         ("samples", lambda run: runs.check_folder(run, "aae", OPTIONS)),
         ("tb", lambda run: runs.check_folder(run, "aae", OPTIONS)),
+        ("atoms-1", lambda run: runs.check_folder(run, "sdpc", OPTIONS)),
         ("optuna.log", lambda run: trials.open_study(None, run)),
     ],
 )

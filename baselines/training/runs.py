@@ -48,7 +48,7 @@ ASIDE = {"last": "previous", "best": "previous-best"}
 PROVENANCE = frozenset({"baseline", "supervision", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
 
-MOVABLE = frozenset({"data", "encoder_from", "exclude", "generator_from", "other"})
+MOVABLE = frozenset({"data", "emulator_from", "encoder_from", "exclude", "generator_from", "other"})
 """Options with paths, which somebody who moves a folder has to change in config.json."""
 
 
@@ -87,16 +87,9 @@ def saved_options(config_type: type[C], saved: dict[str, Any], folder: Path) -> 
 
 def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
     """FddError unless a run with `config` can begin or resume in `folder`. Writes nothing."""
-    for name in (
-        "checkpoints",
-        "metrics.csv",
-        "neighbours",
-        "reconstructions",
-        "samples",
-        "tb",
-        "translations",
-    ):
-        not_linked(folder / name)
+    names = ("checkpoints", "metrics.csv", "samples", "tb")
+    for path in (*(folder / name for name in names), *folder.glob("*/")):  # others hold pictures
+        not_linked(path)
     if (folder / "config.json").exists():
         here, wanted = read_config(folder), {"baseline": baseline, **asdict(config)}
         for name, value in wanted.items():
