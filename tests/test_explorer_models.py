@@ -271,6 +271,9 @@ def test_names_and_options_of_runs_are_data(tmp_path):
     assert "<img" not in shown
     assert shown.count("<script") == shown.count("</script>")
     assert str(tmp_path) not in shown
+    place = str(tmp_path / "emulator")
+    flow = write_run(tmp_path / "flow", "flow", **OPTIONS["flow"], emulator_from=place)
+    assert str(tmp_path) not in str(explore(flow))
 
 
 def refused(run, capsys):

@@ -28,7 +28,9 @@ from fdd.releases.cards import published_checksums
 import numpy as np
 print(gray(np.eye(2, dtype=np.uint32)[None]).tolist(), len(published_checksums("fdd-1")))
 print(fdd.render({VECTOR}, size=8, points=99).tolist())
+assert str(fdd.explore([])).startswith("<!DOCTYPE html>")
 if sys.argv[2:]:
+    assert len(str(fdd.explore([], oracle="mini-1"))) > 10**6
     from benchmarks.oracle import load_oracle
     from benchmarks.reporting.html import page
     print(load_oracle("mini").origin)

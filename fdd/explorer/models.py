@@ -51,7 +51,16 @@ OF_VECTORS = ("lsd", "emulator", "flow", "biggan")
 """Baselines with codes that stand for parameters."""
 TEST_IMAGES = 2000
 """Vectors of the release's test split that come with a model: the map of codes shows them."""
-PRIVATE = ("data", "device", "encoder_from", "exclude", "generator_from", "trained_on")
+PRIVATE = (
+    "data",
+    "device",
+    "emulator_from",
+    "encoder_from",
+    "exclude",
+    "generator_from",
+    "other",
+    "trained_on",
+)
 """What of a run's config is no business of the page: paths and machines."""
 LARGEST = 2**28
 """Bytes of weights that are read."""

@@ -8,7 +8,6 @@ import json
 from collections.abc import Sequence
 from importlib.resources import files
 from os import PathLike
-from pathlib import Path
 from typing import Any
 
 from fdd.defaults import with_defaults
@@ -124,14 +123,15 @@ def explore(
 def _checked_oracle(value: Any) -> bytes:
     """The bytes of an oracle's file."""
     path = as_path("oracle", value, "choose another file")
-    if value in SHIPPED:
-        path = Path(str(files("benchmarks") / "oracle" / f"{value}.safetensors"))
-    if not path.is_file() or path.stat().st_size > LARGEST_ORACLE:
+    if value in SHIPPED:  # read as it is, as the packages may lie in a zip archive
+        data = (files("benchmarks") / "oracle" / f"{value}.safetensors").read_bytes()
+    elif path.is_file() and path.stat().st_size <= LARGEST_ORACLE:
+        data = path.read_bytes()
+    else:
         raise FddError(
             f"oracle={shown(value)} must be {', '.join(SHIPPED)} or a file of at most "
             f"{LARGEST_ORACLE // 2**20} MiB"
         )
-    data = path.read_bytes()
     try:
         length = int.from_bytes(data[:8], "little")
         config = json.loads(json.loads(data[8 : 8 + length])["__metadata__"]["config"])
