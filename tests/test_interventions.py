@@ -227,6 +227,10 @@ BAD = [
         "quantile is 0: it must be a number above 0 and at most 1",
     ),
     (
+        partial(irs, GOOD, GOOD, quantile="0.5"),
+        "quantile is '0.5': it must be a number above 0 and at most 1",
+    ),
+    (
         partial(beta_vae, GOOD, GOOD),
         "codes has 200 rows: it must have at least 256 for group_size=64",
     ),

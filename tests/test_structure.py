@@ -272,6 +272,14 @@ BAD = {
         partial(ssim, FOUR, FOUR, data_range=0),
         "data_range is 0: it must be a positive number",
     ),
+    "no range": (
+        partial(ssim, FOUR, FOUR, data_range="255"),
+        "data_range is '255': it must be a positive number",
+    ),
+    "range beyond all numbers": (
+        partial(ms_ssim, FOUR, FOUR, data_range=10**309),
+        f"data_range is 1{'0' * 239}: it must be a positive number",
+    ),
     "negative range": (
         partial(ms_ssim, FOUR, FOUR, data_range=-1),
         "data_range is -1: it must be a positive number",

@@ -135,6 +135,7 @@ def test_noise_has_its_levels_and_black_and_white_its_two():
             "cycle and honest must be errors of 0 or more, those of honest not all 0",
         ),
         (lambda: noisy(images_of(1), -1.0), "levels=-1.0 must be a number from 0 to 255"),
+        (lambda: noisy(images_of(1), "4"), "levels='4' must be a number from 0 to 255"),
     ],
 )
 def test_a_bad_argument_is_one_sentence(call, message):

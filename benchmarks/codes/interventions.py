@@ -18,6 +18,7 @@ from benchmarks.statistics.arrays import (
     constant_columns,
     enough_rows,
     generator,
+    is_number,
     matrix,
     real_array,
     require,
@@ -76,7 +77,7 @@ def irs(codes: ArrayLike, params: ArrayLike, *, bins: int = 10, quantile: float 
     (0.95, 0.56)
     """
     pairs, bins = check_pairs(codes, params, None), whole_number("bins", bins, 2)
-    if isinstance(quantile, bool) or not 0 < quantile <= 1:
+    if not is_number(quantile) or not 0 < quantile <= 1:
         raise FddError(f"quantile is {shown(quantile)}: it must be a number above 0 and at most 1")
     enough_rows("codes", len(pairs.codes), 2 * bins, f"bins={bins}")
     x = varying(pairs.codes)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from benchmarks.statistics.arrays import LARGEST, real_array
+from benchmarks.statistics.arrays import LARGEST, is_number, real_array
 from fdd.errors import FddError, shown
 
 if TYPE_CHECKING:
@@ -70,5 +70,5 @@ def enough(name: str, images: NDArray[Any], rows: int) -> None:
 def comparable(a: NDArray[Any], b: NDArray[Any], data_range: float) -> None:
     if a.shape != b.shape:
         raise FddError(f"images_a has shape {a.shape} and images_b {b.shape}: they must agree")
-    if not (np.isfinite(data_range) and data_range > 0):
+    if not is_number(data_range) or not 0 < data_range <= sys.float_info.max:
         raise FddError(f"data_range is {shown(data_range)}: it must be a positive number")

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import rgb_images
 from benchmarks.images.counts import level_ranks
-from benchmarks.statistics.arrays import Floats, generator, real_array, same
+from benchmarks.statistics.arrays import Floats, generator, real_array, real_number, same
 from fdd.defaults import with_defaults
-from fdd.errors import FddError, shown, whole_number
+from fdd.errors import FddError, whole_number
 
 __all__ = ["binarised", "hidden", "inverted", "noisy", "permuted", "pixel_l1"]
 
@@ -154,8 +154,7 @@ def noisy(images: ArrayLike, levels: float, *, seed: int = 0) -> NDArray[np.uint
     array([[[[100, 100, 100]]]], dtype=uint8)
     """
     pictures = rgb_images("images", images)
-    if not 0 <= levels <= 255:
-        raise FddError(f"levels={shown(levels)} must be a number from 0 to 255")
+    levels = real_number("levels", levels, 0, 255)
     rng = generator(whole_number("seed", seed, 0))
     noise = levels * rng.standard_normal(pictures.shape, dtype=np.float32)
     return (pictures + noise).round().clip(0, 255).astype(np.uint8)

@@ -132,12 +132,15 @@ def enough_rows(name: str, rows: int, fewest: int, option: str) -> None:
         raise FddError(f"{name} has {rows} rows: it must have at least {fewest} for {option}")
 
 
+def is_number(value: Any) -> bool:
+    """Whether it is a real number of Python or numpy, and no boolean."""
+    kinds = (int, float, np.integer, np.floating)
+    return isinstance(value, kinds) and not isinstance(value, bool)
+
+
 def real_number(name: str, value: Any, lowest: float, highest: float) -> float:
     """The value as a float; an FddError unless it is a number in the closed range."""
-    number = isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(
-        value, bool
-    )
-    if not number or not lowest <= value <= highest:
+    if not is_number(value) or not lowest <= value <= highest:
         raise FddError(f"{name}={shown(value)} must be a number from {lowest} to {highest}")
     return float(value)
 
