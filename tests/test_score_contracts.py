@@ -18,6 +18,7 @@ import pytest
 
 from benchmarks import image_scores, scores
 from benchmarks.codes.similarity import rank_table
+from benchmarks.images import translation
 from benchmarks.images.retrieval import Retrieval
 from benchmarks.statistics.arrays import folds
 from benchmarks.statistics.permutation import Floor, pairs_floor
@@ -36,9 +37,10 @@ class Case:
 
     codes, params: the CHANGES that leave the score as it is, up to `within`, and those that do not;
     what is in neither is not promised. any_order: nothing is dealt by the order of the rows; folds:
-    they are dealt to folds where no rows are held out. rows: the fewest that it takes; fewer: what
-    it says to one row less. shapes: what it says to an array of another shape; apart: to a last
-    array that is one row shorter than the others.
+    they are dealt to folds where no rows are held out. bytes_only: images are uint8 alone.
+
+    rows: the fewest that it takes; fewer: what it says to one row less. shapes: what it says to an
+    array of another shape; apart: to a last array that is one row shorter than the others.
     """
 
     score: Callable[..., Any]
@@ -56,6 +58,7 @@ class Case:
     any_order: bool = True
     folds: bool = False
     symmetric: bool = False
+    bytes_only: bool = False
     shapes: dict[str, str] = field(default_factory=dict)
     apart: str = ""
 
@@ -482,7 +485,9 @@ ON_CODES = {
         ),
     ),
 }
-NOT_IN_THE_FACADE = {"pairs_floor"}
+OF_TRANSLATIONS = {"hidden", "inverted", "permuted", "pixel_l1"}
+"""Of `benchmarks.images.translation`, which has two functions besides that score nothing."""
+NOT_IN_THE_FACADE = {"pairs_floor", *OF_TRANSLATIONS}
 OF_OTHER_ARRAYS = {
     "disentanglement": Case(scores.disentanglement, {"importance": np.abs(CODES)}, (0, 1)),
     "completeness": Case(scores.completeness, {"importance": np.abs(CODES)}, (0, 1)),
@@ -491,6 +496,16 @@ OF_OTHER_ARRAYS = {
         partial(scores.intervened_params, 7, 5),
         {"low": np.array([0.0, -1.0]), "high": np.array([1.0, 1.0])},
         (-1, 1),
+    ),
+    "hidden": Case(
+        translation.hidden,
+        {"cycle": np.abs(CODES[:, 0]), "honest": np.abs(CODES[:50, 1])},
+        (-np.inf, 1),
+    ),
+    "permuted": Case(
+        translation.permuted,
+        {"returned": np.arange(40) % 3 + 1, "found": np.arange(40) % 4 + 1},
+        (0, 1),
     ),
 }
 RESULTS = {"Floor", "Retrieval"}
@@ -686,6 +701,7 @@ IMAGE_SCORES = {
     "counts_correlation": Case(
         image_scores.counts_correlation,
         {"images": IMAGES, "counts": COUNTS},
+        bytes_only=True,
         range=(-1, 1),
         constant=0,
         axes={"": "N"},
@@ -702,6 +718,7 @@ IMAGE_SCORES = {
     "counts_floor": Case(
         partial(image_scores.counts_floor, draws=19),
         {"images": IMAGES, "counts": COUNTS},
+        bytes_only=True,
         range=(-1, 1),
         constant={"score": 0, "chance": 0, "upper": 0, "p": 1},
         rows=2,
@@ -713,6 +730,37 @@ IMAGE_SCORES = {
         },
         apart="images has shape (40, 24, 22, 3) and counts (39, 24, 22): "
         "they must agree in [N, H, W]",
+    ),
+    "inverted": Case(
+        translation.inverted,
+        {"images": IMAGES, "counts": COUNTS},
+        bytes_only=True,
+        range=(0, 1),
+        constant=0,
+        axes={"": "N"},
+        rows=1,
+        fewer=NONE,
+        shapes={
+            "images": "{name} has shape {shape}: it must be [N, H, W, 3]",
+            "counts": "images has shape (40, 24, 22, 3) and {name} {shape}: "
+            "they must agree in [N, H, W]",
+        },
+        apart="images has shape (40, 24, 22, 3) and counts (39, 24, 22): "
+        "they must agree in [N, H, W]",
+    ),
+    "pixel_l1": Case(
+        translation.pixel_l1,
+        PAIR,
+        bytes_only=True,
+        range=(0, 1),
+        equal=0,
+        constant=0,
+        axes={"": "N"},
+        symmetric=True,
+        rows=1,
+        fewer=NONE,
+        shapes=dict.fromkeys(PAIR, "{name} has shape {shape}: it must be [N, H, W, 3]"),
+        apart="images_a has shape (40, 24, 22, 3) and images_b (39, 24, 22, 3): they must agree",
     ),
     "fid": Case(
         image_scores.fid,
@@ -805,6 +853,10 @@ def test_every_score_has_joined(facade, names):
     assert {name.split()[0] for name in names} - NOT_IN_THE_FACADE == set(facade.__all__) - RESULTS
 
 
+def test_every_score_of_translations_has_joined():
+    assert EVERY.keys() >= OF_TRANSLATIONS == set(translation.__all__) - {"binarised", "noisy"}
+
+
 @pytest.mark.filterwarnings("error")
 @cases(EVERY)
 def test_numbers_are_finite_in_their_range_and_the_same_in_every_call(case):
@@ -823,7 +875,7 @@ def test_arrays_are_left_as_they_are(case):
         np.testing.assert_array_equal(array, case.arrays[name])
 
 
-@cases({name: case for name, case in EVERY.items() if "counts" not in case.arrays})
+@cases({name: case for name, case in EVERY.items() if not case.bytes_only})
 def test_float32_gives_what_the_same_numbers_give_as_float64(case):
     single = {name: np.asarray(value, np.float32) for name, value in case.arrays.items()}
     double = {name: np.asarray(value, np.float64) for name, value in single.items()}
@@ -1074,7 +1126,7 @@ def test_constant_images_get_what_the_docstring_says(case, value):
     expected(case, case.constant, found)
 
 
-@cases({name: case for name, case in OF_PIXELS.items() if "counts" not in case.arrays})
+@cases({name: case for name, case in OF_PIXELS.items() if not case.bytes_only})
 def test_bytes_give_what_floats_of_the_same_values_give(case):
     floats = {name: array.astype(np.float64) for name, array in case.arrays.items()}
     agree(case(floats), case(case.arrays), 1e-12)
@@ -1116,7 +1168,7 @@ def test_images_that_do_not_belong_together_or_are_too_few_are_named(case):
     refused(case.fewer.format(name=next(iter(few))), case, few)
 
 
-@arguments({name: case for name, case in OF_PIXELS.items() if "counts" not in case.arrays})
+@arguments({name: case for name, case in OF_PIXELS.items() if not case.bytes_only})
 def test_pixels_that_are_no_pixels_are_named(case, name):
     message = f"{name} has pixels beyond 1e100 in size: that is not an image"
     refused(message, case, case.arrays | {name: case.arrays[name] * 1e150})
