@@ -139,7 +139,9 @@ def test_a_package_is_written_by_one_command_at_a_time(busy, refused, run_module
 
 def test_a_reader_is_trained_by_one_command_at_a_time(busy, refused, run_module, tmp_path):
     folder = tmp_path / "reader"
-    words = ["-m", "benchmarks.reader", "--version", "mini", "--out", folder]
-    first = busy((folder / ".lock").exists, *words)
-    refused(folder, *words)
+    words = ["-m", "benchmarks.reader", "--version", "mini", "--out", folder, "--size", "16"]
+    words += ["--points", "300", "--width", "4", "--batch-size", "10", "--every", "10"]
+    words += ["--test-images", "20", "--images"]
+    first = busy((folder / "state.pt").exists, *words, "400000")
+    refused(folder, *words, "20")
     kill(first)
