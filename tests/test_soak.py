@@ -9,6 +9,7 @@ on_linux = pytest.mark.skipif(sys.platform != "linux", reason="it uses /proc and
 
 CARELESS = """
 import json
+import mmap
 import sys
 import time
 from itertools import count
@@ -40,12 +41,31 @@ def read(folder):
     return (folder / "numbers.txt").read_bytes().hex()
 
 
+def deep(x):
+    kept, size = [], 1 << 40
+    a = b = []
+    for _ in range(15_000):
+        a, b = [a], [b]
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(20_000)
+    while size >= mmap.PAGESIZE:
+        try:
+            kept.append(mmap.mmap(-1, size))
+        except OSError:
+            size //= 2
+    assert a == b  # megabytes of stack, with no memory left
+    for one in kept:
+        one.close()
+    sys.setrecursionlimit(limit)
+
+
 works.WORKS[:] = [works.Work("careless", make, read)]
 found = {}
 for campaign in (kills, damage, together, shortage):
     coming = campaign.tries(Random(1), Path(sys.argv[1]))
     found[campaign.__name__] = [next(coming).run() for _ in range(8)]
 found["junk"] = junk.called(lambda x: 1 // 0, {"x": junk.COUNTS}, {}, 1)
+found["deep"] = junk.called(deep, {"x": junk.COUNTS}, {}, 1)
 kept = []
 found["grows"] = memory.grown(lambda: (kept.append(b"1" * 250_000) for _ in count()), 200)
 found["stays"] = memory.grown(count, 200)
@@ -89,5 +109,6 @@ def test_the_campaign_finds_what_is_careless(patient, tmp_path):
     assert "it ended with RuntimeError: no number" in found["tests.soak.shortage"]
     assert found["junk"].startswith("ZeroDivisionError: ")
     assert ", given {'x': " in found["junk"]
+    assert found["deep"] == ""
     assert found["grows"].startswith("it grew by ")
     assert found["stays"] == ""

@@ -6,7 +6,9 @@ hypothesis makes the calls, and shows the smallest one that fails.
 from __future__ import annotations
 
 import resource
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 from random import Random
@@ -30,6 +32,10 @@ MEMORY, SECONDS = 6 << 30, 60
 """What a try may take, in bytes and in processor time, which a busy machine does not use up: a call
 that asks for more is refused by its own check, not by the system."""
 
+STACK = 64 << 20
+"""Bytes of the stack of the thread that makes the calls, mapped at once: that of a process's first
+thread grows as it is used, and where memory is at its limit Linux answers with status 11."""
+
 NUMBERS = st.one_of(  # none between, which would be long work and no junk
     st.integers(-3, 40),
     st.integers(min_value=2**40),
@@ -51,6 +57,9 @@ KINDS = st.one_of(
 ARRAYS = KINDS.flatmap(lambda kind: arrays.arrays(kind, SHAPES))
 VECTORS = arrays.arrays(np.float64, st.tuples(st.integers(0, 3), st.just(6)))
 TABLES = VECTORS.map(lambda rows: pd.DataFrame(rows, columns=["x0", "y0", "a", "b", "c", "d"]))
+PICTURES = st.sampled_from([(3, 16, 16, 3), (2, 16, 16), (0, 16, 16, 3)]).flatmap(
+    lambda shape: arrays.arrays(np.uint8, shape)
+)
 VALUES = st.one_of(
     st.none(), NUMBERS, WORDS, st.binary(max_size=4), ARRAYS, VECTORS, TABLES,
     st.lists(st.one_of(NUMBERS, st.none(), st.lists(NUMBERS, max_size=6)), max_size=7),
@@ -126,7 +135,54 @@ FUNCTIONS: dict[str, tuple[Callable[..., Any], Arguments, Arguments]] = {
         {"split": SPLITS, "kind": some(st.sampled_from(sorted(OPTIONS))), "version": VERSION},
         {"batch_size": COUNTS, "start": COUNTS},
     ),
+    "fdd.show": (
+        fdd.show,
+        {"what": st.one_of(PARAMS, PICTURES)},
+        {"columns": COUNTS, "count": COUNTS, "out": st.one_of(NUMBERS, st.just("show.jpg"))},
+    ),
+    "fdd.explore": (
+        fdd.explore,
+        {"runs": some(st.sampled_from([[], ["mini-one"]]))},
+        {"oracle": some(st.none())},
+    ),
 }
+
+
+def _models() -> dict[str, tuple[Callable[..., Any], Arguments, Arguments]]:
+    import baselines
+
+    model = baselines.load_pretrained("mini-emulator", device="cpu")
+    options = {"device": some(st.just("cpu")), "checkpoint": some(st.just("last"))}
+    return {
+        "baselines.load_run": (baselines.load_run, {"path": VALUES}, options),
+        "baselines.load_pretrained": (
+            baselines.load_pretrained,
+            {"name": some(st.just("mini-one"))},
+            {"device": options["device"]},
+        ),
+        "a model's vectors": (model.vectors, {"params": PARAMS}, {}),
+        "a model's generate": (model.generate, {"codes": PARAMS}, {"noise": COUNTS}),
+        "a model's encode": (model.encode, {"images": some(PICTURES)}, {}),
+    }
+
+
+def _image_scores() -> dict[str, tuple[Callable[..., Any], Arguments, Arguments]]:
+    from benchmarks import image_scores
+    from benchmarks.images import translation
+
+    pairs = ("ssim", "ms_ssim", "fid", "kid", "prdc", "retrieval", "counts_correlation")
+    two = [getattr(image_scores, name) for name in pairs] + [translation.pixel_l1]
+    images, errors = some(PICTURES), some(arrays.arrays(np.float64, st.integers(0, 5)))
+    return {
+        f"{function.__module__}.{function.__name__}": (partial(_score, function), given, {})
+        for function, given in [
+            *((function, {"codes": images, "params": images}) for function in two),
+            (translation.hidden, {"codes": errors, "params": errors}),
+            (translation.permuted, {"codes": errors, "params": errors}),
+            (translation.noisy, {"codes": images, "params": COUNTS}),
+            (translation.inverted, {"codes": images, "params": images}),
+        ]
+    }
 
 
 def _scores() -> dict[str, tuple[Callable[..., Any], Arguments, Arguments]]:
@@ -155,13 +211,13 @@ def _score(score: Callable[..., Any], codes: Any, params: Any) -> Any:
 
 def tries(rng: Random, place: Path) -> Iterator[Try]:
     """One public function after another, each with calls of good and junk arguments."""
-    functions = [*(FUNCTIONS | _scores()).items()]
+    functions = [*(FUNCTIONS | _models() | _scores() | _image_scores()).items()]
     while True:
         rng.shuffle(functions)
         for name, (function, needed, options) in functions:
             seed = rng.getrandbits(32)
             yield Try(
-                f"{CALLS} junk calls of {'benchmarks.scores' if 'scores' in name else name}",
+                f"{CALLS} junk calls of {'scores' if name.startswith('benchmarks') else name}",
                 f"{name}, seed {seed}",
                 partial(called, function, needed, options, seed),
             )
@@ -174,9 +230,14 @@ def called(function: Callable[..., Any], needed: Arguments, options: Arguments, 
 
 
 def _called(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> str:
+    threading.stack_size(STACK)
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
     resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS + 5))
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(_failing, function, needed, options, seed).result()
 
+
+def _failing(function: Callable[..., Any], needed: Arguments, options: Arguments, seed: int) -> str:
     @seeded(seed)
     @settings(
         max_examples=CALLS,
