@@ -75,7 +75,7 @@ class Symmetry:
 
 @dataclass(frozen=True, repr=False)
 class Family:
-    """A two-dimensional map (x, y) -> step(x, y, *parameters) and what is known about it.
+    """A two-dimensional map, `(x, y) -> step(x, y, *parameters)`, and what is known about it.
 
     `parameters` are the names of the latent vector, starting point first; `ranges` their closed
     intervals, inside which rendering is exact and from which draws are uniform; `whole` names the
