@@ -19,12 +19,14 @@ Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 ui = pytest.importorskip("selenium.webdriver.support.ui")
 
 SCREENS = list(product([(1400, 1000), (390, 844)], ["light", "dark"]))
-SECONDS = 60  # that anything may take where other programs run
+SECONDS = 300  # that anything may take where other programs run
 
 FAULTS = """
 const done = arguments[0];
-axe.run().then(({ violations }) => done(violations.flatMap(({ id, nodes }) =>
-  nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`))));
+const told = ({ id, nodes }) =>
+  nodes.map(({ html, failureSummary }) => `${id}: ${html} ${failureSummary}`);
+const options = { resultTypes: ["violations"] };
+axe.run(options).then(({ violations }) => done(violations.flatMap(told)));
 """
 
 
@@ -36,8 +38,8 @@ class Mirror:
 
 
 def report(folder):
-    evaluations = [evaluation("one", supervision="none"), evaluation("two", level=0.4)]
-    return as_html([one.result for one in evaluations], all_figures(evaluations))
+    found = evaluation("one", supervision="none")
+    return as_html([found.result], all_figures([found]))
 
 
 def board(folder):
