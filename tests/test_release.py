@@ -31,6 +31,7 @@ LIGHT = {"filelock", "numba", "numpy", "pandas", "pillow", "platformdirs", "tqdm
 """All that rendering and loading need."""
 SHIPPED = {
     "fdd/py.typed",
+    "baselines/pretrained/mini-aae.safetensors",
     "baselines/pretrained/mini-contrastive.safetensors",
     "baselines/pretrained/mini-dcca.safetensors",
     "baselines/pretrained/mini-emulator.safetensors",

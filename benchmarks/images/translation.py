@@ -143,7 +143,8 @@ def hidden(cycle: ArrayLike, honest: ArrayLike) -> float:
     one, other = real_array("cycle", cycle), real_array("honest", honest)
     if not len(one) or not len(other) or min(one.min(), other.min()) < 0 or not other.any():
         raise FddError("cycle and honest must be errors of 0 or more, those of honest not all 0")
-    return float(round(1 - one.mean() / other.mean(), 12))
+    means = one.mean(dtype=np.float64), other.mean(dtype=np.float64)
+    return float(round(1 - means[0] / means[1], 12))
 
 
 @with_defaults
