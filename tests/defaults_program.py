@@ -96,7 +96,7 @@ def change_everything():
     np.set_printoptions(precision=1, threshold=3)
     warnings.simplefilter("error")
     os.chdir("/")
-    os.environ |= {"WORLD_SIZE": "", "LOCAL_WORLD_SIZE": ""}
+    os.environ |= {"WORLD_SIZE": "", "LOCAL_WORLD_SIZE": "", "RANK": "", "LOCAL_RANK": ""}
     os.environ |= {"SLURM_JOB_ID": "7", "SLURM_JOB_NAME": "job", "SLURM_NTASKS": "4"}
     os.environ |= {"SLURM_NTASKS_PER_NODE": "4", "SLURM_PROCID": "0", "SLURM_LOCALID": "0"}
     os.environ |= {"LSB_JOBID": "7", "LSB_DJOB_RANKFILE": "/none"}

@@ -35,3 +35,18 @@ def test_a_number_of_processes_that_is_none_is_refused(told, monkeypatch):
     with pytest.raises(FddError) as raised:
         processes_told("WORLD_SIZE")
     assert str(raised.value) == f"$WORLD_SIZE='{told}' must be a whole number of at least 1"
+
+
+@pytest.mark.parametrize("name", ["RANK", "LOCAL_RANK"])
+def test_a_rank_that_is_no_number_is_refused_before_anything_is_written(
+    name, run_module, monkeypatch, tmp_path
+):
+    monkeypatch.setenv(name, "two")
+    status, _, errors = run_module(
+        "-m", "baselines.aae", "--preset", "mini", "--steps", "1", "--out", tmp_path / "run"
+    )
+    assert (status, errors.splitlines()[-1]) == (
+        2,
+        f"error: ${name}='two' must be a whole number of at least 0",
+    )
+    assert not (tmp_path / "run" / "config.json").exists()

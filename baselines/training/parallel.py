@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 def start(device: torch.device) -> Fabric:
     """Join the processes that `torchrun` started, if it did; else be the only one.
 
-    Under torchrun each process gets the GPU of its local rank, where `device` is a GPU.
+    Under torchrun each process gets the GPU of its local rank, where `device` is a GPU. FddError
+    for a variable of torchrun that is no number; an empty one counts as not set, and is removed.
     """
+    for name in ("LOCAL_RANK", "RANK"):
+        told = os.environ.get(name)
+        if told == "":  # not set, but Fabric and torchmetrics would take it for a number
+            del os.environ[name]
+        elif told is not None and not told.isdecimal():
+            raise FddError(f"${name}={shown(told)} must be a whole number of at least 0")
     matplotlib()  # before Fabric imports it, with torchmetrics where that is installed
     from lightning_fabric import Fabric  # slow to import, and --help needs none
     from lightning_fabric.plugins.environments import LightningEnvironment
