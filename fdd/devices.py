@@ -16,15 +16,17 @@ def available_threads() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def pick_device(name: str) -> torch.device:
+def pick_device(name: object) -> torch.device:
     """The device called `name`: "auto", "cpu", "cuda" or "cuda:N". FddError for any other."""
     try:
         import torch
     except ImportError as error:
         raise missing_extra("torch", error) from error
+    if not isinstance(name, str):
+        raise FddError(f"device={shown(name)} must be auto, cpu, cuda or cuda:N")
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = str(name).partition(":")
+    kind, _, index = name.partition(":")
     if name != "cpu" and (kind != "cuda" or not (index.isdecimal() or name == "cuda")):
         raise FddError(f"device={shown(name)} must be auto, cpu, cuda or cuda:N")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():

@@ -1188,6 +1188,8 @@ def test_sets_that_do_not_fit_are_named(case):
 def test_a_device_that_is_not_known_is_refused(case):
     message = "device='tpu' must be auto, cpu, cuda or cuda:N"
     refused(message, case, case.arrays, device="tpu")
+    message = "device=array([], dtype=float64) must be auto, cpu, cuda or cuda:N"
+    refused(message, case, case.arrays, device=np.array([]))
 
 
 # What scores need

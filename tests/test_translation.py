@@ -130,6 +130,8 @@ def test_noise_has_its_levels_and_black_and_white_its_two():
             lambda: permuted([1, 2], [1]),
             "returned has 2 ranks and found 1: they must agree",
         ),
+        (lambda: permuted([1, 2], 0), "found has shape (): it must be [N]"),
+        (lambda: hidden([[0.1]], [0.2]), "cycle has shape (1, 1): it must be [N]"),
         (
             lambda: hidden([0.1], [0.0]),
             "cycle and honest must be errors of 0 or more, those of honest not all 0",

@@ -41,14 +41,14 @@ def rgb_images(name: str, value: ArrayLike) -> NDArray[np.uint8]:
 
 def torch_device(device: str | torch.device) -> torch.device | None:
     """Where torch computes, None for numpy: `device` is cpu, cuda, cuda:N, auto or torch's own."""
-    if device == "cpu":
+    if isinstance(device, str) and device == "cpu":
         return None
     torch = sys.modules.get("torch")  # whoever gives one of its devices has imported it
     if torch is not None and isinstance(device, torch.device):
         return device
     from fdd.devices import pick_device
 
-    chosen = pick_device(str(device))
+    chosen = pick_device(device)
     return None if chosen.type == "cpu" else chosen
 
 

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.checks import rgb_images
 from benchmarks.images.counts import level_ranks
-from benchmarks.statistics.arrays import Floats, generator, real_array, real_number, same
+from benchmarks.statistics.arrays import Floats, generator, real_number, row, same
 from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 
@@ -106,7 +106,7 @@ def permuted(returned: ArrayLike, found: ArrayLike) -> NDArray[np.bool_]:
     >>> permuted([1, 1, 7], [1, 4, 4])
     array([False,  True, False])
     """
-    back, there = real_array("returned", returned), real_array("found", found)
+    back, there = row("returned", returned), row("found", found)
     same(("returned", len(back)), ("found", len(there)), "ranks")
     return np.asarray((back == 1) & (there > 1))
 
@@ -140,7 +140,7 @@ def hidden(cycle: ArrayLike, honest: ArrayLike) -> float:
     >>> hidden([0.1, 0.1], [0.2, 0.2]), hidden([0.3], [0.2])
     (0.5, -0.5)
     """
-    one, other = real_array("cycle", cycle), real_array("honest", honest)
+    one, other = row("cycle", cycle), row("honest", honest)
     if not len(one) or not len(other) or min(one.min(), other.min()) < 0 or not other.any():
         raise FddError("cycle and honest must be errors of 0 or more, those of honest not all 0")
     means = one.mean(dtype=np.float64), other.mean(dtype=np.float64)

@@ -49,6 +49,14 @@ def real_array(name: str, value: ArrayLike) -> NDArray[Any]:
     return array
 
 
+def row(name: str, value: ArrayLike) -> NDArray[Any]:
+    """`value` as an array [N] of finite real numbers in its own dtype; an FddError otherwise."""
+    array = real_array(name, value)
+    if array.ndim != 1:
+        raise FddError(f"{name} has shape {array.shape}: it must be [N]")
+    return array
+
+
 def matrix(name: str, value: ArrayLike, rows: int = 2) -> Floats:
     """`value` as float64 [N >= rows, K >= 1] with every |value| <= 1e100; an FddError otherwise."""
     array = real_array(name, value)
