@@ -102,5 +102,6 @@ def load_pretrained(name: str, device: str = "auto") -> Model:
     baseline = getattr(import_module(module), made)
     options = {key: value for key, value in told["config"].items() if key not in PROVENANCE}
     network = baseline(baseline.config_type(**options), torch.Generator())
+    # files lack what a model only trained with
     network.load_state_dict(network.state_dict() | weights)
     return Model(network, told["config"], pick_device(device))

@@ -22,14 +22,13 @@ def pick_device(name: object) -> torch.device:
         import torch
     except ImportError as error:
         raise missing_extra("torch", error) from error
-    if not isinstance(name, str):
-        raise FddError(f"device={shown(name)} must be auto, cpu, cuda or cuda:N")
-    if name == "auto":
+    told = name if isinstance(name, str) else ""
+    if told == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    kind, _, index = name.partition(":")
-    if name != "cpu" and (kind != "cuda" or not (index.isdecimal() or name == "cuda")):
+    kind, _, index = told.partition(":")
+    if told != "cpu" and (kind != "cuda" or not (index.isdecimal() or told == "cuda")):
         raise FddError(f"device={shown(name)} must be auto, cpu, cuda or cuda:N")
     if kind == "cuda" and int(index or 0) >= torch.cuda.device_count():
         count = torch.cuda.device_count()
         raise FddError(f"device={shown(name)}, but torch sees {count} CUDA devices here; use cpu")
-    return torch.device(name)
+    return torch.device(told)

@@ -27,12 +27,9 @@ def start(device: torch.device) -> Fabric:
     Under torchrun each process gets the GPU of its local rank, where `device` is a GPU. FddError
     for a variable of torchrun that is no number; an empty one counts as not set, and is removed.
     """
-    for name in ("LOCAL_RANK", "RANK"):
-        told = os.environ.get(name)
-        if told == "":  # not set, but Fabric and torchmetrics would take it for a number
-            del os.environ[name]
-        elif told is not None and not told.isdecimal():
-            raise FddError(f"${name}={shown(told)} must be a whole number of at least 0")
+    for variable in ("LOCAL_RANK", "RANK"):
+        if number_told(variable, 0) is None:  # Fabric and torchmetrics take "" for a number
+            os.environ.pop(variable, None)
     matplotlib()  # before Fabric imports it, with torchmetrics where that is installed
     from lightning_fabric import Fabric  # slow to import, and --help needs none
     from lightning_fabric.plugins.environments import LightningEnvironment
@@ -56,9 +53,19 @@ def processes_told(variable: str) -> int:
 
     Raises FddError for anything else.
     """
-    told = os.environ.get(variable) or "1"
-    if not told.isdecimal() or int(told) < 1:
-        raise FddError(f"${variable}={shown(told)} must be a whole number of at least 1")
+    return number_told(variable, 1) or 1
+
+
+def number_told(variable: str, least: int) -> int | None:
+    """The number that torchrun has put into a variable; None if it is empty or not set.
+
+    Raises FddError unless it is a whole number of at least `least`.
+    """
+    told = os.environ.get(variable)
+    if not told:
+        return None
+    if not told.isdecimal() or int(told) < least:
+        raise FddError(f"${variable}={shown(told)} must be a whole number of at least {least}")
     return int(told)
 
 
