@@ -186,7 +186,7 @@ def preview(options: Preview) -> int:
     out = checked_png("out", options.out)
     params: Any = options.params
     if not params:
-        check_count(options.count, size)
+        check_count(whole_number("count", options.count, 1), size)
     if not params and options.family is None:
         params = sample_params(options.count, options.split, options.start, options.version)
     elif not params:

@@ -54,8 +54,8 @@ def test_params_can_have_exponents_and_commas(command, tmp_path, params):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--count", "0"], "params has no rows; a contact sheet needs at least one image"),
-        (["--count", "-1"], "n=-1 must be a whole number from 0 to 1000000000"),
+        (["--count", "0"], "count=0 must be a whole number of at least 1"),
+        (["--count", "-1"], "count=-1 must be a whole number of at least 1"),
         (["--start", "-1"], f"start=-1 must be a whole number from 0 to {2**62}"),
         (["--columns", "0"], "columns=0 must be a whole number of at least 1"),
         (["--size", "1"], "size=1 must be a whole number from 2 to 4096"),
