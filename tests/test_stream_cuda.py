@@ -1,9 +1,10 @@
 """A stream on a GPU gives the images of the CPU's; its scheduling is tested where there is no GPU.
 
-There the CPU's renderer stands in for the GPU's and a record of calls for CUDA's streams.
+There a side stream is given the CPU's renderer, and a record of calls stands in for CUDA's streams.
 """
 
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from itertools import islice
 from types import SimpleNamespace
@@ -15,6 +16,7 @@ from torch.utils.data import DataLoader
 
 import fdd
 from fdd import FddError
+from fdd.data.stream_cuda import SideStream
 from fdd.releases.candidates import candidates
 from fdd.releases.sampling import draw_in_rounds
 from fdd.rendering.cpu import render_cpu
@@ -30,8 +32,8 @@ def counted(rows, card):
 
 @pytest.fixture
 def calls(monkeypatch, tiny):
-    """Stand-ins for the GPU and its renderer; the calls that order work between streams."""
-    made, inside = [], []
+    """Stand-ins for CUDA's streams; the calls that order work between them."""
+    made, inside = Calls(), []
 
     @contextmanager
     def stream(side):
@@ -39,7 +41,7 @@ def calls(monkeypatch, tiny):
         yield
         inside.pop()
 
-    def render_cuda(drawing, rows, device):
+    def render(drawing, rows, device):
         assert inside == [side]
         made.append(("render", len(rows)))
         images, degenerate = render_cpu(drawing, rows, threads=1)
@@ -50,9 +52,6 @@ def calls(monkeypatch, tiny):
 
     side = SimpleNamespace(device=torch.device("cpu"))
     user = SimpleNamespace(wait_event=lambda event: made.append(("wait", len(inside))))
-    monkeypatch.setattr("fdd.rendering.cuda.render_cuda", render_cuda)
-    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
-    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "Stream", lambda: side)
     monkeypatch.setattr(torch.cuda, "stream", stream)
     monkeypatch.setattr(torch.cuda, "Event", event)
@@ -60,7 +59,15 @@ def calls(monkeypatch, tiny):
     monkeypatch.setattr(
         torch.Tensor, "record_stream", lambda tensor, by: made.append(("keep", by is user))
     )
+    made.gpu = partial(SideStream, render=render)
     return made
+
+
+class Calls(list):
+    """What was called; `beside` gives a stream that draws on a side stream, as on a GPU."""
+
+    def beside(self, make, *arguments, **options):
+        return replace(make(*arguments, **options), gpu=self.gpu)
 
 
 @pytest.mark.parametrize("together", [1, 8, 40, 1000])
@@ -96,7 +103,7 @@ def test_candidates_differ_and_are_refused_for_their_emptiness(tiny):
 @pytest.mark.parametrize("block", [3, 12])
 def test_the_stream_is_that_of_the_cpu(calls, output, palette, block):
     options = {"version": VERSION, "output": output, "palette": palette, "params": "scaled"}
-    on_gpu = fdd.stream("val", 3, device="cuda", block=block, **options)
+    on_gpu = calls.beside(fdd.stream, "val", 3, block=block, **options)
     for found, expected in zip(islice(on_gpu, 9), fdd.stream("val", 3, **options), strict=False):
         for tensor, array in zip(found, expected, strict=True):
             assert isinstance(tensor, torch.Tensor)
@@ -111,7 +118,7 @@ KINDS = ["start", "near", "ou", "one", "some", "views"]
 @pytest.mark.parametrize("output", ["rgb", "gray", "counts"])
 def test_pairs_are_those_of_the_cpu(calls, kind, output):
     options = {"version": VERSION, "output": output, "params": "canonical"}
-    on_gpu = fdd.pairs(kind, "val", 3, device="cuda", block=6, **options)
+    on_gpu = calls.beside(fdd.pairs, kind, "val", 3, block=6, **options)
     on_cpu = fdd.pairs(kind, "val", 3, **options)
     for found, expected in zip(islice(on_gpu, 5), on_cpu, strict=False):
         assert all(isinstance(tensor, torch.Tensor) for tensor in found)
@@ -124,7 +131,7 @@ def test_pairs_are_those_of_the_cpu(calls, kind, output):
 @pytest.mark.parametrize("make", [fdd.stream, partial(fdd.pairs, "near")])
 def test_counts_are_numbers_that_torch_computes_with(calls, make):
     options = {"version": VERSION, "output": "counts", "params": False}
-    counts = next(iter(make("val", 3, device="cuda", block=3, **options)))
+    counts = next(iter(calls.beside(make, "val", 3, block=3, **options)))
     expected = next(iter(make("val", 3, **options)))
     assert counts.dtype == torch.int32
     assert int(counts.max()) == expected.max()
@@ -133,13 +140,15 @@ def test_counts_are_numbers_that_torch_computes_with(calls, make):
 
 
 def test_all_parts_of_a_pairs_batch_are_kept(calls):
-    next(iter(fdd.pairs("one", "val", 3, version=VERSION, device="cuda", block=3, prefetch=0)))
+    options = {"version": VERSION, "block": 3, "prefetch": 0}
+    next(iter(calls.beside(fdd.pairs, "one", "val", 3, **options)))
     assert calls[-5:] == [("record", 1), ("wait", 0), *[("keep", True)] * 3]
 
 
 def test_the_users_stream_waits_for_a_batch_and_keeps_its_memory(calls):
     """The event is recorded on the side stream after the rendering; both tensors are kept."""
-    batches = iter(fdd.stream("val", 3, version=VERSION, device="cuda", block=6, prefetch=0))
+    options = {"version": VERSION, "block": 6, "prefetch": 0}
+    batches = iter(calls.beside(fdd.stream, "val", 3, **options))
     next(batches)
     names = [name for name, _ in calls]
     assert names == ["render"] * (len(names) - 4) + ["record", "wait", "keep", "keep"]
@@ -150,7 +159,7 @@ def test_the_users_stream_waits_for_a_batch_and_keeps_its_memory(calls):
 
 
 def test_few_renderings_fill_a_block(calls):
-    batches = iter(fdd.stream(batch_size=200, version=VERSION, device="cuda", prefetch=0))
+    batches = iter(calls.beside(fdd.stream, batch_size=200, version=VERSION, prefetch=0))
     next(batches)
     rendered = [number for name, number in calls if name == "render"]
     assert rendered[0] == 4000
@@ -162,16 +171,14 @@ def test_transforms_run_on_the_side_stream(calls):
         calls.append(("transform", len(images)))
         return images.float()
 
-    stream = fdd.stream(
-        batch_size=3, version=VERSION, params=False, device="cuda", block=3, transform=transform
-    )
-    stream.prefetch = 0
+    options = {"version": VERSION, "params": False, "block": 3, "prefetch": 0}
+    stream = calls.beside(fdd.stream, batch_size=3, transform=transform, **options)
     assert next(iter(stream)).dtype == torch.float32
     assert [name for name, _ in calls][-4:] == ["transform", "record", "wait", "keep"]
 
 
 def test_workers_of_a_loader_are_refused(calls):
-    stream = fdd.stream(batch_size=3, version=VERSION, device="cuda")
+    stream = calls.beside(fdd.stream, batch_size=3, version=VERSION)
     with pytest.raises(FddError, match="renders in the main process: use num_workers=0"):
         next(iter(DataLoader(stream, batch_size=None, num_workers=1)))
 

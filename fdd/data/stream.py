@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count, islice
 from multiprocessing.context import get_spawning_popen
 from multiprocessing.sharedctypes import RawValue
@@ -75,7 +76,8 @@ class Stream:
     batch_size: int
     drawing: Drawing
     item: Item
-    device: str
+    gpu: Callable[[Release, Drawing], Any] | None
+    """Makes the `SideStream` that draws on a GPU; None for the CPU."""
     threads: int | None
     prefetch: int
     block: int | None
@@ -91,6 +93,11 @@ class Stream:
     def version(self) -> str:
         """Name of the release."""
         return self.card.name
+
+    @property
+    def device(self) -> str:
+        """Where the images are drawn and lie: cpu or cuda."""
+        return "cuda" if self.gpu else "cpu"
 
     def __repr__(self) -> str:
         given = {name: value for name, value in self.state_dict().items() if value is not None}
@@ -185,9 +192,9 @@ class Stream:
 
     def _together(self, consumers: int) -> int:
         """How many batches make a block. On the CPU a block is a run of adjacent batches."""
-        if self.device == "cpu" and consumers > 1:
+        if not self.gpu and consumers > 1:
             return 1
-        default = CUDA_BLOCK if self.device == "cuda" else CPU_BLOCK * max(4, self._threads())
+        default = CUDA_BLOCK if self.gpu else CPU_BLOCK * max(4, self._threads())
         return max(1, (self.block or default) // self.batch_size)
 
     def _threads(self) -> int:
@@ -195,14 +202,12 @@ class Stream:
 
     def _renderer(self) -> tuple[Callable[[list[int]], list[Any]], Callable[[Any], Any]]:
         """Two functions: one makes batches of given numbers ahead of time, one hands them out."""
-        if self.device == "cpu":
+        if not self.gpu:
             canvas = Canvas(self.card, self.drawing, self._threads())
             return lambda numbers: self._drawn(self._rows(numbers), canvas), lambda batch: batch
         if data_loader_worker():
             raise FddError("device='cuda' renders in the main process: use num_workers=0")
-        from fdd.data.stream_cuda import SideStream
-
-        side = SideStream(self.card, self.drawing)
+        side = self.gpu(self.card, self.drawing)
 
         def render(numbers: list[int]) -> list[Any]:
             rows = self._rows(numbers)
@@ -416,10 +421,13 @@ def checked_fields(
     if rank is not None:
         world_size = whole_number("world_size", world_size, 1, MOST)
         ranks = whole_number("rank", rank, 0, world_size - 1), world_size
+    gpu = None
     if device == "cuda":
-        from fdd.rendering.cuda import torch_for
+        from fdd.data.stream_cuda import SideStream
+        from fdd.rendering.cuda import render_cuda, torch_for
 
         torch_for(device)
+        gpu = partial(SideStream, render=render_cuda)
     with contextlib.suppress(ImportError):  # without torch it is an iterable like others
         from torch.utils.data import IterableDataset
 
@@ -431,7 +439,7 @@ def checked_fields(
         "batch_size": whole_number("batch_size", batch_size, 1, MOST),
         "drawing": card.drawing(output, palette),
         "item": item,
-        "device": device,
+        "gpu": gpu,
         "threads": None if threads is None else whole_number("threads", threads, 1, MOST_THREADS),
         "prefetch": whole_number("prefetch", prefetch, 0, MOST),
         "block": None if block is None else whole_number("block", block, 1, MOST),

@@ -11,15 +11,21 @@ from fdd.releases.cards import Release
 from fdd.releases.sampling import Propose, first_accepted
 from fdd.rendering.drawing import Drawing
 
+Render = Callable[[Drawing, np.ndarray, Any], tuple[Any, np.ndarray]]
+"""Drawing, rows and device -> images on the device, and which rows are degenerate: bool [n]."""
+
 
 class SideStream:
-    """Draws blocks of a release on a stream of the current device, and hands their batches over."""
+    """Draws blocks of a release on a stream of the current device, and hands their batches over.
 
-    def __init__(self, card: Release, drawing: Drawing) -> None:
+    `render` draws rows of parameters on a device, as `fdd.rendering.cuda.render_cuda` does.
+    """
+
+    def __init__(self, card: Release, drawing: Drawing, render: Render) -> None:
         import torch
 
         self._torch = torch
-        self._card, self._drawing = card, drawing
+        self._card, self._drawing, self._draw_rows = card, drawing, render
         self._stream = self._torch.cuda.Stream()
 
     def draw(self, make: Callable[[SideStream], list[Any]]) -> list[tuple[Any, Any]]:
@@ -64,9 +70,7 @@ class SideStream:
 
     def _render(self, rows: np.ndarray) -> tuple[Any, np.ndarray]:
         """The images of these parameters, and which of them occupy enough pixels: bool [n]."""
-        from fdd.rendering.cuda import render_cuda
-
-        images, degenerate = render_cuda(self._drawing, rows, self._stream.device)
+        images, degenerate = self._draw_rows(self._drawing, rows, self._stream.device)
         if self._drawing.output == "counts":  # torch computes little with uint32; these counts fit
             images = images.view(self._torch.int32)
         pixels = images.reshape(len(rows), self._card.size**2, -1)
