@@ -134,7 +134,19 @@ def test_train_trains_the_baseline_that_it_names(command, refused, tmp_path):
     words += " --batch-size 4 --device cpu --out run"
     code, output, errors = command("train", "dcgan", *words.split())
     assert code == 0, errors
-    assert output.endswith("trained to step 2: run\n")
+    begun, ended = output.splitlines()[:-1], output.splitlines()[-1]
+    changed = {line.split()[0]: line.split()[1] for line in begun[:-1]}
+    assert changed == {
+        "steps": "2",
+        "batch_size": "4",
+        "data": "stream",
+        "version": "tiny-1",
+        "image_size": "16",
+        "device": "cpu",
+        "width": "2",
+        "kernel_size": "3",
+    }  # the others are the defaults
+    assert (begun[-1].split(), ended) == (["run", "folder", "run"], "trained to step 2: run")
     config = json.loads((tmp_path / "run" / "config.json").read_text())
     assert (config["baseline"], config["steps"], config["width"]) == ("dcgan", 2, 2)
     message = "run folder 'run': its baseline is 'dcgan', not 'lsd'"

@@ -45,14 +45,15 @@ def main(
 
 @command(stopped="stopped; the run goes on from its last checkpoint, if any")
 def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
-    """Print the options, train, and say how it ended; the exit status that `main` documents.
+    """Print what differs from the defaults, train, say how it ended; the status of `main`.
 
-    `config` is one that its `check` has passed.
+    `config` is one that its `check` has passed; config.json has all of it.
     """
     from baselines.training.loop import train_checked
 
-    lines = {**asdict(config), "run folder": out}
-    say(*(f"{name:23}{value}" for name, value in lines.items()))
+    defaults = asdict(type(config)())
+    lines = {name: value for name, value in asdict(config).items() if value != defaults[name]}
+    say(*(f"{name:23}{value}" for name, value in lines.items()), f"{'run folder':23}{out}")
     outcome = train_checked(make, config, out, **data)
     if outcome.reason:
         say(f"stopped at step {outcome.step}: {outcome.reason}")
