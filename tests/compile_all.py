@@ -5,9 +5,11 @@ to compile beside that.
 """
 
 from benchmarks import scores
+from benchmarks.codes.similarity import rank_table
+from benchmarks.statistics import permutation
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
-from fdd.rendering import cpu, uncompiled
+from fdd.rendering import cpu, periods, uncompiled
 from fdd.rendering.drawing import Drawing
 
 if __name__ == "__main__":
@@ -19,3 +21,7 @@ if __name__ == "__main__":
     cpu.compile_for("fractal_dream", 300, 70_000)  # and what draws large images of many points
     codes = uniform_params(60)
     scores.nonlinear_r2(codes, codes, test=(codes, codes), regressor="boosting")
+    scores.mi_gap(codes, codes)
+    scores.infom(codes, codes)
+    permutation.pairs_floor(scores.rsa, codes, codes, of_codes=rank_table, of_params=rank_table)
+    periods.periods(codes, points)

@@ -102,9 +102,11 @@ def test_jitter_follows_the_seed_and_treats_codes_alike():
 
 
 def test_values_at_the_radius_do_not_count_as_nearer_and_each_counts_itself():
-    found = information._nearer(np.array([1.0, 1.1, 3.0]), np.array([2.0, 0.0, 2.0]))
-    np.testing.assert_array_equal(found, [2, 1, 2])
-    assert information._nearer(np.array([5.0, 5.0]), np.zeros(2)).tolist() == [2, 2]
+    values = np.array([1.0, 1.1, 3.0])
+    found = [information._nearer(values, *one) for one in ((1.0, 2.0), (1.1, 0.0), (3.0, 2.0))]
+    assert found == [2, 1, 2]
+    equal = np.array([5.0, 5.0])
+    assert information._nearer(equal, 5.0, 0.0) == 2
 
 
 @pytest.mark.parametrize("bins", [2, 5, 20, 400])

@@ -6,10 +6,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from benchmarks.codes.information import binned_information, mutual_information
-from benchmarks.codes.matching import correlations
+from benchmarks.codes.matching import pearson
 from benchmarks.statistics.arrays import Floats, Test, check_pairs
 from fdd.defaults import with_defaults
 from fdd.errors import FddError
+
+BINS = 20
+"""Of `mig` and `modularity`."""
 
 
 @with_defaults
@@ -51,10 +54,9 @@ def sap(codes: ArrayLike, params: ArrayLike, test: Test = None) -> float:
     0.28
     """
     pairs = check_pairs(codes, params, test)
-    squares = correlations(pairs.codes, pairs.params) ** 2
-    if pairs.test is None:
-        return float(_gaps(squares, squares).mean())
-    return float(_gaps(squares, correlations(*pairs.test) ** 2).mean())
+    squares = pearson(pairs.codes, pairs.params) ** 2
+    held_out = squares if pairs.test is None else pearson(*pairs.test) ** 2
+    return float(gaps(squares, held_out).mean())
 
 
 @with_defaults
@@ -96,11 +98,11 @@ def mi_gap(codes: ArrayLike, params: ArrayLike, *, k: int = 3, seed: int = 0) ->
     0.3
     """
     information = mutual_information(codes, params, k=k, seed=seed)
-    return float(_gaps(information, information).mean())
+    return float(gaps(information, information).mean())
 
 
 @with_defaults
-def mig(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
+def mig(codes: ArrayLike, params: ArrayLike, *, bins: int = BINS) -> float:
     """Mutual information gap in bins, as a share of entropy: for comparison with old papers only.
 
     For each parameter, the largest mutual information with a code minus the second largest,
@@ -136,12 +138,11 @@ def mig(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     >>> [round(mig(params, params, bins=bins), 2) for bins in (5, 20, 200)]
     [1.0, 0.97, 0.43]
     """
-    information, entropies = binned_information(codes, params, bins)
-    return float((_gaps(information, information) / entropies).mean())
+    return share_of_gaps(*binned_information(codes, params, bins))
 
 
 @with_defaults
-def modularity(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
+def modularity(codes: ArrayLike, params: ArrayLike, *, bins: int = BINS) -> float:
     """Does a code know one parameter only? For comparison with old papers only.
 
     With m the mutual informations of a code with the D parameters, each cut into `bins` of equal
@@ -176,9 +177,19 @@ def modularity(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     >>> round(modularity(params, params, bins=5), 1), round(modularity(noise, params, bins=5), 1)
     (1.0, 0.6)
     """
-    information, _ = binned_information(codes, params, bins)
+    information, entropies = binned_information(codes, params, bins)
     if information.shape[1] < 2:
         raise FddError("params has 1 column: modularity needs at least 2 to choose among")
+    return loneliness(information, entropies)
+
+
+def share_of_gaps(information: Floats, entropies: Floats) -> float:
+    """`mig`, from `binned_information`."""
+    return float((gaps(information, information) / entropies).mean())
+
+
+def loneliness(information: Floats, _: Floats) -> float:
+    """`modularity`, from `binned_information`."""
     best = information.max(axis=1, keepdims=True)
     relative = information[best[:, 0] > 0] / best[best[:, 0] > 0]
     if len(relative) == 0:
@@ -187,11 +198,16 @@ def modularity(codes: ArrayLike, params: ArrayLike, *, bins: int = 20) -> float:
     return float(np.mean(1 - others / (relative.shape[1] - 1)))
 
 
-def _gaps(found: Floats, held_out: Floats) -> Floats:
-    """[D]: held_out [K, D] of the code that is best in found [K, D], minus that of the second best.
+def gaps(found: Floats, held_out: Floats) -> Floats:
+    """[..., D]: held_out [..., K, D] of the code that is best in found [..., K, D], minus that of
+    the second best.
 
     Values are at least 0, and a row of zeros stands for the second where K is 1.
     """
-    order = np.argsort(np.pad(found, ((1, 0), (0, 0))), axis=0, kind="stable")[-2:]
-    second, best = np.take_along_axis(np.pad(held_out, ((1, 0), (0, 0))), order, axis=0)
-    return np.asarray(best - second)
+    found, held_out = (
+        np.concatenate([np.zeros_like(table[..., :1, :]), table], axis=-2)
+        for table in (found, held_out)
+    )
+    order = np.argsort(found, axis=-2, kind="stable")[..., -2:, :]
+    two = np.take_along_axis(held_out, order, axis=-2)
+    return np.asarray(two[..., 1, :] - two[..., 0, :])

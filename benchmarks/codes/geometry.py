@@ -10,14 +10,15 @@ from benchmarks.statistics.arrays import (
     Floats,
     Test,
     check_pairs,
-    constant_columns,
     real_number,
     standardise,
+    unit_columns,
     varying,
 )
 from fdd.defaults import with_defaults
 from fdd.errors import FddError
 
+VARIANCE = 0.99  # the share that `svcca` keeps
 RANK = 1e-10  # singular values below this share of the largest are rounding
 Pair = tuple[Floats, Floats]
 
@@ -66,16 +67,11 @@ def cca(codes: ArrayLike, params: ArrayLike, test: Test = None) -> Floats:
     if pairs.test is None:
         found = _canonical(standardise(pairs.codes)[0], standardise(pairs.params)[0])[1]
         return np.pad(found, (0, count - len(found)))
-    x, y = canonical_variables((pairs.codes, pairs.params), pairs.test)[1]
-    live = np.flatnonzero(~(constant_columns(x) | constant_columns(y)))
-    products = standardise(x[:, live])[0] * standardise(y[:, live])[0]
-    found = np.zeros(count)
-    found[live] = np.clip(products.mean(axis=0), -1, 1)
-    return found
+    return held_out_correlations((pairs.codes, pairs.params), pairs.test)[:count]
 
 
 @with_defaults
-def svcca(codes: ArrayLike, params: ArrayLike, *, variance: float = 0.99) -> float:
+def svcca(codes: ArrayLike, params: ArrayLike, *, variance: float = VARIANCE) -> float:
     """Singular vector CCA: the mean canonical correlation of the main directions of both sides.
 
     Codes and parameters are centred, each keeps the fewest principal directions that together
@@ -109,13 +105,7 @@ def svcca(codes: ArrayLike, params: ArrayLike, *, variance: float = 0.99) -> flo
     """
     share = real_number("variance", variance, 0, 1)
     pairs = check_pairs(codes, params, None)
-    kept = []
-    for side in (pairs.codes, pairs.params):
-        basis, sizes, _ = directions(centred(side))
-        held = np.cumsum(sizes**2) / np.sum(sizes**2) if len(sizes) else sizes
-        kept.append(basis[:, : np.searchsorted(held, share) + 1])
-    found = np.linalg.svd(kept[0].T @ kept[1], compute_uv=False)
-    return float(np.minimum(found, 1).mean()) if len(found) else 0.0
+    return float(main_correlation(pairs.codes, pairs.params, share))
 
 
 @with_defaults
@@ -152,10 +142,7 @@ def pwcca(codes: ArrayLike, params: ArrayLike) -> float:
     1.0
     """
     pairs = check_pairs(codes, params, None)
-    x, y = standardise(pairs.codes)[0], standardise(pairs.params)[0]
-    to_variables, found, _ = _canonical(x, y)
-    weights = np.abs((x @ to_variables).T @ centred(pairs.codes)).sum(axis=1)
-    return float(min(weights @ found / weights.sum(), 1)) if len(found) else 0.0
+    return float(weighted_correlation(pairs.codes, pairs.params))
 
 
 @with_defaults
@@ -191,75 +178,119 @@ def procrustes(codes: ArrayLike, params: ArrayLike) -> float:
     0.0
     """
     pairs = check_pairs(codes, params, None)
-    x, y = centred(pairs.codes, in_place=True), centred(pairs.params, in_place=True)
+    return float(disparity(pairs.codes, pairs.params))
+
+
+def held_out_correlations(train: Pair, test: Pair) -> Floats:
+    """What `cca` gives for `test`, float64 [D]; of a stack of params [B, *, D], [B, D]."""
+    x, y = canonical_variables(train, test)[1]
+    return np.clip((unit_columns(x) * unit_columns(y)).mean(axis=-2), -1, 1)
+
+
+def main_correlation(codes: Floats, params: Floats, share: float = VARIANCE) -> Floats:
+    """`svcca` of checked arrays; of a stack of params [B, N, D] that differ in order alone, [B]."""
+    kept = []
+    for side in (codes, params):
+        basis, sizes, _ = directions(centred(side))
+        held = np.cumsum(sizes**2, axis=-1) / np.sum(sizes**2, axis=-1, keepdims=True)
+        kept.append(basis[..., : (held < share).sum(axis=-1).max() + 1])
+    found = np.linalg.svd(kept[0].T @ kept[1], compute_uv=False)
+    return np.minimum(found, 1).mean(axis=-1) if found.size else np.zeros(found.shape[:-1])
+
+
+def weighted_correlation(codes: Floats, params: Floats) -> Floats:
+    """`pwcca` of checked arrays; of a stack of params [B, N, D], [B]."""
+    x, y = standardise(codes)[0], standardise(params)[0]
+    to_variables, found, _ = _canonical(x, y)
+    if not found.size:
+        return np.zeros(found.shape[:-1])
+    weights = np.abs(_turned(x @ to_variables) @ centred(codes)).sum(axis=-1)
+    return np.minimum((weights * found).sum(axis=-1) / weights.sum(axis=-1), 1)
+
+
+def disparity(codes: Floats, params: Floats) -> Floats:
+    """`procrustes` of checked arrays, which it overwrites; of a stack of params [B, N, D], [B]."""
+    x, y = centred(codes, in_place=True), centred(params, in_place=True)
     if not x.shape[1]:
-        return 1.0
-    product = x.T @ y / (np.linalg.norm(x) * np.linalg.norm(y))
-    return float(max(0, 1 - np.linalg.svd(product, compute_uv=False).sum() ** 2))
+        return np.ones(y.shape[:-2])
+    product = x.T @ y / np.linalg.norm(x)
+    sizes = np.linalg.svd(product, compute_uv=False).sum(axis=-1) ** 2
+    return np.maximum(0, 1 - sizes / (y**2).sum(axis=(-2, -1)))
 
 
 def canonical_variables(train: Pair, *others: Pair) -> list[Pair]:
     """The canonical variables of (codes [*, K], params [*, D]), train and others, fitted on train.
 
     float64 [*, D] for both sides of each pair, in the order of their correlation on train; the
-    columns that codes or parameters of lower rank lack are 0. Raises FddError where other rows lie
-    too far outside train.
+    columns that codes or parameters of lower rank lack are 0. Stacks of params [B, *, D], which
+    differ in order alone, have stacks of variables. Raises FddError where other rows lie too far
+    outside train.
     """
     with np.errstate(over="ignore", invalid="ignore"):
         x, y = (standardise(*(pair[side] for pair in (train, *others))) for side in (0, 1))
         from_codes, _, from_params = _canonical(x[0], y[0])
         variables = [(a @ from_codes, b @ from_params) for a, b in zip(x, y, strict=True)]
-    columns = train[1].shape[1]
+    columns = train[1].shape[-1]
     return [(_filled(a, columns), _filled(b, columns)) for a, b in variables]
 
 
 def _canonical(x: Floats, y: Floats) -> tuple[Floats, Floats, Floats]:
     """Map [K, r] of centred x to its canonical variables, their correlations [r], map [D, r] of y.
 
-    The variables are unit vectors of length N; the correlations descend.
+    The variables are unit vectors of length N; the correlations descend. Of a stack of y, stacks.
     """
     (basis, sizes, axes), (other, other_sizes, other_axes) = directions(x), directions(y)
     left, found, right = np.linalg.svd(basis.T @ other, full_matrices=False)
-    maps = axes.T / sizes @ left, other_axes.T / other_sizes @ right.T
-    return maps[0], np.minimum(found, 1), maps[1]
+    from_y = _turned(other_axes) / other_sizes[..., None, :] @ _turned(right)
+    return axes.T / sizes @ left, np.minimum(found, 1), from_y
+
+
+def _turned(stack: Floats) -> Floats:
+    return np.swapaxes(stack, -1, -2)
 
 
 def _filled(variables: Floats, columns: int) -> Floats:
-    """[M, r] that are not too large, with columns of zeros up to `columns`."""
+    """[..., M, r] that are not too large, with columns of zeros up to `columns`."""
     if not (np.abs(variables) <= LARGEST).all():
         raise FddError(
             "test codes or params lie too far outside the training ones: "
             "their canonical variables exceed 1e100"
         )
-    return np.pad(steady(variables), ((0, 0), (0, columns - variables.shape[1])))
+    missing = columns - variables.shape[-1]
+    return np.pad(steady(variables), [(0, 0)] * (variables.ndim - 1) + [(0, missing)])
 
 
 def steady(products: Floats) -> Floats:
-    """Products of a matrix [N, K], with zeros in place of columns that vary by rounding only.
+    """Products of a matrix [..., N, K], with zeros in place of columns that vary by rounding only.
 
     Equal rows need not have equal products: their sums may be taken in another order.
     """
-    size = np.abs(products).max(axis=0)
-    return np.where(np.ptp(products, axis=0) <= 1e-12 * size, 0, products)
+    size = np.abs(products).max(axis=-2, keepdims=True)
+    return np.where(np.ptp(products, axis=-2, keepdims=True) <= 1e-12 * size, 0, products)
 
 
 def directions(array: Floats) -> tuple[Floats, Floats, Floats]:
-    """The singular value decomposition U [N, r], s [r], V' [r, K], without what is rounding."""
+    """The singular value decomposition U [N, r], s [r], V' [r, K], without what is rounding.
+
+    Of a stack [B, N, K] the decompositions, all of the largest rank among them.
+    """
     basis, sizes, axes = np.linalg.svd(array, full_matrices=False)
-    rank = np.count_nonzero(sizes > RANK * sizes.max(initial=0))
-    return basis[:, :rank], sizes[:rank], axes[:rank]
+    whole = sizes > RANK * sizes.max(axis=-1, keepdims=True, initial=0)
+    rank = whole.sum(axis=-1).max()
+    return basis[..., :rank], sizes[..., :rank], axes[..., :rank, :]
 
 
 def centred(array: Floats, *, in_place: bool = False) -> Floats:
     """[N, K] without its constant columns, each less its mean, all divided by the largest entry.
 
     So neither tiny nor huge numbers under- or overflow in a square. `in_place` may overwrite the
-    array, which saves memory fresh from the system: that takes longer than the arithmetic.
+    array, which saves memory fresh from the system: that takes longer than the arithmetic. A stack
+    [B, N, K] may have no constant column.
     """
     live = varying(array)
-    if not live.shape[1]:
+    if not live.shape[-1]:
         return live
-    live = np.subtract(live, live.mean(axis=0), out=live if in_place else None)
+    live = np.subtract(live, live.mean(axis=-2, keepdims=True), out=live if in_place else None)
     live /= max(live.max(), -live.min())
-    live -= live.mean(axis=0)  # again: a mean of tiny or huge ones is rounded
+    live -= live.mean(axis=-2, keepdims=True)  # again: a mean of tiny or huge ones is rounded
     return live

@@ -10,9 +10,12 @@ from benchmarks.codes.readout import linear_r2
 from benchmarks.statistics.arrays import Floats, Test, check_pairs, constant_columns
 from fdd.defaults import with_defaults
 
+BINS = 5
+"""Of codes and of parameters."""
+
 
 @with_defaults
-def infom(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
+def infom(codes: ArrayLike, params: ArrayLike, *, bins: int = BINS) -> float:
     """InfoM, modularity: does a code know one parameter only?
 
     Codes and parameters are put in bins of equal frequency; the mutual information of a code with a
@@ -53,11 +56,11 @@ def infom(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
     >>> [round(infom(codes, params), 1) for codes in (params, turned)]
     [1.0, 0.0]
     """
-    return _concentrated(_information(codes, params, bins))
+    return modular(*_information(codes, params, bins))
 
 
 @with_defaults
-def infoc(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
+def infoc(codes: ArrayLike, params: ArrayLike, *, bins: int = BINS) -> float:
     """InfoC, compactness: is a parameter known by one code only?
 
     `infom` of the transposed table: for each parameter the share of the best code in the sum over
@@ -81,7 +84,7 @@ def infoc(codes: ArrayLike, params: ArrayLike, *, bins: int = 5) -> float:
     >>> [round(infoc(codes, params), 1) for codes in (params, twice)]
     [1.0, 0.3]
     """
-    return _concentrated(_information(codes, params, bins).T)
+    return compact(*_information(codes, params, bins))
 
 
 @with_defaults
@@ -114,11 +117,21 @@ def infoe(codes: ArrayLike, params: ArrayLike, test: Test = None, *, seed: int =
     return float(np.maximum(linear_r2(codes, params, test, seed=seed), 0).mean())
 
 
-def _information(codes: ArrayLike, params: ArrayLike, bins: int) -> Floats:
-    """Mutual information [K, D] of the codes that vary, as a share of the parameters' entropies."""
+def modular(information: Floats, entropies: Floats) -> float:
+    """`infom`, from `binned_information` of the codes that vary."""
+    return _concentrated(information / entropies)
+
+
+def compact(information: Floats, entropies: Floats) -> float:
+    """`infoc`, from `binned_information` of the codes that vary."""
+    return _concentrated((information / entropies).T)
+
+
+def _information(codes: ArrayLike, params: ArrayLike, bins: int) -> tuple[Floats, Floats]:
+    """`binned_information` of the codes that vary."""
     pairs = check_pairs(codes, params, None)
-    table, entropies = binned_information(pairs.codes, pairs.params, bins)
-    return np.asarray((table / entropies)[~constant_columns(pairs.codes)])
+    information, entropies = binned_information(pairs.codes, pairs.params, bins)
+    return information[~constant_columns(pairs.codes)], entropies
 
 
 def _concentrated(table: Floats) -> float:

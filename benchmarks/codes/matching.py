@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from benchmarks.codes.geometry import canonical_variables, steady
+from benchmarks.codes.geometry import Pair, canonical_variables, steady
 from benchmarks.statistics import regressors
 from benchmarks.statistics.arrays import (
     Floats,
@@ -15,7 +15,7 @@ from benchmarks.statistics.arrays import (
     matrix,
     require,
     same,
-    standardise,
+    unit_columns,
 )
 from fdd.defaults import with_defaults
 from fdd.errors import FddError, known, shown
@@ -85,11 +85,21 @@ def mcc(
         raise FddError(
             f"alignment is {shown(alignment)}, which fits a map: give test=(codes, params) too"
         )
-    if alignment == "weak":
-        (x, y), (test_x, test_y) = canonical_variables((x, y), (test_x, test_y))
-    elif alignment == "affine":
-        x, test_x = (steady(regressors.linear(x, y, new)) for new in (x, test_x))
+    (x, y), (test_x, test_y) = aligned((x, y), (test_x, test_y), alignment)
     return assigned(_correlations(x, y, correlation), _correlations(test_x, test_y, correlation))
+
+
+def aligned(train: Pair, test: Pair, alignment: str) -> list[Pair]:
+    """(codes, params) of train and test as `mcc` correlates them, after one of ALIGNMENTS.
+
+    Params may be stacks [B, *, D] that differ in order alone; what comes of codes is a stack then.
+    """
+    if alignment == "weak":
+        return canonical_variables(train, test)
+    if alignment == "affine":
+        known = train[1]
+        return [(steady(regressors.linear(train[0], known, new)), y) for new, y in (train, test)]
+    return [train, test]
 
 
 def assigned(train: ArrayLike, test: ArrayLike) -> float:
@@ -125,9 +135,13 @@ def _correlations(codes: Floats, params: Floats, correlation: str) -> Floats:
     if correlation == "spearman":
         rank = require("scipy.stats").rankdata
         codes, params = rank(codes, axis=0), rank(params, axis=0)
-    found = np.zeros((codes.shape[1], params.shape[1]))
-    live, live_params = ~constant_columns(codes), ~constant_columns(params)
-    if live.any():
-        product = standardise(codes)[0].T @ standardise(params)[0] / len(codes)
-        found[np.ix_(live, live_params)] = np.minimum(np.abs(product), 1)
+    return pearson(codes, params)
+
+
+def pearson(codes: Floats, params: Floats) -> Floats:
+    """|Pearson correlation| [..., K, D] of the columns of checked arrays, or of stacks of them."""
+    live = np.asarray(~constant_columns(codes).reshape(-1, codes.shape[-1]).all(axis=0))
+    products = np.swapaxes(unit_columns(codes[..., live]), -1, -2) @ unit_columns(params)
+    found = np.zeros((*products.shape[:-2], len(live), params.shape[-1]))
+    found[..., live, :] = np.minimum(np.abs(products / codes.shape[-2]), 1)
     return found

@@ -52,20 +52,30 @@ def orthogonality(
     [1.0, 1.0, 0.5]
     """
     pairs = check_pairs(codes, params, test)
-    weights = np.sqrt(np.maximum(linear_r2(codes, params, test, seed=seed), 0))
-    first, second = np.triu_indices(len(weights), 1)
-    ways = _directions(pairs.codes, pairs.params)
-    apart = 1 - np.minimum(np.abs((ways[first] * ways[second]).sum(axis=1)), 1) ** 2
-    return float((weights[first] * weights[second] * apart).mean()) if len(first) else 0.0
+    read = linear_r2(codes, params, test, seed=seed)
+    return float(weighed_angles(pairs.codes, pairs.params, read))
+
+
+def weighed_angles(codes: Floats, params: Floats, read: Floats) -> Floats:
+    """`orthogonality` of checked arrays, from their `linear_r2` [D]; of a stack of params [B, N, D]
+    and of these [B, D], [B]."""
+    weights = np.sqrt(np.maximum(read, 0))
+    first, second = np.triu_indices(params.shape[-1], 1)
+    if not len(first):
+        return np.zeros(weights.shape[:-1])
+    ways = _directions(codes, params)
+    cosines = (ways[..., first, :] * ways[..., second, :]).sum(axis=-1)
+    apart = 1 - np.minimum(np.abs(cosines), 1) ** 2
+    return np.asarray((weights[..., first] * weights[..., second] * apart).mean(axis=-1))
 
 
 def _directions(codes: Floats, params: Floats) -> Floats:
-    """Unit vectors [D, K] of the least-squares coefficients; 0 where there is no direction."""
+    """Unit vectors [..., D, K] of the least-squares coefficients; 0 where there is no direction."""
     x = centred(codes)
     origin = np.zeros((1, x.shape[1]))
     read = regressors.linear(
         x, standardise(params)[0], np.concatenate([origin, np.eye(x.shape[1])])
     )
-    ways = (read[1:] - read[0]).T
-    sizes = np.linalg.norm(ways, axis=1, keepdims=True)
+    ways = np.swapaxes(read[..., 1:, :] - read[..., :1, :], -1, -2)
+    sizes = np.linalg.norm(ways, axis=-1, keepdims=True)
     return np.divide(ways, sizes, out=np.zeros_like(ways), where=sizes > 0)

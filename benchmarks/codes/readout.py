@@ -68,6 +68,14 @@ def linear_r2(codes: ArrayLike, params: ArrayLike, test: Test = None, *, seed: i
     return _r2(regressors.linear, codes, params, test, seed)
 
 
+def linear_share(codes: Floats, params: Floats, test: tuple[Floats, Floats]) -> Floats:
+    """`linear_r2` of checked arrays on `test`, [D]; of stacks of either side [B, *, *], [B, D]."""
+    y, truth = standardise(params, test[1])
+    missed = truth - regressors.linear(codes, y, test[0])
+    whole = truth - truth.mean(axis=-2, keepdims=True)
+    return np.asarray(1 - (missed**2).sum(axis=-2) / (whole**2).sum(axis=-2))
+
+
 @with_defaults
 def nonlinear_r2(
     codes: ArrayLike,

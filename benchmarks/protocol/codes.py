@@ -10,18 +10,28 @@ from typing import Any
 import numpy as np
 
 from benchmarks import scores
-from benchmarks.codes.matching import assigned
+from benchmarks.codes import gaps, infomec
+from benchmarks.codes.geometry import (
+    disparity,
+    held_out_correlations,
+    main_correlation,
+    weighted_correlation,
+)
+from benchmarks.codes.information import equal_frequency, shared_information
+from benchmarks.codes.matching import aligned, assigned, pearson
 from benchmarks.codes.neighbours import neighbour_table, overlap_table, trust_table
+from benchmarks.codes.orthogonality import weighed_angles
+from benchmarks.codes.readout import linear_share
 from benchmarks.codes.similarity import distance_table, kernel_table, rank_table
 from benchmarks.protocol.boosting import score_boosting
 from benchmarks.protocol.cells import Cell, cell, r2, r2_cells
 from benchmarks.protocol.data import Coded, Pair
 from benchmarks.protocol.descriptions import DESCRIPTIONS
 from benchmarks.protocol.kept import kept_of
-from benchmarks.protocol.moments import moments_floor
+from benchmarks.protocol.moments import Every, moments_floor
 from benchmarks.protocol.parts import Parts
 from benchmarks.protocol.settings import BLOCKS, FIRST, HALVES, SETS, Block, Settings
-from benchmarks.statistics.arrays import Floats, constant_columns, require
+from benchmarks.statistics.arrays import Floats, constant_columns, require, varying
 from benchmarks.statistics.intervals import half_sample_interval
 from benchmarks.statistics.permutation import (
     Floor,
@@ -71,16 +81,87 @@ def of_pairs(of_codes: Table, of_params: Table) -> Callable[..., Floor]:
     return partial(pairs_floor, of_codes=of_codes, of_params=of_params)
 
 
+def binned_floor(
+    score: Callable[..., float],
+    codes: Floats,
+    params: Floats,
+    test: None,
+    draws: int,
+    seed: int,
+    *,
+    bins: int,
+    known: Callable[[Floats, Floats], float],
+) -> Floor:
+    """`permutation_floor` of a score of `binned_information`, 0 where no code varies.
+
+    Params in another order have their bins in that order. known: the score from the information of
+    the codes that vary, and from the entropies.
+    """
+    x, y = equal_frequency(varying(codes), bins), equal_frequency(params, bins)
+    rng = np.random.default_rng(seed)
+    orders = [rng.permutation(len(y)) for _ in range(draws)]
+    null = [known(*shared_information(x, y[order])) if x.size else 0.0 for order in orders]
+    return floor_of(score(codes, params), null)
+
+
+def of_bins(bins: int, known: Callable[[Floats, Floats], float]) -> Callable[..., Floor]:
+    """The floor of a score of information in so many bins."""
+    return partial(binned_floor, bins=bins, known=known)
+
+
+def of_moments(every: Every) -> Callable[..., Floor]:
+    """The floor of a score that sees means and covariances alone."""
+    return partial(moments_floor, every=every)
+
+
+def _every_matched(codes: Floats, params: Floats, test: Pair, alignment: str) -> Floats:
+    tables = [pearson(*pair) for pair in aligned((codes, params), test, alignment)]
+    return np.array([assigned(*pair) for pair in zip(*tables, strict=True)])
+
+
+def _every_canonical(codes: Floats, params: Floats, test: Pair) -> Floats:
+    return held_out_correlations((codes, params), test).sum(axis=-1) / params.shape[-1]
+
+
+def _every_code(codes: Floats, params: Floats, test: Pair) -> Floats:
+    live = ~(constant_columns(codes) | constant_columns(test[0]))
+    if not live.any():
+        return np.zeros(len(params))
+    given = test[1], test[0][:, live]
+    return np.asarray(linear_share(params, codes[:, live], given).mean(axis=-1))
+
+
+def _every_gap(codes: Floats, params: Floats) -> Floats:
+    squares = pearson(codes, params) ** 2
+    return np.asarray(gaps.gaps(squares, squares).mean(axis=-1))
+
+
+def _every_explicit(codes: Floats, params: Floats, test: Pair) -> Floats:
+    return np.asarray(np.maximum(linear_share(codes, params, test), 0).mean(axis=-1))
+
+
+def _every_angle(codes: Floats, params: Floats, test: Pair) -> Floats:
+    return weighed_angles(codes, params, linear_share(codes, params, test))
+
+
 LADDER_SETS = ("canonical", "magnitudes")
 """What the scores are taken for that came with the magnitudes."""
 
 ENTRIES: dict[str, Entry] = {
-    "mcc_affine": Entry(partial(scores.mcc, alignment="affine"), fits=True, floor=moments_floor),
-    "mcc_weak": Entry(partial(scores.mcc, alignment="weak"), fits=True, floor=moments_floor),
-    "params_to_codes_r2": Entry(codes_from_params, fits=True, floor=moments_floor),
-    "cca": Entry(canonical_correlation, fits=True, floor=moments_floor),
-    "svcca": Entry(scores.svcca, floor=moments_floor),
-    "pwcca": Entry(scores.pwcca, floor=moments_floor),
+    "mcc_affine": Entry(
+        partial(scores.mcc, alignment="affine"),
+        fits=True,
+        floor=of_moments(partial(_every_matched, alignment="affine")),
+    ),
+    "mcc_weak": Entry(
+        partial(scores.mcc, alignment="weak"),
+        fits=True,
+        floor=of_moments(partial(_every_matched, alignment="weak")),
+    ),
+    "params_to_codes_r2": Entry(codes_from_params, fits=True, floor=of_moments(_every_code)),
+    "cca": Entry(canonical_correlation, fits=True, floor=of_moments(_every_canonical)),
+    "svcca": Entry(scores.svcca, floor=of_moments(main_correlation)),
+    "pwcca": Entry(scores.pwcca, floor=of_moments(weighted_correlation)),
     "cka": Entry(scores.cka),
     "cka_rbf": Entry(
         partial(scores.cka, kernel="rbf"),
@@ -91,7 +172,7 @@ ENTRIES: dict[str, Entry] = {
     "distance_correlation": Entry(
         scores.distance_correlation, pairwise=True, floor=of_pairs(distance_table, distance_table)
     ),
-    "procrustes": Entry(scores.procrustes, floor=moments_floor),
+    "procrustes": Entry(scores.procrustes, floor=of_moments(disparity)),
     "knn_overlap": Entry(
         scores.knn_overlap, pairwise=True, floor=of_pairs(neighbour_table, overlap_table)
     ),
@@ -101,17 +182,31 @@ ENTRIES: dict[str, Entry] = {
     "continuity": Entry(
         scores.continuity, pairwise=True, floor=of_pairs(trust_table, neighbour_table)
     ),
-    "sap": Entry(scores.sap, floor=moments_floor),
+    "sap": Entry(scores.sap, floor=of_moments(_every_gap)),
     "mi_gap": Entry(scores.mi_gap, pairwise=True, draws="few_draws"),
-    "mig": Entry(scores.mig, draws="slow_draws"),
-    "modularity": Entry(scores.modularity, draws="slow_draws"),
+    "mig": Entry(scores.mig, draws="slow_draws", floor=of_bins(gaps.BINS, gaps.share_of_gaps)),
+    "modularity": Entry(
+        scores.modularity, draws="slow_draws", floor=of_bins(gaps.BINS, gaps.loneliness)
+    ),
     "irs": Entry(scores.irs, draws="slow_draws"),
     "factor_vae": Entry(scores.factor_vae, fits=True, draws="slow_draws", least=260),
     "beta_vae": Entry(scores.beta_vae, fits=True, draws="slow_draws", least=260),
-    "infom": Entry(scores.infom, draws="slow_draws", sets=LADDER_SETS),
-    "infoe": Entry(scores.infoe, fits=True, floor=moments_floor, sets=LADDER_SETS),
-    "infoc": Entry(scores.infoc, draws="slow_draws", sets=LADDER_SETS),
-    "orthogonality": Entry(scores.orthogonality, fits=True, floor=moments_floor, sets=LADDER_SETS),
+    "infom": Entry(
+        scores.infom,
+        draws="slow_draws",
+        floor=of_bins(infomec.BINS, infomec.modular),
+        sets=LADDER_SETS,
+    ),
+    "infoe": Entry(scores.infoe, fits=True, floor=of_moments(_every_explicit), sets=LADDER_SETS),
+    "infoc": Entry(
+        scores.infoc,
+        draws="slow_draws",
+        floor=of_bins(infomec.BINS, infomec.compact),
+        sets=LADDER_SETS,
+    ),
+    "orthogonality": Entry(
+        scores.orthogonality, fits=True, floor=of_moments(_every_angle), sets=LADDER_SETS
+    ),
 }
 REGRESSORS = {
     "linear_r2": ("linear", 100, ((FIRST, "draws"), (HALVES, "draws"))),
@@ -225,7 +320,12 @@ def _mcc_cells(
         found, again = scores.correlations(codes, params), scores.correlations(*test)
         return np.array([assigned(found[:, c], again[:, c]) for c in places])
 
-    floor = moments_floor(score, *coded.fit, coded.test, settings.draws, settings.seed)
+    def every(codes: Floats, params: Floats, test: Pair) -> Floats:
+        tables = zip(pearson(codes, params), pearson(*test), strict=True)
+        return np.array([[assigned(f[:, c], a[:, c]) for c in places] for f, a in tables])
+
+    given = (*coded.fit, coded.test, settings.draws, settings.seed)
+    floor = moments_floor(score, *given, every=every)
     new, truth = coded.test
     interval = half_sample_interval(
         lambda rows: score(*coded.fit, (new[rows], truth[rows])),

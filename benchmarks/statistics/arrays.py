@@ -74,10 +74,13 @@ def matrix(name: str, value: ArrayLike, rows: int = 2) -> Floats:
 
 
 def constant_columns(array: Floats) -> NDArray[np.bool_]:
-    """bool [K]: which columns of [N, K] hold one value only; no threshold, so at any scale."""
-    found = (array[0] == array[len(array) // 2]) & (array[0] == array[-1])  # tells most at once
+    """bool [..., K]: which columns of [..., N, K] hold one value only; no threshold, so at any
+    scale."""
+    first = array[..., 0, :]
+    middle, last = array[..., array.shape[-2] // 2, :], array[..., -1, :]
+    found = (first == middle) & (first == last)  # tells most at once
     if found.any():
-        found[found] = (array[:, found] == array[0, found]).all(axis=0)
+        found &= (array == array[..., :1, :]).all(axis=-2)
     return np.asarray(found)
 
 
@@ -161,30 +164,40 @@ def generator(seed: int) -> np.random.Generator:
 def standardise(train: Floats, *others: Floats) -> tuple[Floats, ...]:
     """All arrays [*, K] by mean and deviation of the first, without its constant columns.
 
-    Scaled in two steps, so that neither tiny nor huge columns under- or overflow.
+    Scaled in two steps, so that neither tiny nor huge columns under- or overflow. A stack
+    [B, *, K] may have no constant column.
     """
     constant = constant_columns(train)
     if constant.any():
         return standardise(*(array[:, ~constant] for array in (train, *others)))
-    mean = train.mean(axis=0)
+    mean = train.mean(axis=-2, keepdims=True)
     apart = train - mean
-    size = np.abs(apart).max(axis=0)
+    size = np.abs(apart).max(axis=-2, keepdims=True)
     apart /= size
-    spread = apart.std(axis=0)
+    spread = apart.std(axis=-2, keepdims=True)
     return apart / spread, *((array - mean) / size / spread for array in others)
+
+
+def unit_columns(array: Floats) -> Floats:
+    """`standardise` of [..., N, K] or of stacks of it, with zeros in place of constant columns."""
+    constant = constant_columns(array)[..., None, :]
+    ramp = np.arange(array.shape[-2])[:, None]  # it stands in for a column that cannot be scaled
+    return np.where(constant, 0, standardise(np.where(constant, ramp, array))[0])
 
 
 def regular_factor(rows: Floats) -> Floats | None:
     """Cholesky's factor L [K, K], LL' = X'X, of rows X [N, K]; None where it is not exact enough.
 
-    It is much quicker than the decompositions of X itself.
+    It is much quicker than the decompositions of X itself. Of a stack [B, N, K], [B, K, K], or None
+    where one of them is not.
     """
     try:
-        factor = np.asarray(np.linalg.cholesky(rows.T @ rows), np.float64)
+        factor = np.asarray(np.linalg.cholesky(np.swapaxes(rows, -1, -2) @ rows), np.float64)
     except np.linalg.LinAlgError:
         return None
-    pivots = factor.diagonal()
-    return factor if pivots.min() > REGULAR * pivots.max() else None
+    pivots = np.diagonal(factor, axis1=-2, axis2=-1)
+    exact = pivots.min(axis=-1) > REGULAR * pivots.max(axis=-1)
+    return factor if exact.all() else None
 
 
 def folds(rows: int, count: int, seed: int) -> Iterator[tuple[NDArray[Any], NDArray[Any]]]:

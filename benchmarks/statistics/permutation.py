@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, check_pairs, generator
+from fdd.arithmetic.compiling import jit
 from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 
@@ -191,11 +192,27 @@ def pairs_floor(
         one, other, orders = other, one, (order.argsort() for order in orders)
     rows, columns = np.nonzero(one)
     if len(rows) > SPARSE * one.size:
-        null = [float(np.vdot(one, other[order[:, None], order])) for order in orders]
+        null = [float(_sum_of_products(one, other, order)) for order in orders]
     else:  # a table of neighbours
         values = one[rows, columns]
         null = [float(values @ other[order[rows], order[columns]]) for order in orders]
     return floor_of(_values(score, pairs.codes, pairs.params, None), null)
+
+
+def _sum_in_order(one: Any, other: Any, order: Any) -> Any:
+    """The sum of one[i, j] * other[order[i], order[j]], as eight sums side by side."""
+    sums, whole = np.zeros(8), len(order) // 8 * 8
+    for i in range(len(order)):
+        row, moved = one[i], other[order[i]]
+        for start in range(0, whole, 8):
+            for k in range(8):
+                sums[k] += row[start + k] * moved[order[start + k]]
+        for j in range(whole, len(order)):
+            sums[0] += row[j] * moved[order[j]]
+    return sums.sum()
+
+
+_sum_of_products = jit(_sum_in_order)
 
 
 def _values(score: Score, codes: Floats, params: Floats, test: Any) -> Floats:

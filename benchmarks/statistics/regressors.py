@@ -32,20 +32,24 @@ CLOSE = 1e-4  # errors in float32 that differ by less may have another order; th
 
 
 def linear(codes: Floats, targets: Floats, new: Floats) -> Floats:
-    """Least squares with an intercept; the smallest solution where there is no unique one."""
-    mean = targets.mean(axis=0)
+    """Least squares with an intercept; the smallest solution where there is no unique one.
+
+    Of stacks of codes [B, N, K] or of targets [B, N, D], predictions [B, M, D].
+    """
+    mean = targets.mean(axis=-2, keepdims=True)
     if constant_columns(codes).all():
-        return np.tile(mean, (len(new), 1))
+        return np.repeat(mean, new.shape[-2], axis=-2)
     x, z = standardise(codes, new)
     return np.asarray(z @ _least_squares(x, targets - mean) + mean)
 
 
 def _least_squares(x: Floats, y: Floats) -> Floats:
-    """The smallest least-squares solution [K, D] of x [N, K] for y [N, D]."""
+    """The smallest least-squares solution [K, D] of x [N, K] for y [N, D]; of stacks, a stack."""
     factor = regular_factor(x)
     if factor is None:
-        return np.asarray(np.linalg.lstsq(x, y, rcond=None)[0])
-    return np.asarray(np.linalg.solve(factor.T, np.linalg.solve(factor, x.T @ y)))
+        return np.asarray(np.linalg.pinv(x) @ y)
+    half = np.linalg.solve(factor, np.swapaxes(x, -1, -2) @ y)
+    return np.asarray(np.linalg.solve(np.swapaxes(factor, -1, -2), half))
 
 
 def kernel(

@@ -514,8 +514,11 @@ def _functions(family: Family) -> dict[str, Any]:
     return names
 
 
-def _compiled(make: Callable[[str], Any], family: Family) -> Any:
-    """A kernel of a family. numba's cache keys it by its code and closure: hence the identity."""
+def compiled(make: Callable[[str], Any], family: Family) -> Any:
+    """A kernel of a family, cached on disk; `make` closes over the identity that it is given.
+
+    numba's cache keys it by its code and its closure.
+    """
     identity = _identity(family)
     return jit(_bound(make(f"{identity} {_SOURCES}"), identity, **_functions(family)))
 
@@ -523,13 +526,13 @@ def _compiled(make: Callable[[str], Any], family: Family) -> Any:
 @functools.cache
 def kernel(family: Family) -> Any:
     """The compiled `render_rows` of a family (see `_make_render_rows`), cached on disk."""
-    return _compiled(_make_render_rows, family)
+    return compiled(_make_render_rows, family)
 
 
 @functools.cache
 def selector(family: Family) -> Any:
     """The compiled `select_rows` of a family (see `_make_select_rows`), cached on disk."""
-    return _compiled(_make_select_rows, family)
+    return compiled(_make_select_rows, family)
 
 
 _SOURCES = source_digest(

@@ -6,15 +6,16 @@ import functools
 import math
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from fdd.arithmetic import sines
 from fdd.attractors import reference
-from fdd.attractors.families import FAMILIES, Family, bind
+from fdd.attractors.families import FAMILIES, Family
 from fdd.attractors.params import Params, checked_params
 from fdd.errors import known, whole_number
+from fdd.rendering.cpu_kernel import compiled
+
+step_one: Any = None  # what `compiled` binds for each family
 
 
 def periods(params: Params, points: int, family: str = "fractal_dream") -> NDArray[np.int64]:
@@ -47,24 +48,16 @@ def _period(family: Family, fill: Any, params: tuple[float, ...], orbit: Any) ->
 @functools.cache
 def _filler(family: Family) -> Any:
     """What fills orbit [points, 2] from a starting point and the other parameters, compiled."""
-    compile_one = numba.njit(error_model="numpy")
-    step = compile_one(
-        bind(
-            family.step,
-            sin=sines.sin_one,
-            cos=sines.cos_one,
-            sqrt=math.sqrt,
-            fabs=math.fabs,
-            sign=compile_one(reference.sign),
-            where_less=compile_one(reference.where_less),
-        )
-    )
+    return compiled(_make_fill, family)
 
+
+def _make_fill(identity: str) -> Any:
     def fill(start: Any, values: Any, orbit: Any) -> None:
+        identity  # noqa: B018  a key of the compiled code's cache
         x, y = start
         for t in range(len(orbit)):
             orbit[t, 0] = x
             orbit[t, 1] = y
-            x, y = step(x, y, *values)
+            x, y = step_one(x, y, *values)
 
-    return compile_one(fill)
+    return fill
