@@ -8,6 +8,7 @@ from fake_results import evaluation
 from PIL import Image
 
 from benchmarks.protocol.descriptions import QUESTIONS
+from benchmarks.protocol.settings import TARGETS
 from benchmarks.reporting.figures import LEADS, all_figures, first_figures, read_metrics, rows_png
 
 LEAD = [f"lead-{number}.png" for number in range(1, 5)]
@@ -22,22 +23,24 @@ def grey(png):
         return np.asarray(picture.convert("L"), dtype=float)
 
 
-@pytest.fixture
-def run(tmp_path):
+def write_metrics(folder, rows):
     """A run folder with a metrics.csv of that many rows."""
-
-    def make(rows):
-        lines = [f"{step},0,{step / 2},0,0,1\n" for step in range(10, 10 * rows + 1, 10)]
-        (tmp_path / "metrics.csv").write_text(METRICS + "".join(lines))
-        return str(tmp_path)
-
-    return make
+    lines = [f"{step},0,{step / 2},0,0,1\n" for step in range(10, 10 * rows + 1, 10)]
+    (folder / "metrics.csv").write_text(METRICS + "".join(lines))
+    return str(folder)
 
 
 @pytest.fixture(scope="module")
 def alone():
     """The figures of one run, by name."""
     return {figure.name: figure for figure in all_figures([evaluation()])}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    """The figures of a run that wrote its losses, by name."""
+    run = write_metrics(tmp_path_factory.mktemp("run"), 5)
+    return {figure.name: figure for figure in all_figures([evaluation(run=run)])}
 
 
 @pytest.fixture(scope="module")
@@ -110,20 +113,91 @@ def test_seeds_of_a_run_are_one_line(alone):
     assert shapes == {name: grey(figure.png).shape for name, figure in alone.items()}
 
 
-def test_training_is_drawn_where_a_run_wrote_its_losses(run):
-    found = {figure.name: figure for figure in all_figures([evaluation(run=run(5))])}
-    assert list(found) == [*LEAD, *CODES, *IMAGES, "training.png"]
-    assert found["training.png"].topic == "training"
-    assert grey(found["training.png"].png).std() > 5
+def places(panel):
+    """Where the marks of a panel are, in shares of the picture's width and height."""
+    return [
+        np.interp(panel[side]["values"], panel[side]["ends"], panel[side]["at"]) for side in "xy"
+    ]
 
 
-def test_metrics_are_losses_and_scores_in_at_most_200_parts(run):
-    table = read_metrics(run(1000))
+def inked(figure, panel, aside=0):
+    """Share of the marks of a panel whose pixel, or the one so far aside, is not white."""
+    picture = grey(figure.png)
+    x, y = places(panel)
+    rows, columns = picture.shape
+    found = picture[(y * rows).astype(int), ((x + aside) * columns).astype(int)]
+    return (found < 250).mean()
+
+
+def test_marks_are_where_they_are_drawn(trained):
+    for name in ("predictions.png", *IMAGES, "training.png"):
+        assert trained[name].marks
+        for panel in trained[name].marks:
+            assert inked(trained[name], panel) > 0.9, (name, panel["name"])
+    for name in ("predictions.png", "training.png"):
+        assert inked(trained[name], trained[name].marks[0], 0.02) < 0.5
+    picture = grey(trained["codes.png"].png)
+    for panel in trained["codes.png"].marks:
+        x, y = places(panel)
+        beside = x - 0.4 * (x[1] - x[0])  # where a cell has no number
+        rows, columns = picture.shape
+        shades = picture[(y * rows).astype(int), (beside * columns).astype(int)]
+        values = [float(word.rpartition(" ")[2]) for word in panel["words"]]
+        assert np.corrcoef(shades, values)[0, 1] < -0.95
+
+
+def test_marks_say_their_numbers(alone, several, trained):
+    found = evaluation()
+    panels = {panel["name"]: panel for panel in alone["predictions.png"].marks}
+    assert len(panels) == 14
+    c = panels["c"]
+    column = list(TARGETS).index("c")
+    pairs = np.stack([found.truth[:, column], found.predicted[:, column]], axis=1)
+    shown = np.stack([c["x"]["values"], c["y"]["values"]], axis=1)
+    assert (c["x"]["name"], c["y"]["name"]) == ("true", "read")
+    np.testing.assert_allclose(shown, pairs, atol=0.0051)
+    scores = alone["scores.png"].marks[0]
+    assert scores["name"] == "|a|"
+    assert scores["words"][1].splitlines() == [
+        "first: R2, kernel ridge 0.600",
+        "95 %: 0.580 to 0.620",
+        "chance 0.050",
+        "ceiling 0.950",
+    ]
+    codes = alone["codes.png"].marks
+    assert [panel["name"] for panel in codes] == [f"code {number}" for number in range(6)]
+    assert codes[2]["words"][2] == f"c: |correlation| {found.correlation[2, column]:.2f}"
+    assert several["pairs.png"].marks[1]["name"] == f"G(v) of {ODD[0]}"
+    assert several["pairs.png"].marks[1]["words"][7] == "test image 8"
+    assert several["path.png"].marks[0]["words"][-1] == "at 1"
+    loss = trained["training.png"].marks[0]
+    assert (loss["name"], loss["x"]["name"], loss["y"]["name"]) == ("first", "step", "generator")
+    assert loss["x"]["values"] == [10, 20, 30, 40, 50]
+    assert loss["y"]["values"] == [5, 10, 15, 20, 25]
+
+
+def test_what_lies_outside_a_plot_has_no_mark(alone):
+    found, marks = evaluation(), alone["predictions.png"].marks
+    assert abs(found.truth).max() <= 3
+    assert abs(found.predicted).max() > 4
+    for panel in marks:
+        assert max(np.abs(panel["y"]["values"])) <= 3.3  # a margin of 5 %
+        assert len(panel["x"]["values"]) == len(panel["y"]["values"]) > 30
+
+
+def test_training_is_drawn_where_a_run_wrote_its_losses(trained):
+    assert list(trained) == [*LEAD, *CODES, *IMAGES, "training.png"]
+    assert trained["training.png"].topic == "training"
+    assert grey(trained["training.png"].png).std() > 5
+
+
+def test_metrics_are_losses_and_scores_in_at_most_200_parts(tmp_path):
+    table = read_metrics(write_metrics(tmp_path, 1000))
     assert list(table.columns) == ["step", "generator", "score"]
     assert len(table) == 200
     assert table["step"].iloc[0] == np.mean([10, 20, 30, 40, 50])
     np.testing.assert_allclose(table["generator"], table["step"] / 2)
-    assert list(read_metrics(run(3))["step"]) == [10, 20, 30]
+    assert list(read_metrics(write_metrics(tmp_path, 3))["step"]) == [10, 20, 30]
 
 
 @pytest.mark.parametrize(

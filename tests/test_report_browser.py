@@ -13,20 +13,44 @@ from benchmarks.leaderboard import leaderboard
 from benchmarks.reporting.figures import Figure
 from benchmarks.reporting.html import as_html
 
-ActionChains = pytest.importorskip("selenium.webdriver").ActionChains
+webdriver = pytest.importorskip("selenium.webdriver")
+ActionChains, Keys = webdriver.ActionChains, webdriver.Keys
 DESK, PHONE = (1400, 900), (390, 844)
 
 
-def picture(name, topic, width, height):
+def picture(name, topic, width, height, marks=()):
     """A grey figure of that size."""
     file = io.BytesIO()
     Image.fromarray(np.full((height, width), 128, np.uint8)).save(file, "PNG")
-    return Figure(f"{name}.png", topic, f"alt of {name}", name, file.getvalue())
+    return Figure(f"{name}.png", topic, f"alt of {name}", name, file.getvalue(), marks)
 
 
+MARKS = [
+    {
+        "name": HOSTILE,
+        "words": [],
+        "x": {"name": "step", "at": [0.1, 0.7], "ends": [0, 60], "values": [50, 10, 30]},
+        "y": {"name": "loss", "at": [0.7, 0.3], "ends": [-1, 1], "values": [-0.5, 1, 0.25]},
+    },
+    {
+        "name": "below",
+        "words": ["<b>one</b>", "two\nlines"],
+        "x": {"name": "across", "at": [0, 1], "ends": [0, 1], "values": [0.7, 0.9]},
+        "y": {"name": "down", "at": [0, 1], "ends": [0, 1], "values": [0.9, 0.8]},
+    },
+]
+"""Of a plot: three corners of a line, not in order, and two marks below it that have words."""
+SAID = {
+    (0.2, 0.3): f"{HOSTILE}\nstep 10, loss 1",
+    (0.4, 0.45): f"{HOSTILE}\nstep 30, loss 0.25",
+    (0.6, 0.6): f"{HOSTILE}\nstep 50, loss -0.5",
+    (0.7, 0.9): "below\n<b>one</b>",
+    (0.9, 0.8): "below\ntwo\nlines",
+}
+"""What they say, by their places in shares of the picture."""
 FIGURES = [
     *(picture(name, "rows", 263, 32) for name in ("FD(v)", "G(v)", "G(Mv + b)", "G(E(FD(v)))")),
-    picture("plot", "read", 1200, 800),
+    picture("plot", "read", 1200, 800, MARKS),
 ]
 
 
@@ -74,6 +98,9 @@ def test_a_page_runs_nothing_of_what_it_shows_and_asks_nobody(opened):
     )
     assert len(find(browser, "script")) == 1
     assert HOSTILE in browser.find_element("tag name", "body").text
+    find(browser, "#read summary")[0].click()
+    find(browser, "#read img")[0].send_keys(Keys.ARROW_RIGHT)
+    assert told(browser).startswith(HOSTILE)
     assert browser.get_log("browser") == []
     events = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
     sent = [e["params"]["request"]["url"] for e in events if e["method"].endswith("WillBeSent")]
@@ -128,6 +155,137 @@ def test_the_pointer_shows_an_image_of_all_rows_and_what_a_bar_says(opened):
     assert point_at(browser, bar, 0.5) == bar.get_attribute("aria-label")
     point_at(browser, find(browser, "h1")[0], 0.5)
     assert not find(browser, ".pointed")[0].is_displayed()
+
+
+@pytest.fixture
+def plotted(opened):
+    """plotted(size, scheme) opens a page and gives the browser and its plot, unfolded."""
+
+    def show(size=DESK, scheme="light"):
+        browser = opened(as_html([scored("one", 0.5)], FIGURES), size, scheme)
+        find(browser, "#read summary")[0].click()
+        (plot,) = find(browser, "#read img")
+        browser.execute_script("arguments[0].scrollIntoView({ block: 'center' })", plot)
+        return browser, plot
+
+    return show
+
+
+def told(browser):
+    """The text of the box, or None where there is none; the ring is there when it is."""
+    (box,), (ring,) = find(browser, ".pointed"), find(browser, ".ring")
+    assert box.is_displayed() == ring.is_displayed()
+    return box.text if box.is_displayed() else None
+
+
+PLACE = """
+const [plot, ring] = arguments;
+const [whole, small] = [plot, ring].map((one) => one.getBoundingClientRect());
+const scale = Math.min(whole.width / plot.naturalWidth, whole.height / plot.naturalHeight);
+return ["x", "y"].map((axis) => {
+  const [low, length] = axis === "x" ? ["left", "width"] : ["top", "height"];
+  const side = scale * plot[axis === "x" ? "naturalWidth" : "naturalHeight"];
+  const middle = (one) => one[low] + one[length] / 2;
+  return 0.5 + (middle(small) - middle(whole)) / side;
+});
+"""
+
+
+def ringed(browser, plot):
+    """Where the ring is, in shares of the picture, which is in the middle of its element."""
+    return browser.execute_script(PLACE, plot, find(browser, ".ring")[0])
+
+
+def offsets(plot, place):
+    """From the middle of a plot of 1200 x 800 pixels to a place in it, in pixels of the window."""
+    scale = min(plot.size["width"] / 1200, plot.size["height"] / 800)
+    return [
+        round((share - 0.5) * side * scale) for share, side in zip(place, (1200, 800), strict=True)
+    ]
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_the_pointer_rings_the_nearest_mark_of_a_plot_and_says_it(plotted, is_large):
+    browser, plot = plotted()
+    if is_large:
+        plot.click()
+        (plot,) = find(browser, "dialog[open] img")
+    for place, text in SAID.items():
+        near = [share + 0.02 for share in place]
+        actions = ActionChains(browser, duration=0)
+        actions.move_to_element_with_offset(plot, *offsets(plot, near)).perform()
+        assert told(browser) == text
+        assert ringed(browser, plot) == pytest.approx(place, abs=0.003)
+    plot.send_keys(Keys.ESCAPE)
+    ActionChains(browser, duration=0).move_to_element(find(browser, "#read h2")[0]).perform()
+    assert told(browser) is None
+
+
+@pytest.mark.parametrize("is_large", [False, True])
+def test_arrow_keys_go_from_mark_to_mark(plotted, is_large):
+    browser, plot = plotted(PHONE)
+    if is_large:
+        plot.send_keys(Keys.ENTER)
+        (plot,) = find(browser, "dialog[open] img")
+    first, second, third, one, two = SAID.values()
+    for key, text in (
+        (Keys.ARROW_RIGHT, first),
+        (Keys.ARROW_RIGHT, second),
+        (Keys.ARROW_RIGHT, third),
+        (Keys.ARROW_RIGHT, first),
+        (Keys.ARROW_LEFT, third),
+        (Keys.ARROW_UP, third),
+        (Keys.ARROW_DOWN, one),
+        (Keys.ARROW_RIGHT, two),
+    ):
+        plot.send_keys(key)
+        assert told(browser) == text
+        assert plot.get_attribute("aria-valuetext") == text
+    assert plot.aria_role == "slider"
+    box = find(browser, ".ring")[0].rect
+    browser.execute_script("document.activeElement.blur()")
+    assert told(browser) is None
+    assert 0 < box["x"] < PHONE[0]  # what it is in has been scrolled
+
+
+def test_what_is_pointed_at_scrolls_with_its_plot(plotted):
+    browser, plot = plotted(PHONE)
+    plot.send_keys(Keys.ARROW_RIGHT)
+    place, box = ringed(browser, plot), find(browser, ".pointed")[0].rect
+    assert place == pytest.approx((0.2, 0.3), abs=0.003)
+    browser.execute_async_script(
+        """
+      const [plot, done] = arguments;
+      addEventListener("scroll", () => done(), { capture: true, once: true });
+      plot.parentElement.scrollBy(50, 0);
+    """,
+        plot,
+    )
+    assert ringed(browser, plot) == place
+    assert find(browser, ".pointed")[0].rect["x"] == pytest.approx(box["x"] - 50, abs=1)
+
+
+def test_a_tap_says_a_mark_and_another_enlarges(plotted):
+    browser, _ = plotted(PHONE)
+    finger = webdriver.common.actions.pointer_input.PointerInput("touch", "finger")
+    for dialogs in (0, 1):
+        tap = webdriver.common.action_chains.ActionBuilder(browser, mouse=finger, duration=0)
+        tap.pointer_action.move_to_location(100, 422).pointer_down().pointer_up()
+        tap.perform()
+        assert len(find(browser, "dialog[open]")) == dialogs
+        assert (told(browser) in SAID.values()) == (not dialogs)
+
+
+@pytest.mark.parametrize(("scheme", "turned"), [("light", {}), ("dark", {"plot"})])
+def test_in_the_dark_plots_are_dark_and_images_as_they_are(opened, scheme, turned):
+    figures = [*FIGURES, *(picture(topic, topic, 90, 60) for topic in ("generator", "pairing"))]
+    browser = opened(as_html([scored("one", 0.5)], figures), scheme=scheme)
+    filters = {
+        one.get_attribute("alt").removeprefix("alt of "): one.value_of_css_property("filter")
+        for one in find(browser, "figure img")
+    }
+    assert len(filters) == len(figures)
+    assert {name for name, value in filters.items() if value != "none"} == set(turned)
 
 
 def test_the_first_screen_holds_the_answer(opened):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,7 +15,7 @@ from benchmarks.reporting.plots import (
     STYLE,
     Images,
     codes_figure,
-    png,
+    drawn,
     prediction_panels,
     predictions_figure,
     rows_figure,
@@ -53,13 +53,15 @@ PATH = {"FD path": "FD", "G path": "G"}
 @dataclass(frozen=True)
 class Figure:
     """A picture: its file name, the part of the report it belongs to (a key of QUESTIONS,
-    "headline", "training" or one of LEADS), what it is, what to see in it, the bytes of the PNG."""
+    "headline", "training" or one of LEADS), what it is, what to see in it, the bytes of the PNG,
+    and what can be pointed at in it, as `drawn` gives it."""
 
     name: str
     topic: str
     alt: str
     caption: str
     png: bytes
+    marks: Sequence[Mapping[str, Any]] = ()
 
 
 def all_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
@@ -110,7 +112,7 @@ def first_figures(evaluations: Sequence[Evaluation]) -> list[Figure]:
     with styled(STYLE):
         panels = prediction_panels(first[encoded[0]])
         return [
-            Figure(f"lead-{i}.png", "panels", f"{label}: {alt}", f"{label}{of}", png(panel))
+            Figure(f"lead-{i}.png", "panels", f"{label}: {alt}", f"{label}{of}", *drawn(panel))
             for i, (label, panel) in enumerate(panels.items(), 1)
         ]
 
@@ -128,7 +130,7 @@ def _scores(runs: Sequence[Run]) -> Figure | None:
         "green: ceiling. Scores below -0.05 are drawn at the left edge. The parameters in the "
         "upper row are identifiable from an image, and below them are their magnitudes and signs; "
         "x0, y0 and signed a, b are not.",
-        png(scores_figure(shown)),
+        *drawn(scores_figure(shown)),
     )
 
 
@@ -145,15 +147,16 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
                 f"{of}True parameter against the one that kernel ridge predicts from the code, on "
                 "test images. Upper row: parameters that are identifiable from an image, and below "
                 "them their magnitudes and signs; lowest row: those that are not.",
-                png(predictions_figure(found)),
+                *drawn(predictions_figure(found)),
             ),
             Figure(
                 f"codes{suffix}.png",
                 "single",
                 f"{of}Matrix of correlations of codes with parameters.",
                 f"{of}|correlation| of every code with every parameter on test images. Codes "
-                "that stand for single parameters would give one dark cell in each row and column.",
-                png(codes_figure(found)),
+                "that stand for single parameters would give one cell near 1 in each row and "
+                "column.",
+                *drawn(codes_figure(found)),
             ),
         ]
     return figures
@@ -161,8 +164,8 @@ def _of_codes(first: Mapping[str, Evaluation]) -> list[Figure]:
 
 def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
     shown = dict(list(first.items())[:IN_ROWS])
-    drawn = {name: found.pictures for name, found in shown.items()}
-    pairs, paths = _rows(drawn, PAIRS), _rows(drawn, PATH)
+    pictures = {name: found.pictures for name, found in shown.items()}
+    pairs, paths = _rows(pictures, PAIRS), _rows(pictures, PATH)
     figures = []
     if translated := _translations(shown):
         figures.append(
@@ -172,7 +175,7 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
                 "Rows of images: those of the first domain, translated, and translated back.",
                 "The first test images x, their translations G(x), the true ones T(x), and x as it "
                 "comes back, F(G(x)); then F(y) and G(F(y)) of y = T(x).",
-                png(rows_figure(translated)),
+                *drawn(rows_figure(translated)),
             )
         )
     if len(pairs) > 1:
@@ -184,7 +187,7 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
                 "The first test images as the renderer draws them, and as the generator draws the "
                 "same parameters v: from the code that stands for v, from a linear map of v, and "
                 "from the code that the encoder gives the image.",
-                png(rows_figure(pairs)),
+                *drawn(rows_figure(pairs)),
             )
         )
     if len(paths) > 1:
@@ -196,7 +199,7 @@ def _of_images(first: Mapping[str, Evaluation]) -> list[Figure]:
                 "Rows of images along a line of parameters: the renderer's and the generator's.",
                 "Along the straight line of canonical parameters from one test image to another: "
                 "the renderer's image of each point, and the generator's of the code for it.",
-                png(rows_figure(paths, steps)),
+                *drawn(rows_figure(paths, steps)),
             )
         )
     return figures
@@ -212,17 +215,17 @@ def _translations(shown: Mapping[str, Evaluation]) -> dict[str, Images]:
 
 
 def _rows(
-    drawn: Mapping[str, Mapping[str, Images]], captions: Mapping[str, str]
+    found: Mapping[str, Mapping[str, Images]], captions: Mapping[str, str]
 ) -> dict[str, Images]:
     """The renderer's row, which all runs share, and the rows of each run, by label.
 
     captions: labels by the names of the pictures in an evaluation, the renderer's first.
     """
     truth, *own = captions
-    shared = [pictures[truth] for pictures in drawn.values() if truth in pictures]
+    shared = [pictures[truth] for pictures in found.values() if truth in pictures]
     rows = {captions[truth]: shared[0]} if shared else {}
-    for name, pictures in drawn.items():
-        of = f" of {name}" if len(drawn) > 1 else ""
+    for name, pictures in found.items():
+        of = f" of {name}" if len(found) > 1 else ""
         rows |= {f"{captions[key]}{of}": pictures[key] for key in own if key in pictures}
     return rows
 
@@ -244,7 +247,7 @@ def _training(runs: Sequence[Run]) -> Figure | None:
         f"values are averaged in {POINTS} equal parts. score: SSIM of held-out images with what "
         "the model makes of them, or minus the energy distance of its samples; diversity and "
         "sharpness: those of samples, relative to those of real images.",
-        png(training_figure(curves, [run.name for run in runs])),
+        *drawn(training_figure(curves, [run.name for run in runs])),
     )
 
 
@@ -266,4 +269,4 @@ def read_metrics(run: str) -> pd.DataFrame | None:
 def rows_png(pictures: Mapping[str, Images]) -> bytes:
     """A PNG of named rows of images, uint8 [N, S, S, 3] each, one below the other."""
     with styled(STYLE):
-        return png(rows_figure(pictures))
+        return drawn(rows_figure(pictures))[0]

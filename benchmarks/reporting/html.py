@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import groupby
@@ -266,7 +267,9 @@ def as_html(results: Sequence[Result], figures: Sequence[Figure] = ()) -> str:
     pictures: dict[str, list[dict[str, str]]] = {}
     for figure in figures:
         data = base64.b64encode(figure.png).decode()
+        marks = json.dumps(figure.marks, allow_nan=False, separators=(",", ":"))
         shown = {"alt": figure.alt, "caption": figure.caption, "data": data}
+        shown["marks"] = marks if figure.marks else ""
         pictures.setdefault(figure.topic, []).append(shown)
     tables = {key: _tables(key, runs) for key in QUESTIONS}
     return page(

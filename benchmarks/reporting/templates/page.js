@@ -1,5 +1,5 @@
 import { enlargeable } from "./enlarging.js";
-import { pointAt, pointAway } from "./pointing.js";
+import { pointable, pointAt, pointAway } from "./pointing.js";
 import { sortable } from "./sorting.js";
 
 // What shows the same images in rows, below one another.
@@ -24,8 +24,31 @@ function imageOf(row, number) {
   return shown;
 }
 
+// The marks of a plot, from what `drawn` in plots.py says of each panel.
+function marksOf({ dataset }) {
+  const placeOf = ({ at: [from, to], ends: [low, high], values }, number) =>
+    from + ((to - from) * (values[number] - low)) / (high - low);
+  return JSON.parse(dataset.marks).flatMap(({ name, words, x, y }, group) =>
+    x.values.map((value, number) => {
+      const told = words[number] ?? `${x.name} ${value}, ${y.name} ${y.values[number]}`;
+      return { x: placeOf(x, number), y: placeOf(y, number), group, text: `${name}\n${told}` };
+    }),
+  );
+}
+
+// Makes a picture with marks, small or enlarged, one that can be pointed into.
+function mark(picture) {
+  if (!picture.dataset.marks) return;
+  let marks = null; // until somebody points: there may be many
+  pointable(picture, () => (marks ??= marksOf(picture)), ({ text }) => [text]);
+  picture.ariaLabel = `${picture.alt} Arrow keys go from mark to mark.`;
+}
+
 for (const table of document.querySelectorAll("table")) sortable(table);
-for (const picture of document.querySelectorAll("figure img")) enlargeable(picture);
+for (const picture of document.querySelectorAll("figure img")) {
+  enlargeable(picture, mark);
+  mark(picture);
+}
 for (const row of rows) {
   row.onpointermove = ({ offsetX, clientX, clientY }) => {
     const number = imageAt(row, offsetX / row.clientWidth);

@@ -2,7 +2,7 @@
 
 import { button, fillSelect, find, put, whenSeen } from "./elements.js";
 import { encoding } from "./learned.js";
-import { pointAt, pointAway } from "./pointing.js";
+import { pointable, pointAgain } from "./pointing.js";
 import { sortable } from "./sorting.js";
 import { rangeTold, TOLD, told } from "./state.js";
 
@@ -23,8 +23,7 @@ export function newMap({ models }, codesOf, draw, go) {
   fillSelect(colour, COLOURS);
   colour.value = "a'";
   let known = null;
-  let dots = []; // { x, y } of each image, on the canvas
-  let here = -1; // the image that is pointed at
+  let dots = []; // { x, y } of each image, in shares of the canvas
   let codes = null;
 
   const listen = (found) => {
@@ -42,7 +41,7 @@ export function newMap({ models }, codesOf, draw, go) {
 
   function choose() {
     codes?.silence(listen);
-    [known, dots, here] = [null, [], -1];
+    [known, dots] = [null, []];
     find("matrix").tBodies[0].replaceChildren();
     find("map-count").textContent = "It is being loaded.";
     codes = codesOf(encoders[model.value]);
@@ -64,7 +63,7 @@ export function newMap({ models }, codesOf, draw, go) {
     const { clientWidth: width, clientHeight: height } = canvas;
     [canvas.width, canvas.height] = [width * ratio, height * ratio];
     const [x, y] = [scale(xs, MARGIN, width - MARGIN), scale(ys, height - MARGIN, MARGIN)];
-    dots = xs.map((value, row) => ({ x: x(value), y: y(ys[row]) }));
+    dots = xs.map((value, row) => ({ x: x(value) / width, y: y(ys[row]) / height, row }));
     const shades = column(known, colour.value);
     const [least, most] = START.includes(colour.value) ? [-1, 1] : rangeTold(colour.value);
     const context = canvas.getContext("2d");
@@ -72,7 +71,7 @@ export function newMap({ models }, codesOf, draw, go) {
     dots.forEach((dot, row) => {
       context.fillStyle = shadeOf((shades[row] - least) / (most - least));
       context.beginPath();
-      context.arc(dot.x, dot.y, row === here ? 6 : 2.5, 0, 7);
+      context.arc(dot.x * width, dot.y * height, 2.5, 0, 7);
       context.fill();
     });
     find("map-scale").textContent = `${colour.value} from ${least} to ${most}`;
@@ -81,39 +80,21 @@ export function newMap({ models }, codesOf, draw, go) {
       `${dots.length} test images, ${across.value} across and ${up.value} up; left and right go ` +
         "from one to the next, Enter loads it",
     );
+    pointAgain();
   }
 
-  // Redraws where another image is pointed at.
-  async function point(row) {
-    if (row === here) return;
-    here = row;
-    show();
-    if (row < 0) return pointAway();
-    const params = known.rows[row];
+  // The image of a dot, which is drawn as soon as it can be, and its vector.
+  function tell({ row }) {
     const picture = document.createElement("canvas");
-    const { left, top } = canvas.getBoundingClientRect();
-    const vector = params.map((value) => value.toFixed(2)).join(", ");
-    pointAt(left + dots[row].x, top + dots[row].y, picture, vector);
-    const answer = await draw(params);
-    put(picture, answer?.pixels);
+    const params = known.rows[row];
+    draw(params).then((answer) => put(picture, answer?.pixels));
+    return [picture, params.map((value) => value.toFixed(2)).join(", ")];
   }
 
-  const load = () => here >= 0 && go({ family: "fractal_dream", params: known.rows[here] });
-  canvas.onpointermove = ({ offsetX, offsetY }) => point(nearest(dots, offsetX, offsetY));
-  canvas.onpointerleave = () => point(-1);
-  canvas.onblur = () => point(-1);
-  canvas.onclick = ({ offsetX, offsetY }) => {
-    point(nearest(dots, offsetX, offsetY));
-    load();
-  };
-  canvas.onkeydown = (event) => {
-    const step = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
-    if (event.key === "Enter") load();
-    if (!step || !dots.length) return;
-    event.preventDefault();
-    const order = [...dots.keys()].sort((one, other) => dots[one].x - dots[other].x);
-    point(order.at((order.indexOf(here) + step) % order.length));
-  };
+  const here = pointable(canvas, () => dots, tell, NEAR);
+  const load = () => here() >= 0 && go({ family: "fractal_dream", params: known.rows[here()] });
+  canvas.onclick = load;
+  canvas.addEventListener("keydown", ({ key }) => key === "Enter" && load());
   model.onchange = choose;
   for (const select of [across, up, colour]) select.onchange = show;
   addEventListener("resize", show);
@@ -140,12 +121,6 @@ function scale(values, first, last) {
 function shadeOf(share) {
   const whole = Math.min(Math.max(share, 0), 1);
   return `hsl(${whole < 0.5 ? 210 : 25} ${Math.round(180 * Math.abs(whole - 0.5))}% 50%)`;
-}
-
-function nearest(dots, x, y) {
-  const far = dots.map((dot) => Math.hypot(dot.x - x, dot.y - y));
-  const row = far.indexOf(Math.min(...far));
-  return far[row] <= NEAR ? row : -1;
 }
 
 // The correlations of codes with parameters, each a button that shows them against each other. The
