@@ -51,11 +51,15 @@ OPTIONS = {
     "flow": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"channels": 8, "noise_steps": 3},
     "aegean": {**TINY, "kernel_size": 5, "width": 4, "latent_size": 5},
+    "aegean-alone": {**TINY, "latent_size": 5, "background": False},
+    "aegean-2019": {**TINY, "latent_size": 5, "network": "2019", "dropout": 0.0}
+    | {"background": False},
     "sdpc": {**LAYERED, "latent_size": 24, "tolerance": 1e-9, "k": 0.7},
     "sdpc_gan": {**LAYERED, "latent_size": 5, "width": 2, "hidden": 7, "pool": 2, "ema": 0.0},
     "biggan": {**SMALL, "batch_size": 8, "noise_size": 3, "embedding": 5, "patch": 2, "ema": 0.0},
 }
-"""Of a run of each baseline that is not among the pretrained models in this form."""
+"""Of a run of each baseline that is not among the pretrained models in this form, or, with a name
+behind it, of a form of one with other networks."""
 
 
 def in_torch(told, model):
@@ -110,7 +114,7 @@ def used(tmp_path_factory):
     told = {name: pretrained(name) for name in PRETRAINED}
     models = {name: baselines.load_pretrained(name, "cpu") for name in PRETRAINED}
     for name, options in OPTIONS.items():
-        run = write_run(folder / name, name, **options)
+        run = write_run(folder / name, name.partition("-")[0], **options)
         told[name], models[name] = trained(run), baselines.load_run(run, "cpu")
     given = {"models": list(told.values()), "params": PARAMS.tolist(), "noise": NOISE.tolist()}
     found = run_node(folder, USED, given)
