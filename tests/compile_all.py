@@ -1,27 +1,41 @@
 """Compiles what several files of tests need, once for all their processes.
 
 Of a family that is not compiled, each would draw its first images by the slow reference, and begin
-to compile beside that.
+to compile beside that. Without scikit-learn, as in a light install, the scores are left out.
 """
 
-from benchmarks import scores
-from benchmarks.codes.similarity import rank_table
-from benchmarks.statistics import permutation
+from importlib.util import find_spec
+
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
 from fdd.rendering import cpu, periods, uncompiled
 from fdd.rendering.drawing import Drawing
 
-if __name__ == "__main__":
-    points = 1000
-    rows = uncompiled.MOST_POINTS // points + 1  # more than are drawn without compiled code
+POINTS = 1000
+
+
+def renderers():
+    rows = uncompiled.MOST_POINTS // POINTS + 1  # more than are drawn without compiled code
     for name in FAMILIES:
-        cpu.render_cpu(Drawing(name, 128, points), uniform_params(rows, name))
+        cpu.render_cpu(Drawing(name, 128, POINTS), uniform_params(rows, name))
     cpu.compile_for("fractal_dream", 128, 60000)  # and what selects among its candidates
     cpu.compile_for("fractal_dream", 300, 70_000)  # and what draws large images of many points
+    periods.periods(uniform_params(60), POINTS)
+
+
+def of_codes():
+    from benchmarks import scores
+    from benchmarks.codes.similarity import rank_table
+    from benchmarks.statistics import permutation
+
     codes = uniform_params(60)
     scores.nonlinear_r2(codes, codes, test=(codes, codes), regressor="boosting")
     scores.mi_gap(codes, codes)
     scores.infom(codes, codes)
     permutation.pairs_floor(scores.rsa, codes, codes, of_codes=rank_table, of_params=rank_table)
-    periods.periods(codes, points)
+
+
+if __name__ == "__main__":
+    renderers()
+    if find_spec("sklearn"):
+        of_codes()

@@ -1,8 +1,13 @@
 """Compiled code from the cache: families are told apart, whatever process compiled them."""
 
+import functools
 import json
+import os
+import subprocess
+import sys
 
 import pytest
+from conftest import CHECKOUT
 
 PROGRAM = """
 import dataclasses, json, sys
@@ -39,17 +44,24 @@ def cache(tmp_path_factory):
     return tmp_path_factory.mktemp("cache")
 
 
-@pytest.fixture
-def drawn(run_python, cache):
+@pytest.fixture(scope="module")
+def drawn(cache):
     """drawn(*families): what a process with that cache draws and what is exact, for each.
 
-    A family is NAME:STEP:ARGUMENT.
+    A family is NAME:STEP:ARGUMENT. The same families are drawn once.
     """
 
+    @functools.cache
     def run(*families):
-        code, output, errors = run_python("-c", PROGRAM, *families, NUMBA_CACHE_DIR=cache)
-        assert code == 0, errors
-        return json.loads(output)
+        done = subprocess.run(
+            [sys.executable, "-c", PROGRAM, *families],
+            cwd=CHECKOUT,
+            env=os.environ | {"NUMBA_CACHE_DIR": str(cache)},
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
 
     return run
 
