@@ -111,7 +111,8 @@ export function newPaths({ models }, draw, current, fail) {
   whenSeen(find("paths"), choose);
 }
 
-// The frames as a video, both pictures side by side.
+// The frames as a video, both pictures side by side; the last one stays half a second, for a recorder
+// that is behind.
 async function filmed(frames) {
   const film = document.createElement("canvas");
   [film.width, film.height] = [2 * SIDE + GAP, SIDE];
@@ -131,10 +132,12 @@ async function filmed(frames) {
   recorder.ondataavailable = ({ data }) => parts.push(data);
   const ended = new Promise((resolve) => (recorder.onstop = resolve));
   recorder.start();
+  const passed = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
   for (const frame of frames) {
     show(frame);
-    await new Promise((resolve) => setTimeout(resolve, 1000 / A_SECOND));
+    await passed(1 / A_SECOND);
   }
+  await passed(0.5);
   recorder.stop();
   await ended;
   return new Blob(parts, { type: recorder.mimeType });
