@@ -2,12 +2,13 @@
 
 import ast
 import base64
-import contextlib
 import importlib.util
 import io
 import json
 import os
 import re
+import runpy
+import sys
 import zipfile
 
 import nbformat
@@ -339,10 +340,18 @@ Image.linear_gradient("L").convert("RGBA")
 """
 
 
-def test_building_again_gives_the_same_file(inputs, tmp_path):
+def kernels():
+    """The kernels that this process has started and that still run."""
+    psutil = pytest.importorskip("psutil")
+    children = psutil.Process().children()
+    return [child for child in children if "ipykernel_launcher" in child.cmdline()]
+
+
+def test_building_again_gives_the_same_file_and_no_kernel_outlives_its_notebook(inputs, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny/tiny.py").write_text(TINY)
     path = build.build("tiny", inputs / build.SLUG, tmp_path)
+    assert kernels() == []
     first = path.read_bytes()
     assert build.build("tiny", inputs / build.SLUG, tmp_path).read_bytes() == first
     _, listing, picture = nbformat.read(path, as_version=4).cells
@@ -354,27 +363,13 @@ def test_building_again_gives_the_same_file(inputs, tmp_path):
     assert sorted(os.listdir(tmp_path / "tiny")) == ["tiny.ipynb", "tiny.py"]
 
 
-def test_a_cell_that_fails_leaves_the_notebook_as_it_was(inputs, tmp_path):
+def test_a_cell_that_fails_leaves_the_notebook_as_it_was_and_no_kernel(inputs, tmp_path):
     (tmp_path / "tiny").mkdir()
     (tmp_path / "tiny/tiny.py").write_text("# %%\n1 / 0\n")
     with pytest.raises(CellExecutionError, match="ZeroDivisionError"):
         build.build("tiny", inputs / build.SLUG, tmp_path)
     assert os.listdir(tmp_path / "tiny") == ["tiny.py"]
-
-
-def test_no_kernel_outlives_its_notebook(inputs, tmp_path):
-    psutil = pytest.importorskip("psutil")
-
-    def kernels():
-        children = psutil.Process().children()
-        return [child for child in children if "ipykernel_launcher" in child.cmdline()]
-
-    (tmp_path / "tiny").mkdir()
-    for source in ("# %%\n1\n", "# %%\n1 / 0\n"):
-        (tmp_path / "tiny/tiny.py").write_text(source)
-        with contextlib.suppress(CellExecutionError):
-            build.build("tiny", inputs / build.SLUG, tmp_path)
-        assert kernels() == []
+    assert kernels() == []
 
 
 @pytest.mark.parametrize(
@@ -384,9 +379,10 @@ def test_no_kernel_outlives_its_notebook(inputs, tmp_path):
         (["tour"], "--package 'no/package' must be what `fdd package` wrote"),
     ],
 )
-def test_a_mistake_is_one_sentence(run_python, arguments, message):
-    code, output, errors = run_python(
-        CHECKOUT / "kernels/build.py", *arguments, "--package", "no/package"
-    )
-    assert (code, output) == (2, "")
+def test_a_mistake_is_one_sentence(monkeypatch, capsys, arguments, message):
+    monkeypatch.setattr(sys, "argv", ["build.py", *arguments, "--package", "no/package"])
+    with pytest.raises(SystemExit) as end:
+        runpy.run_path(build.__file__, run_name="__main__")
+    output, errors = capsys.readouterr()
+    assert (end.value.code, output) == (2, "")
     assert errors.splitlines()[-1] == f"build.py: error: {message}"
