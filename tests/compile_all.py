@@ -26,12 +26,14 @@ def renderers():
 def of_codes():
     from benchmarks import scores
     from benchmarks.codes.similarity import rank_table
+    from benchmarks.images.pooled import prdc_null
     from benchmarks.statistics import permutation
 
     codes = uniform_params(60)
     scores.nonlinear_r2(codes, codes, test=(codes, codes), regressor="boosting")
     scores.mi_gap(codes, codes)
     scores.infom(codes, codes)
+    prdc_null(codes, codes, draws=1)
     permutation.pairs_floor(scores.rsa, codes, codes, of_codes=rank_table, of_params=rank_table)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -139,13 +140,25 @@ def _read(part: _Part, regressor: str, rows: int, seed: int) -> tuple[Floats, Fl
             predicted[:, d] = model.predict(part.new)
             rise[..., d] = np.abs(model.coef_)
     else:
-        ready = boosted.binned(part.codes, seed)
-        bins = ready.of(part.new)
+        ready, bins = _binned(*_bytes(part.codes), *_bytes(part.new), seed)
         for d, target in enumerate(part.params.T):
             model = boosted.fitted(ready, target)
             predicted[:, d] = model.predict(bins)
             rise[..., d] = _rise(model, bins[chosen], part.truth[chosen, d], seed)
     return predicted, rise / len(chosen)
+
+
+def _bytes(array: Floats) -> tuple[bytes, tuple[int, ...]]:
+    return array.tobytes(), array.shape
+
+
+@functools.lru_cache(maxsize=1)  # the draws of a permutation baseline have the same codes
+def _binned(
+    codes: bytes, shape: tuple[int, ...], new: bytes, new_shape: tuple[int, ...], seed: int
+) -> tuple[boosted.Binned, boosted.Bins]:
+    """Codes ready to be fitted on, and the bins of held-out ones; both as bytes of float64."""
+    ready = boosted.binned(np.frombuffer(codes).reshape(shape), seed)
+    return ready, ready.of(np.frombuffer(new).reshape(new_shape))
 
 
 def _rise(model: boosted.Model, bins: boosted.Bins, target: Floats, seed: int) -> Floats:

@@ -9,12 +9,15 @@ apart is a p-value (Fisher's permutation test; for `kid` Gretton et al., A kerne
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.images.quality import SIDE, fid, power
 from benchmarks.statistics.arrays import Floats, generator, matrix, require, same
 from benchmarks.statistics.permutation import permutations
+from fdd.arithmetic.compiling import jit
 from fdd.errors import whole_number
 
 SEEN = 64  # neighbours of a row that are looked at
@@ -70,13 +73,29 @@ def prdc_null(
     near = search.fit(pool).kneighbors(return_distance=False)
     found = np.empty((4, len(deals)))
     for draw, deal in enumerate(deals):
-        own = deal[near] == deal[:, None]
-        inside = ~own & (np.cumsum(own, axis=1, dtype=np.int8) < k)
-        held, meets = inside.sum(axis=1), np.zeros(len(pool), bool)
-        meets[near[inside]] = True
+        held, meets = _meetings(near, deal, k)
         density = held[deal].sum() / (k * (len(pool) - count))
         found[:, draw] = meets[~deal].mean(), meets[deal].mean(), density, (held[deal] > 0).mean()
     return dict(zip(("precision", "recall", "density", "coverage"), found, strict=True))
+
+
+def _meet(near: Any, deal: Any, k: Any) -> Any:
+    """How many rows of the other set each ball holds [R], and whether a row is in one [R]."""
+    held, meets = np.zeros(len(near), np.int64), np.zeros(len(near), np.bool_)
+    for row in range(len(near)):
+        own = 0
+        for other in near[row]:
+            if deal[other] == deal[row]:
+                own += 1
+                if own == k:
+                    break
+            else:
+                held[row] += 1
+                meets[other] = True
+    return held, meets
+
+
+_meetings = jit(_meet)
 
 
 def _deals(

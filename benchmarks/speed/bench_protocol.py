@@ -10,11 +10,13 @@ import os
 import resource
 import subprocess
 import sys
+import time
 from contextlib import contextmanager
 
 import pytest
 
 from baselines import aae
+from benchmarks.correspondence import Options, score_run
 
 COMMANDS = {
     "python -c pass": ["-c", "pass"],
@@ -67,6 +69,21 @@ def test_protocol(benchmark, run, processes, beside):
     score = ["-m", "benchmarks.correspondence", run, "--processes", processes]
     with busy(beside):
         benchmark.pedantic(python, args=score, rounds=1, warmup_rounds=0)
+
+
+@pytest.mark.benchmark(group="the protocol on mini-1, in this process", timer=time.process_time)
+def test_parts(benchmark, run, tmp_path):
+    """The whole, and in extra_info (--benchmark-json=FILE) what each part takes of it."""
+    spent, ends = {}, [time.process_time()]
+
+    def tell(name, done, of):
+        ends.append(time.process_time())
+        name = name or "before the next parts"
+        spent[name] = spent.get(name, 0) + ends[-1] - ends[-2]
+
+    options = Options(str(run), out=tmp_path, processes=1)
+    benchmark.pedantic(score_run, args=(options, tell), rounds=1)
+    benchmark.extra_info.update(sorted(spent.items(), key=lambda part: -part[1]))
 
 
 @pytest.mark.benchmark(group="a help, one process")

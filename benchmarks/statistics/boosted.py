@@ -269,26 +269,29 @@ def _add_all_permuted(bins: Any, order: Any, splits: Any, values: Any, found: An
 
     Only where the way of a row through a tree asks for that column is another way to be gone.
     """
-    asked = np.full(bins.shape[1], -1)  # the last way, by its number, that asked for a column
+    last = np.full(bins.shape[1], -1)  # the last way, by its number, that asked for a column
+    asked, first = np.empty((2, bins.shape[1]), np.int64)  # columns of a way, and where they are
+    added = np.empty(bins.shape[1])
     for row in range(len(bins)):
         for tree in range(len(splits)):
-            way = row * len(splits) + tree
-            node = 0
+            way, node, count = row * len(splits) + tree, 0, 0
             while splits[tree, node, 2]:
-                asked[splits[tree, node, 0]] = way
-                goes_right = bins[row, splits[tree, node, 0]] > splits[tree, node, 1]
-                node = splits[tree, node, 2] + goes_right
-            usual = values[tree, node]
-            for k in range(bins.shape[1]):
-                if asked[k] != way:
-                    found[row, k] += usual
-                    continue
-                node = 0
+                column = splits[tree, node, 0]
+                if last[column] != way:
+                    last[column] = way
+                    asked[count], first[count] = column, node
+                    count += 1
+                node = splits[tree, node, 2] + (bins[row, column] > splits[tree, node, 1])
+            added[:] = values[tree, node]
+            for i in range(count):
+                k, node = asked[i], first[i]
                 while splits[tree, node, 2]:
                     column = splits[tree, node, 0]
                     at = order[row] if column == k else row
                     node = splits[tree, node, 2] + (bins[at, column] > splits[tree, node, 1])
-                found[row, k] += values[tree, node]
+                added[k] = values[tree, node]
+            for k in range(bins.shape[1]):
+                found[row, k] += added[k]
 
 
 _grow, _add, _add_permuted = jit(_grow_one), jit(_add_all), jit(_add_all_permuted)

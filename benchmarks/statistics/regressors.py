@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -82,8 +83,14 @@ def kernel(
         within, across = (rbf(rows, x, gamma=gammas[width]) for rows in (x, z))
         for penalty in np.unique(penalties[widths == width]):
             chosen = np.flatnonzero((widths == width) & (penalties == penalty))
-            factor = linalg.cho_factor(within + PENALTIES[penalty] * np.eye(len(x)))
-            predicted[:, chosen] = across @ linalg.cho_solve(factor, y[:, chosen])
+            ridge = within.copy()
+            ridge.flat[:: len(x) + 1] += PENALTIES[penalty]
+            factor = linalg.cho_factor(ridge, overwrite_a=True, check_finite=False)
+            solve = partial(linalg.cho_solve, factor, check_finite=False)
+            if len(chosen) > len(z):  # what is read of a target as a map: solved once for all
+                predicted[:, chosen] = solve(across.T).T @ y[:, chosen]
+            else:
+                predicted[:, chosen] = across @ solve(y[:, chosen])
     return np.asarray(predicted + mean)
 
 
@@ -103,47 +110,68 @@ def _least_leave_one_out(x: Floats, y: Floats, gammas: list[float]) -> NDArray[n
     spectra = _spectra(x.tobytes(), x.shape, tuple(gammas))
     errors = np.empty((len(gammas), len(PENALTIES), y.shape[1]))
     least = np.full(y.shape[1], np.inf)
-    for i, (values, vectors) in enumerate(spectra):
-        rotated = vectors.T.astype(np.float32) @ y.astype(np.float32)
+    for i, (values, vectors, own) in enumerate(spectra):
+        single = vectors.astype(np.float32)
+        rotated = single.T @ y.astype(np.float32)
         for j in reversed(range(len(PENALTIES))):  # noise is read best with the largest penalty
-            errors[i, j] = _errors(values, vectors, PENALTIES[j], rotated, (1 + CLOSE) * least)
+            limits = (1 + CLOSE) * least
+            errors[i, j] = _errors(values, single, own[j], PENALTIES[j], rotated, limits)
             least = np.minimum(least, errors[i, j])
     # float32 takes half the time and tells most choices apart; float64 decides among the others
     close = errors <= (1 + CLOSE) * least
     errors[~close] = np.inf
-    for i, (values, vectors) in enumerate(spectra):
+    for i, (values, vectors, own) in enumerate(spectra):
         for j, penalty in enumerate(PENALTIES):
             columns = np.flatnonzero(close[i, j])
             double, limits = vectors.T @ y[:, columns], 2 * least[columns]
-            errors[i, j, columns] = _errors(values, vectors, penalty, double, limits)
+            errors[i, j, columns] = _errors(values, vectors, own[j], penalty, double, limits)
     return np.asarray(errors.reshape(-1, y.shape[1]).argmin(axis=0))
 
 
 @functools.lru_cache(maxsize=1)  # calls for other targets of the same codes follow each other
 def _spectra(
     x: bytes, shape: tuple[int, ...], gammas: tuple[float, ...]
-) -> list[tuple[Floats, Floats]]:
-    """Eigenvalues and eigenvectors of the kernel matrix of each width; x: the bytes of float64."""
+) -> list[tuple[Floats, Floats, Floats]]:
+    """Eigenvalues and eigenvectors of the kernel matrix of each width, and R_ii of each penalty,
+    [penalties, N]; x: the bytes of float64."""
     rows, rbf = np.frombuffer(x).reshape(shape), _rbf()
-    return [np.linalg.eigh(rbf(rows, gamma=gamma)) for gamma in gammas]
+    found = []
+    for gamma in gammas:
+        values, vectors = np.linalg.eigh(rbf(rows, gamma=gamma))
+        weights = [_weights(values, penalty) for penalty in PENALTIES]
+        found.append((values, vectors, np.stack(weights) @ (vectors**2).T))
+    return found
+
+
+def _weights(values: Floats, penalty: float) -> Floats:
+    return 1 / (np.maximum(values, 0) + penalty)
 
 
 def _errors(
-    values: Floats, vectors: Floats, penalty: float, rotated: NDArray[Any], limits: Floats
+    values: Floats,
+    vectors: NDArray[Any],
+    own: Floats,
+    penalty: float,
+    rotated: NDArray[Any],
+    limits: Floats,
 ) -> Floats:
     """float64 [D]: the leave-one-out errors of targets [N, D] from Q'y, infinite above limits [D].
 
-    The sum of all (R y)_i^2 is known at once. So the rows with the smallest R_ii come first, and a
-    target is done with when what is left, over the largest R_ii^2, would lift it above its limit.
+    own: R_ii [N]. Vectors and Q'y are both float32 or both float64. The sum of all (R y)_i^2 is
+    known at once. So the rows with the smallest R_ii come first, and a target is done with when
+    what is left, over the largest R_ii^2, would lift it above its limit.
     """
-    weights = 1 / (np.maximum(values, 0) + penalty)
-    own = vectors**2 @ weights
+    weights = _weights(values, penalty)
     left = (weights**2).astype(rotated.dtype) @ rotated**2
     errors, open_ = np.zeros(rotated.shape[1]), np.arange(rotated.shape[1])
     order = np.argsort(own)
     for rows in np.split(order, [len(order) // 4]):
         open_ = open_[errors[open_] + left[open_] / own.max() ** 2 <= limits[open_]]
-        residuals = (vectors[rows] * weights).astype(rotated.dtype) @ rotated[:, open_]
+        ways = weights.astype(rotated.dtype)
+        if len(open_) < len(rows):  # the smaller of both is scaled
+            residuals = vectors[rows] @ (ways[:, None] * rotated[:, open_])
+        else:
+            residuals = (vectors[rows] * ways) @ rotated[:, open_]
         residuals **= 2
         errors[open_] += residuals.T @ (1 / own[rows] ** 2).astype(rotated.dtype)
         left[open_] -= residuals.sum(axis=0)
