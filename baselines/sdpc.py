@@ -33,6 +33,7 @@ from torch.optim import SGD, Adam
 
 from baselines.configs.sdpc import PRESETS as PRESETS
 from baselines.configs.sdpc import Config, counts, numbers
+from baselines.parts.sparse_maps import channels_last, predict, shrink
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 from fdd.errors import FddError
@@ -45,7 +46,6 @@ LEAST = 4
 """Fewest iterations of an inference."""
 DEAD = 20
 """Batches without activity after which an atom counts as dead."""
-TINY = 1e-12
 
 
 class Layer(NamedTuple):
@@ -61,16 +61,22 @@ class Layer(NamedTuple):
     curvature: float
     """The largest eigenvalue of D D'."""
 
+    def fold(self, below: Tensor) -> Tensor:
+        """What is below with the pixels of a stride as channels: [N, C, S, S] -> [N, C * stride**2,
+        S / stride, S / stride]."""
+        return below if self.stride == 1 else functional.pixel_unshuffle(below, self.stride)
+
+    def unfold(self, below: Tensor) -> Tensor:
+        """The other way."""
+        return below if self.stride == 1 else functional.pixel_shuffle(below, self.stride)
+
     def analyse(self, below: Tensor) -> Tensor:
         """D of what is below: [N, C, S, S] -> [N, K, s, s]."""
-        if self.stride > 1:
-            below = functional.pixel_unshuffle(below, self.stride)
-        return functional.conv2d(below, self.atoms)
+        return functional.conv2d(self.fold(below), self.atoms)
 
     def predict(self, maps: Tensor) -> Tensor:
         """D' of maps: [N, K, s, s] -> [N, C, S, S]."""
-        below = functional.conv_transpose2d(maps, self.atoms)
-        return below if self.stride == 1 else functional.pixel_shuffle(below, self.stride)
+        return self.unfold(functional.conv_transpose2d(maps, self.atoms))
 
 
 class Inference(NamedTuple):
@@ -108,16 +114,9 @@ def energy(images: Tensor, maps: list[Tensor], layers: list[Layer], k: float) ->
 
     With gains of 1 and without momentum no iteration of `infer` raises it.
     """
-    predictions = [layer.predict(g) for g, layer in zip(maps, layers, strict=True)]
-    return _energy(images, maps, predictions, layers, k)
-
-
-def _energy(
-    images: Tensor, maps: list[Tensor], predictions: list[Tensor], layers: list[Layer], k: float
-) -> Tensor:
     below, total = images, torch.zeros(len(images), dtype=images.dtype, device=images.device)
-    for i, (g, prediction, layer) in enumerate(zip(maps, predictions, layers, strict=True)):
-        apart = (below - prediction).square().flatten(1).sum(1) / 2
+    for i, (g, layer) in enumerate(zip(maps, layers, strict=True)):
+        apart = (below - layer.predict(g)).square().flatten(1).sum(1) / 2
         total += k**i * (apart + layer.sparsity * g.flatten(1).sum(1))
         below = layer.gain * g
     return total
@@ -140,14 +139,15 @@ def infer(
     2009) or without. An image is done, and left out of the next iterations, when one has changed
     the maps of no layer by more than `tolerance` of their norm.
 
-    One transposed convolution a layer and iteration is all that it takes: momentum and predictions
-    are linear, so the prediction of maps that momentum carries on is carried on in the same way.
+    Predictions are made of maps that momentum has carried on, once a layer and iteration: by a
+    transposed convolution, or, on a processor, by adding up the atoms of the few numbers that are
+    not 0.
     """
     state = _State(images, layers)
-    done = _State(images, layers)
+    done = [torch.zeros_like(maps) for maps in state.maps]
     rows = torch.arange(len(images), device=images.device)
     taken = torch.full((len(images),), iterations, device=images.device)
-    trace = [_energy(images, done.maps, done.made, layers, k)] if energies else []
+    trace = [energy(images, done, layers, k)] if energies else []
     t = 1.0
     for iteration in range(1, iterations + 1):
         before, t = t, (1 + math.sqrt(1 + 4 * t * t)) / 2
@@ -156,62 +156,68 @@ def infer(
         last = iteration == iterations
         if energies:
             now = trace[-1].clone()
-            now[rows] = _energy(state.images, state.maps, state.made, layers, k)
+            now[rows] = energy(images[rows], state.maps, layers, k)
             trace.append(now)
         if last or ready.any():
             over = torch.ones_like(ready) if last else ready
-            for whole, part in zip(done.maps, state.maps, strict=True):
+            for whole, part in zip(done, state.maps, strict=True):
                 whole[rows[over]] = part[over]
             taken[rows[over]] = iteration
             if over.all():
                 break
             rows = rows[~over]
             state.keep(~over)
-    return Inference(done.maps, taken, torch.stack(trace) if energies else None)
+    return Inference(done, taken, torch.stack(trace) if energies else None)
 
 
 class _State:
-    """The maps of images between two iterations."""
+    """The maps of images between two iterations, channels last in memory as all that is here."""
 
     def __init__(self, images: Tensor, layers: list[Layer]) -> None:
-        self.images = images
         self.maps: list[Tensor] = []
         self.made: list[Tensor] = []
         below = images
         for layer in layers:
-            self.made.append(torch.zeros_like(below))
-            below = torch.zeros_like(layer.analyse(below))
+            self.made.append(torch.zeros_like(channels_last(layer.fold(below))))
+            below = torch.zeros_like(channels_last(layer.analyse(below)))
             self.maps.append(below)
-        self.ahead, self.made_ahead = list(self.maps), list(self.made)
+        self.images = channels_last(layers[0].fold(images))
+        self.ahead = [maps.clone() for maps in self.maps]
 
     def advance(self, layers: list[Layer], k: float, momentum: float) -> Tensor:
         """One iteration of all layers in turn; the largest relative change of a layer's maps, [N].
 
-        `ahead` are the maps that momentum has carried on, `made_ahead` their predictions.
+        `ahead` are the maps that momentum has carried on, `made` their predictions, folded.
         """
         changes = []
-        target = self.images
-        for i, layer in enumerate(layers):
-            slope = layer.analyse(self.made_ahead[i] - target)
-            feedback = k if i + 1 < len(layers) else 0.0
-            if feedback:
-                above = self.made_ahead[i + 1] / layer.gain
-                slope.add_(self.ahead[i] - above, alpha=feedback)
+        below = self.made[0].sub_(self.images)
+        for i, (layer, ahead) in enumerate(zip(layers, self.ahead, strict=True)):
+            slope = channels_last(functional.conv2d(below, layer.atoms))
+            top = i + 1 == len(layers)
+            above = None if top else channels_last(layers[i + 1].unfold(self.made[i + 1]))
+            feedback = 0.0 if top else k
             rate = 1 / (layer.curvature + feedback)
-            maps = self.ahead[i].sub(slope, alpha=rate).sub_(rate * layer.sparsity).relu_()
-            made = layer.predict(maps)
-            change, size = (maps - self.maps[i]).flatten(1).norm(dim=1), maps.flatten(1).norm(dim=1)
-            changes.append(change / size.clamp(min=TINY))
-            self.ahead[i] = torch.lerp(self.maps[i], maps, 1 + momentum)
-            self.made_ahead[i] = torch.lerp(self.made[i], made, 1 + momentum)
-            self.maps[i], self.made[i] = maps, made
-            target = layer.gain * self.ahead[i]
+            changed, active = shrink(
+                slope,
+                ahead,
+                self.maps[i],
+                above,
+                layer.gain,
+                rate,
+                rate * layer.sparsity,
+                feedback,
+                momentum,
+            )
+            changes.append(changed)
+            self.made[i] = predict(ahead, layer.atoms, self.made[i], active)
+            if above is not None:
+                below = self.made[i + 1] = channels_last(layers[i + 1].fold(above))
         return torch.stack(changes).amax(0)
 
     def keep(self, rows: Tensor) -> None:
         """Go on with these rows alone, bool [N]."""
         self.images = self.images[rows]
-        for part in (self.maps, self.made, self.ahead, self.made_ahead):
+        for part in (self.maps, self.ahead, self.made):
             part[:] = [tensor[rows] for tensor in part]
 
 

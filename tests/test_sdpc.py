@@ -12,6 +12,7 @@ from torch.nn import functional
 
 import baselines
 from baselines.configs.sdpc import PRESETS
+from baselines.parts.sparse_maps import channels_last, predict, shrink, shrink_tensors
 from baselines.sdpc import SDPC, Config, Layer, energy, folded, infer, strongest, unit
 from baselines.training.data import to_tensor
 from baselines.training.loop import Outcome, train
@@ -260,9 +261,13 @@ def test_the_step_of_the_paper_runs_in_small():
     assert all(loss.isfinite() for loss in losses.values())
 
 
+@pytest.mark.parametrize("lambdas", [[0.2, 0.05], [0.2, 0.5]])
 @pytest.mark.parametrize("k", [0.0, 1.0])
-def test_the_plain_loop_beside_which_the_speed_is_measured_gives_the_same_maps(k):
-    layers = stack(*TWO, [torch.full((6, 1, 1), 1.5).double(), torch.ones(8, 1, 1).double()])
+def test_the_plain_loop_beside_which_the_speed_is_measured_gives_the_same_maps(k, lambdas):
+    """With the larger lambda few maps of the second layer are active, and atoms are added up."""
+    shapes, _, side = TWO
+    gains = [torch.full((6, 1, 1), 1.5).double(), torch.ones(8, 1, 1).double()]
+    layers = stack(shapes, lambdas, side, gains)
     plain = plain_layers(layers)
     for tolerance in (1e-12, 1e-2):
         found = infer(IMAGES[:1], layers, k, 40, tolerance)
@@ -270,6 +275,37 @@ def test_the_plain_loop_beside_which_the_speed_is_measured_gives_the_same_maps(k
         assert found.iterations.item() == iterations
         for one, other in zip(found.maps, maps, strict=True):
             torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("active", [0, 7, 500])
+def test_atoms_that_are_added_up_are_the_transposed_convolution(active, dtype):
+    maps = torch.zeros(2, 10, 5, 5, dtype=dtype)
+    maps.view(-1)[torch.randperm(500, generator=rng())[:active]] = 1.5
+    atoms = torch.randn(10, 3, 3, 3, generator=rng(1), dtype=dtype)
+    below = channels_last(torch.full((2, 3, 7, 7), math.nan, dtype=dtype))
+    found = predict(channels_last(maps), atoms, below, active)
+    torch.testing.assert_close(found, functional.conv_transpose2d(maps, atoms))
+
+
+@pytest.mark.parametrize("top", [False, True])
+def test_a_compiled_step_is_that_of_tensors(top):
+    def tensors():
+        numbers = rng(4)
+        four = [torch.randn(3, 6, 5, 5, generator=numbers).double() for _ in range(4)]
+        return [channels_last(tensor) for tensor in four]
+
+    gain = torch.rand(6, 1, 1, generator=rng(5)).double() + 0.5
+    made = []
+    for step in (shrink, shrink_tensors):
+        slope, ahead, maps, above = tensors()
+        given = None if top else above
+        changes, active = step(slope, ahead, maps, given, gain, 0.3, 0.1, 0.7, 0.4)
+        made.append((changes, ahead, maps, above))
+        assert (ahead != 0).sum() <= active
+    for one, other in zip(*made, strict=True):
+        torch.testing.assert_close(one, other)
+    assert 0 < (made[0][2] > 0).sum() < made[0][2].numel()
 
 
 EACH = "with colons between them, one a layer"

@@ -13,7 +13,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baselines.sdpc import LEAST, TINY, Layer
+from baselines.parts.sparse_maps import TINY
+from baselines.sdpc import LEAST, Layer
 
 
 def plain_layers(layers: list[Layer]) -> list[Layer]:

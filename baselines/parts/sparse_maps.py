@@ -1,0 +1,169 @@
+"""Arithmetic on sparse maps: what `baselines.sdpc` does between its convolutions, and in place of
+those whose input is nearly empty. Compiled for a processor.
+
+Maps [N, K, s, s] and what is below them are channels last in memory; compiled code sees them as
+[N, rows, length], a row of the picture in one.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from fdd.arithmetic.compiling import jit
+
+Array = NDArray[np.floating[Any]]
+
+TINY = 1e-12
+FEW = 0.1
+"""Share of maps that are not 0 up to which one thread adds up atoms faster than it convolves."""
+
+
+def channels_last(maps: Tensor) -> Tensor:
+    """The same, channels last in memory."""
+    return maps.contiguous(memory_format=torch.channels_last)
+
+
+def shrink(
+    slope: Tensor,
+    ahead: Tensor,
+    maps: Tensor,
+    above: Tensor | None,
+    gain: Tensor,
+    rate: float,
+    price: float,
+    feedback: float,
+    momentum: float,
+) -> tuple[Tensor, int]:
+    """A step of maps from where momentum has carried them, in place, and the next momentum: how far
+    those of each image went as a share of their norm, [N], and how many numbers of `ahead` may not
+    be 0 then.
+
+    slope, ahead, maps: [N, K, s, s]; what is in the first is lost. above: the same shape, what maps
+    times gain [K, 1, 1] are predicted to be, and after the step what is wrong with that; None if
+    nothing is above, and `feedback` does nothing then.
+    """
+    if maps.device.type != "cpu":
+        return shrink_tensors(slope, ahead, maps, above, gain, rate, price, feedback, momentum)
+    changes = maps.new_empty(len(maps))
+    tensors = slope, ahead, maps, maps[:0] if above is None else above
+    rows = [_rows(tensor).numpy() for tensor in tensors]
+    gains = gain.flatten().repeat(maps.shape[3]).numpy()
+    numbers = (changes.numpy().dtype.type(x) for x in (rate, price, feedback, momentum))
+    return changes, _shrink(*rows, gains, *numbers, changes.numpy())
+
+
+def shrink_tensors(
+    slope: Tensor,
+    ahead: Tensor,
+    maps: Tensor,
+    above: Tensor | None,
+    gain: Tensor,
+    rate: float,
+    price: float,
+    feedback: float,
+    momentum: float,
+) -> tuple[Tensor, int]:
+    """`shrink` on any device."""
+    if above is not None:
+        slope.add_(ahead, alpha=feedback).addcdiv_(above, gain, value=-feedback)
+    new = ahead.sub(slope, alpha=rate).sub_(price).relu_()
+    step = new - maps
+    size, moved = (torch.linalg.vector_norm(part, dim=(1, 2, 3)) for part in (new, step))
+    maps.copy_(new)
+    torch.add(new, step, alpha=momentum, out=ahead)
+    if above is not None:
+        above.addcmul_(gain, ahead, value=-1)
+    return moved / size.clamp(min=TINY), maps.numel()
+
+
+def predict(maps: Tensor, atoms: Tensor, below: Tensor, active: int) -> Tensor:
+    """The sum of atoms [K, C, h, w], each where maps [N, K, s, s] have it and as often as they say:
+    their transposed convolution, [N, C, S, S], channels last in memory.
+
+    below: of this shape; it may be overwritten. active: the most numbers of maps that are not 0.
+    """
+    if active * torch.get_num_threads() > FEW * maps.numel():
+        return channels_last(functional.conv_transpose2d(maps, atoms))
+    flat = atoms.permute(0, 2, 3, 1).flatten(2)
+    _scatter(maps.permute(0, 2, 3, 1).numpy(), flat.numpy(), _rows(below).numpy())
+    return below
+
+
+def _rows(maps: Tensor) -> Tensor:
+    """[N, K, s, s] as [N, s, s * K], the same numbers in memory."""
+    images, count, side, width = maps.shape
+    return maps.permute(0, 2, 3, 1).view(images, side, width * count)
+
+
+@jit
+def _shrink(
+    slope: Array,
+    ahead: Array,
+    maps: Array,
+    above: Array,
+    gain: Array,
+    rate: float,
+    price: float,
+    feedback: float,
+    momentum: float,
+    changes: Array,
+) -> int:
+    """`shrink` on rows: `above` has no images where nothing is above, `gain` is [length]."""
+    images, count, length = maps.shape
+    number = maps.dtype.type
+    zero, tiny = number(0), number(TINY * TINY)
+    moved, size = np.empty(length, maps.dtype), np.empty(length, maps.dtype)
+    active = 0
+    for n in range(images):
+        moved[:] = 0
+        size[:] = 0
+        for row in range(count):
+            new, carried, old = slope[n, row], ahead[n, row], maps[n, row]
+            # a loop each: the compiler takes many numbers at once where few arrays may overlap
+            if len(above):
+                predicted = above[n, row]
+                for i in range(length):
+                    new[i] += feedback * (carried[i] - predicted[i] / gain[i])
+            for i in range(length):
+                new[i] = max(carried[i] - rate * new[i] - price, zero)
+            for i in range(length):
+                step = new[i] - old[i]
+                moved[i] += step * step
+                size[i] += new[i] * new[i]
+            for i in range(length):
+                carried[i] = new[i] + momentum * (new[i] - old[i])
+            for i in range(length):
+                old[i] = new[i]
+                active += carried[i] != 0
+            if len(above):
+                for i in range(length):
+                    predicted[i] -= gain[i] * carried[i]
+        changes[n] = math.sqrt(moved.sum() / max(size.sum(), tiny))
+    return active
+
+
+@jit
+def _scatter(maps: Array, atoms: Array, below: Array) -> None:
+    """`predict` of maps [N, s, s, K] and atoms [K, h, w * C] into what is below [N, S, S * C]."""
+    images, side, _, count = maps.shape
+    _, height, length = atoms.shape
+    channels = below.shape[2] // below.shape[1]
+    below[:] = 0
+    for n in range(images):
+        for y in range(side):
+            for x in range(side):
+                for k in range(count):
+                    often = maps[n, y, x, k]
+                    if often != 0:
+                        for h in range(height):
+                            atom = atoms[k, h]
+                            place = below[n, y + h, x * channels : x * channels + length]
+                            for i in range(length):
+                                place[i] += often * atom[i]
