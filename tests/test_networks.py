@@ -13,7 +13,9 @@ from baselines.parts.networks import (
     Discriminator,
     DoubledConv2d,
     Encoder,
+    FoldedConv2d,
     Generator,
+    InstanceNorm,
     PooledConv2d,
     UpsampledConv2d,
     frozen,
@@ -178,6 +180,34 @@ def test_a_convolution_folded_with_a_change_of_side_equals_both(kind, kernel):
     gradients = []
     for layer in (folded, plain):
         x = random(2, 3, 6, 4).requires_grad_()
+        made = layer(x)
+        made.backward(random(*made.shape, seed=1))
+        gradients.append([made, x.grad, *(p.grad for p in layer.parameters())])
+    for a, b in zip(*gradients, strict=True):
+        assert a.shape == b.shape
+        assert (a - b).abs().max() < 1e-12
+
+
+@pytest.mark.parametrize(
+    ("kind", "plain"),
+    [
+        (
+            lambda: FoldedConv2d(5, 3, 7),
+            lambda: nn.Conv2d(5, 3, 7, padding=3, padding_mode="reflect"),
+        ),
+        (
+            lambda: FoldedConv2d(5, 2, 3),
+            lambda: nn.Conv2d(5, 2, 3, padding=1, padding_mode="reflect"),
+        ),
+        (lambda: InstanceNorm(5), lambda: nn.InstanceNorm2d(5)),
+    ],
+)
+def test_a_layer_of_translators_is_that_of_torch(kind, plain):
+    layers = kind().double(), plain().double()
+    layers[1].load_state_dict(layers[0].state_dict())
+    gradients = []
+    for layer in layers:
+        x = random(2, 5, 8, 6).requires_grad_()
         made = layer(x)
         made.backward(random(*made.shape, seed=1))
         gradients.append([made, x.grad, *(p.grad for p in layer.parameters())])

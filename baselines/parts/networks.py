@@ -138,6 +138,37 @@ class PooledConv2d(nn.Conv2d):
         return functional.conv2d(x, shifted(self.weight), self.bias, self.stride, self.padding)
 
 
+class FoldedConv2d(nn.Conv2d):
+    """Continue images by their reflection, then convolve: [N, C, S, S] -> [N, out, S, S], S even.
+
+    Computed for blocks of 2x2 pixels, as one convolution of stride 2 with the kernel at each of the
+    four places in a block. That is four times as many channels of the result, of which processors
+    compute sixteen at once, where `out` is 3, for 1.3 times the products of a 7x7 kernel.
+    """
+
+    def __init__(self, channels: int, out: int, kernel_size: int) -> None:
+        super().__init__(channels, out, kernel_size, padding=kernel_size // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = functional.pad(x, 4 * (self.kernel_size[0] // 2,), mode="reflect")
+        places = [(j, 1 - j, i, 1 - i) for i in (0, 1) for j in (0, 1)]
+        kernels = torch.stack([functional.pad(self.weight, place) for place in places], dim=1)
+        bias = None if self.bias is None else self.bias.repeat_interleave(4)
+        return functional.pixel_shuffle(functional.conv2d(x, kernels.flatten(0, 1), bias, 2), 2)
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Each channel of each image to mean 0 and variance 1: [N, C, S, S] -> the same.
+
+    Computed as GroupNorm of groups of one channel, which torch does fastest where channels come
+    first in memory; the result has them last, for the next convolution.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        normal = functional.group_norm(x.contiguous(), self.num_features, eps=self.eps)
+        return normal.contiguous(memory_format=torch.channels_last)
+
+
 def shifted(kernels: Tensor) -> Tensor:
     """The mean of kernels at four places, one pixel apart: [out, C, k, k] -> [.., k + 1, k + 1]."""
     return functional.avg_pool2d(functional.pad(kernels, (1, 1, 1, 1)), 2, stride=1)

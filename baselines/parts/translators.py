@@ -11,7 +11,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from baselines.parts.networks import Network, UpsampledConv2d
+from baselines.parts.networks import DoubledConv2d, FoldedConv2d, InstanceNorm, Network
 
 DEVIATION = 0.02
 """Standard deviation of all weights at first."""
@@ -49,7 +49,7 @@ def enlarge(options: TranslatorOptions, channels: int, out: int) -> nn.Module:
     """[N, channels, S, S] -> [N, out, 2S, 2S]: 3x3, transposed or after repeating pixels."""
     if options.upsampling == "transposed":
         return nn.ConvTranspose2d(channels, out, 3, 2, 1, output_padding=1)
-    return UpsampledConv2d(channels, out, 3)
+    return DoubledConv2d(channels, out, 3)
 
 
 class ResidualBlock(nn.Module):
@@ -59,10 +59,10 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.body = nn.Sequential(
             convolve(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            InstanceNorm(channels),
             nn.ReLU(),
             convolve(channels, channels, 3),
-            nn.InstanceNorm2d(channels),
+            InstanceNorm(channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -80,15 +80,15 @@ class Translator(Network):
     def __init__(self, options: TranslatorOptions) -> None:
         width = options.width
         widths = [width * 2**number for number in range(options.downs + 1)]
-        layers: list[nn.Module] = [convolve(3, width, 7), nn.InstanceNorm2d(width), nn.ReLU()]
+        layers: list[nn.Module] = [convolve(3, width, 7), InstanceNorm(width), nn.ReLU()]
         for channels in widths[:-1]:
             layers += [nn.Conv2d(channels, 2 * channels, 3, 2, 1)]
-            layers += [nn.InstanceNorm2d(2 * channels), nn.ReLU()]
+            layers += [InstanceNorm(2 * channels), nn.ReLU()]
         layers += [ResidualBlock(widths[-1]) for _ in range(options.blocks)]
         for channels in reversed(widths[1:]):
             layers += [enlarge(options, channels, channels // 2)]
-            layers += [nn.InstanceNorm2d(channels // 2), nn.ReLU()]
-        layers += [convolve(width, 3, 7), nn.Tanh()]
+            layers += [InstanceNorm(channels // 2), nn.ReLU()]
+        layers += [FoldedConv2d(width, 3, 7), nn.Tanh()]
         super().__init__(options, layers)
 
 
@@ -107,7 +107,7 @@ class PatchDiscriminator(Network):
             out = min(2**number, WIDEST) * width
             stride = 2 if number < options.halvings else 1
             layers += [nn.Conv2d(channels, out, 4, stride, 1)]
-            layers += [nn.InstanceNorm2d(out), nn.LeakyReLU(SLOPE)]
+            layers += [InstanceNorm(out), nn.LeakyReLU(SLOPE)]
             channels = out
         super().__init__(options, [*layers, nn.Conv2d(channels, 1, 4, 1, 1)])
 

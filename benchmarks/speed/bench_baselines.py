@@ -267,11 +267,11 @@ def translator_step(kind, config):
     return lambda: ours.step(batch, rng)
 
 
-@pytest.mark.parametrize("kind", ["plain", "ours"])
+@pytest.mark.parametrize("kind", ["plain", "float32", "bfloat16"])
 @pytest.mark.parametrize("preset", cyclegan.PRESETS)
 def test_a_step_of_translators_on_the_cpu(benchmark, preset, kind):
     """With the identity loss, which the preset mini does without."""
-    config = replace(cyclegan.PRESETS[preset], identity_weight=5.0)
+    config = replace(cyclegan.PRESETS[preset], identity_weight=5.0, **OURS.get(kind, {}))
     benchmark.group = (
         f"CycleGAN step, batch {config.batch_size}, {config.image_size}x{config.image_size}, "
         f"preset {preset}, CPU"
