@@ -2,6 +2,7 @@
 
 import ast
 import errno
+import functools
 import shutil
 from pathlib import Path
 
@@ -30,6 +31,7 @@ def tree(path):
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
+@functools.cache
 def imported(path, nodes=ast.walk):
     """The dotted names that a module imports, wherever in it: modules as far as they are ours."""
     names = set()
