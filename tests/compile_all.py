@@ -33,6 +33,7 @@ def of_codes():
     scores.nonlinear_r2(codes, codes, test=(codes, codes), regressor="boosting")
     scores.mi_gap(codes, codes)
     scores.infom(codes, codes)
+    scores.trustworthiness(codes, codes)
     prdc_null(codes, codes, draws=1)
     permutation.pairs_floor(scores.rsa, codes, codes, of_codes=rank_table, of_params=rank_table)
 

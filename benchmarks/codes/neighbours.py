@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchmarks.statistics.arrays import Floats, check_pairs, enough_rows, matrix, require
+from fdd.arithmetic.compiling import jit
 from fdd.defaults import with_defaults
 from fdd.errors import whole_number
 
@@ -23,6 +25,7 @@ TIE = 1e-12  # squared distances that agree to this share of themselves are equa
 ROUNDING = 1e-9  # of squared distances, by the largest square of a centred row
 TREE_COLUMNS = 10  # up to this many, a tree is faster than all distances of 10,000 rows
 LEAF = 32  # rows in a leaf of it: the fastest of 10, 16 and 32
+PAIRS = 2**17  # of rows, whose distances are held at once: they stay in the processor's cache
 FEW = 64  # up to this many neighbours, counting is faster than sorting
 
 
@@ -191,26 +194,73 @@ def _without_intruders(embedding: Floats, truth: Floats, k: int) -> float:
     """1 - the scaled sum of (rank in truth - k) over the k nearest of each row in the embedding."""
     rows = len(truth)
     enough_rows("codes", rows, 2 * whole_number("k", k, 1) + 1, f"k={k}")
-    penalty = 0.0
-    for embedded, true in zip(_distances(embedding), _distances(truth), strict=True):
-        near, share = _nearest(embedded, k)
-        order = np.argsort(true[near])
-        penalty += float(share[order] @ _expected_excess(true, true[near[order]], k))
+    blocks = zip(_distance_blocks(embedding), _distance_blocks(truth), strict=True)
+    penalty = sum(float(_penalty(embedded, true, k)) for embedded, true in blocks)
     return float(max(1 - penalty * 2 / (rows * k * (2 * rows - 3 * k - 1)), 0.0))
+
+
+def _excess(distances: Any, chosen: Any, k: Any) -> Any:
+    """`_expected_excess` of one distance."""
+    first = last = 0
+    for distance in distances:
+        first += distance < chosen * (1 - TIE)
+        last += distance <= chosen * (1 + TIE)
+    before, within = max(first - k, 0), max(last - k, 0)
+    return (within * (within + 1) - before * (before + 1)) / 2 / (last - first)
+
+
+_excess_of_one = numba.njit(error_model="numpy")(_excess)
+
+
+def _intrusion(embedded: Any, true: Any, k: Any) -> Any:
+    """The sum over rows of the expected excess in truth of the k nearest in the embedding, from
+    both distances [R, N]; of rows tied at the k-th, of those that are left at random."""
+    total, nearest = 0.0, np.empty(k)
+    for row in range(len(embedded)):
+        distances = embedded[row]
+        nearest[:] = np.inf
+        for distance in distances:
+            place = k - 1
+            if distance < nearest[place]:
+                while place > 0 and distance < nearest[place - 1]:
+                    nearest[place] = nearest[place - 1]
+                    place -= 1
+                nearest[place] = distance
+        low, high = nearest[k - 1] * (1 - TIE), nearest[k - 1] * (1 + TIE)
+        inside = tied = 0
+        for distance in distances:
+            inside += distance < low
+            tied += (distance >= low) & (distance <= high)
+        for other in range(len(distances)):
+            if distances[other] <= high:
+                share = 1.0 if distances[other] < low else (k - inside) / tied
+                total += share * _excess_of_one(true[row], true[row, other], k)
+    return total
+
+
+_penalty = jit(_intrusion)
 
 
 def _distances(array: Floats, rows: Rows | None = None) -> Iterator[Floats]:
     """Row by row (of these rows), the squared distances [N] to all rows, infinite to itself; in no
-    fixed unit.
+    fixed unit."""
+    for block in _distance_blocks(array, rows):
+        yield from block
+
+
+def _distance_blocks(array: Floats, rows: Rows | None = None) -> Iterator[Floats]:
+    """`_distances` of some rows at a time, [R, N].
 
     By differences, since |x|^2 + |y|^2 - 2xy would tell duplicates apart.
     """
     distance = require("scipy.spatial.distance").cdist
-    array = _scaled(array)
-    for i in range(len(array)) if rows is None else rows:
-        row = distance(array[i : i + 1], array, "sqeuclidean")[0]
-        row[i] = np.inf
-        yield row
+    array, rows = _scaled(array), np.arange(len(array)) if rows is None else rows
+    size = max(1, PAIRS // len(array))
+    for start in range(0, len(rows), size):
+        some = rows[start : start + size]
+        block = distance(array[some], array, "sqeuclidean")
+        block[np.arange(len(some)), some] = np.inf
+        yield block
 
 
 def _scaled(array: Floats) -> Floats:
