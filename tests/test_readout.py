@@ -62,8 +62,10 @@ def test_linear_r2_by_hand():
     assert linear_r2([[0], [1]], [[0], [1]], test=([[1], [4]], [[2], [4]])) == pytest.approx(0.5)
 
 
-def test_duplicated_codes_change_no_linear_r2(params, mixed):
-    twice = np.column_stack([mixed, mixed, mixed[:, :1]])
+@pytest.mark.parametrize("rounding", [0, 1e-14])
+def test_duplicated_codes_change_no_linear_r2(params, mixed, rounding):
+    noise = np.random.default_rng(0).normal(size=mixed.shape)
+    twice = np.column_stack([mixed, mixed * (1 + rounding * noise), mixed[:, :1]])
     np.testing.assert_allclose(
         scored(linear_r2, twice, params), scored(linear_r2, mixed, params), atol=1e-9
     )

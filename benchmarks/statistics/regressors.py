@@ -48,7 +48,8 @@ def _least_squares(x: Floats, y: Floats) -> Floats:
     """The smallest least-squares solution [K, D] of x [N, K] for y [N, D]; of stacks, a stack."""
     factor = regular_factor(x)
     if factor is None:
-        return np.asarray(np.linalg.pinv(x) @ y)
+        # what is smaller than that is rounding, as `lstsq` has it, which takes no stacks
+        return np.asarray(np.linalg.pinv(x, rcond=max(x.shape[-2:]) * np.finfo(float).eps) @ y)
     half = np.linalg.solve(factor, np.swapaxes(x, -1, -2) @ y)
     return np.asarray(np.linalg.solve(np.swapaxes(factor, -1, -2), half))
 
