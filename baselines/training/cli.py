@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, make_dataclass, replace
+from dataclasses import dataclass, fields, make_dataclass, replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -51,9 +51,9 @@ def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     """
     from baselines.training.loop import train_checked
 
-    defaults = asdict(type(config)())
-    lines = {name: value for name, value in asdict(config).items() if value != defaults[name]}
-    say(*(f"{name:23}{value}" for name, value in lines.items()), f"{'run folder':23}{out}")
+    values = [(option, getattr(config, option.name)) for option in fields(config)]
+    lines = [(option.name, value) for option, value in values if value != option.default]
+    say(*(f"{name:23}{value}" for name, value in [*lines, ("run folder", out)]))
     outcome = train_checked(make, config, out, **data)
     if outcome.reason:
         say(f"stopped at step {outcome.step}: {outcome.reason}")
