@@ -33,7 +33,7 @@ from torch.optim import SGD, Adam
 
 from baselines.configs.sdpc import PRESETS as PRESETS
 from baselines.configs.sdpc import Config, counts, numbers
-from baselines.parts.sparse_maps import channels_last, predict, shrink
+from baselines.parts.sparse_maps import Rates, channels_last, predict, threshold
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 from fdd.errors import FddError
@@ -197,17 +197,8 @@ class _State:
             above = None if top else channels_last(layers[i + 1].unfold(self.made[i + 1]))
             feedback = 0.0 if top else k
             rate = 1 / (layer.curvature + feedback)
-            changed, active = shrink(
-                slope,
-                ahead,
-                self.maps[i],
-                above,
-                layer.gain,
-                rate,
-                rate * layer.sparsity,
-                feedback,
-                momentum,
-            )
+            rates = Rates(rate, rate * layer.sparsity, feedback, momentum)
+            changed, active = threshold(slope, ahead, self.maps[i], above, layer.gain, rates)
             changes.append(changed)
             self.made[i] = predict(ahead, layer.atoms, self.made[i], active)
             if above is not None:

@@ -12,7 +12,13 @@ from torch.nn import functional
 
 import baselines
 from baselines.configs.sdpc import PRESETS
-from baselines.parts.sparse_maps import channels_last, predict, shrink, shrink_tensors
+from baselines.parts.sparse_maps import (
+    Rates,
+    channels_last,
+    predict,
+    threshold,
+    threshold_tensors,
+)
 from baselines.sdpc import SDPC, Config, Layer, energy, folded, infer, strongest, unit
 from baselines.training.data import to_tensor
 from baselines.training.loop import Outcome, train
@@ -297,10 +303,10 @@ def test_a_compiled_step_is_that_of_tensors(top):
 
     gain = torch.rand(6, 1, 1, generator=rng(5)).double() + 0.5
     made = []
-    for step in (shrink, shrink_tensors):
+    for step in (threshold, threshold_tensors):
         slope, ahead, maps, above = tensors()
         given = None if top else above
-        changes, active = step(slope, ahead, maps, given, gain, 0.3, 0.1, 0.7, 0.4)
+        changes, active = step(slope, ahead, maps, given, gain, Rates(0.3, 0.1, 0.7, 0.4))
         made.append((changes, ahead, maps, above))
         assert (ahead != 0).sum() <= active
     for one, other in zip(*made, strict=True):

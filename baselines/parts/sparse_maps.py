@@ -8,7 +8,7 @@ Maps [N, K, s, s] and what is below them are channels last in memory; compiled c
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -30,16 +30,18 @@ def channels_last(maps: Tensor) -> Tensor:
     return maps.contiguous(memory_format=torch.channels_last)
 
 
-def shrink(
-    slope: Tensor,
-    ahead: Tensor,
-    maps: Tensor,
-    above: Tensor | None,
-    gain: Tensor,
-    rate: float,
-    price: float,
-    feedback: float,
-    momentum: float,
+class Rates(NamedTuple):
+    """The numbers of a step: what a slope is multiplied by, what is then taken off, the weight of
+    the feedback, and the share of a step that momentum goes on."""
+
+    rate: float
+    price: float
+    feedback: float
+    momentum: float
+
+
+def threshold(
+    slope: Tensor, ahead: Tensor, maps: Tensor, above: Tensor | None, gain: Tensor, rates: Rates
 ) -> tuple[Tensor, int]:
     """A step of maps from where momentum has carried them, in place, and the next momentum: how far
     those of each image went as a share of their norm, [N], and how many numbers of `ahead` may not
@@ -47,37 +49,29 @@ def shrink(
 
     slope, ahead, maps: [N, K, s, s]; what is in the first is lost. above: the same shape, what maps
     times gain [K, 1, 1] are predicted to be, and after the step what is wrong with that; None if
-    nothing is above, and `feedback` does nothing then.
+    nothing is above, and the feedback does nothing then.
     """
     if maps.device.type != "cpu":
-        return shrink_tensors(slope, ahead, maps, above, gain, rate, price, feedback, momentum)
+        return threshold_tensors(slope, ahead, maps, above, gain, rates)
     changes = maps.new_empty(len(maps))
     tensors = slope, ahead, maps, maps[:0] if above is None else above
     rows = [_rows(tensor).numpy() for tensor in tensors]
     gains = gain.flatten().repeat(maps.shape[3]).numpy()
-    numbers = (changes.numpy().dtype.type(x) for x in (rate, price, feedback, momentum))
-    return changes, _shrink(*rows, gains, *numbers, changes.numpy())
+    numbers = (changes.numpy().dtype.type(x) for x in rates)
+    return changes, _threshold(*rows, gains, *numbers, changes.numpy())
 
 
-def shrink_tensors(
-    slope: Tensor,
-    ahead: Tensor,
-    maps: Tensor,
-    above: Tensor | None,
-    gain: Tensor,
-    rate: float,
-    price: float,
-    feedback: float,
-    momentum: float,
+def threshold_tensors(
+    slope: Tensor, ahead: Tensor, maps: Tensor, above: Tensor | None, gain: Tensor, rates: Rates
 ) -> tuple[Tensor, int]:
-    """`shrink` on any device."""
+    """`threshold` on any device."""
     if above is not None:
-        slope.add_(ahead, alpha=feedback).addcdiv_(above, gain, value=-feedback)
-    new = ahead.sub(slope, alpha=rate).sub_(price).relu_()
+        slope.add_(ahead, alpha=rates.feedback).addcdiv_(above, gain, value=-rates.feedback)
+    new = ahead.sub(slope, alpha=rates.rate).sub_(rates.price).relu_()
     step = new - maps
     size, moved = (torch.linalg.vector_norm(part, dim=(1, 2, 3)) for part in (new, step))
     maps.copy_(new)
-    torch.add(new, step, alpha=momentum, out=ahead)
+    torch.add(new, step, alpha=rates.momentum, out=ahead)
     if above is not None:
         above.addcmul_(gain, ahead, value=-1)
     return moved / size.clamp(min=TINY), maps.numel()
@@ -103,7 +97,7 @@ def _rows(maps: Tensor) -> Tensor:
 
 
 @jit
-def _shrink(
+def _threshold(
     slope: Array,
     ahead: Array,
     maps: Array,
@@ -115,7 +109,7 @@ def _shrink(
     momentum: float,
     changes: Array,
 ) -> int:
-    """`shrink` on rows: `above` has no images where nothing is above, `gain` is [length]."""
+    """`threshold` on rows: `above` has no images where nothing is above, `gain` is [length]."""
     images, count, length = maps.shape
     number = maps.dtype.type
     zero, tiny = number(0), number(TINY * TINY)
