@@ -269,7 +269,10 @@ def test_the_step_of_the_paper_runs_in_small():
 
 @pytest.mark.parametrize("lambdas", [[0.2, 0.05], [0.2, 0.5]])
 @pytest.mark.parametrize("k", [0.0, 1.0])
-def test_the_plain_loop_beside_which_the_speed_is_measured_gives_the_same_maps(k, lambdas):
+@pytest.mark.parametrize("autograd", [True, False])
+def test_the_plain_loops_beside_which_the_speed_is_measured_give_the_same_maps(
+    k, lambdas, autograd
+):
     """With the larger lambda few maps of the second layer are active, and atoms are added up."""
     shapes, _, side = TWO
     gains = [torch.full((6, 1, 1), 1.5).double(), torch.ones(8, 1, 1).double()]
@@ -277,14 +280,14 @@ def test_the_plain_loop_beside_which_the_speed_is_measured_gives_the_same_maps(k
     plain = plain_layers(layers)
     for tolerance in (1e-12, 1e-2):
         found = infer(IMAGES[:1], layers, k, 40, tolerance)
-        maps, iterations = plain_infer(IMAGES[:1], plain, k, 40, tolerance)
+        maps, iterations = plain_infer(IMAGES[:1], plain, k, 40, tolerance, autograd)
         assert found.iterations.item() == iterations
         for one, other in zip(found.maps, maps, strict=True):
             torch.testing.assert_close(one, other)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("active", [0, 7, 500])
+@pytest.mark.parametrize("active", [0, 7, 100, 500])
 def test_atoms_that_are_added_up_are_the_transposed_convolution(active, dtype):
     maps = torch.zeros(2, 10, 5, 5, dtype=dtype)
     maps.view(-1)[torch.randperm(500, generator=rng())[:active]] = 1.5

@@ -21,7 +21,7 @@ from fdd.arithmetic.compiling import jit
 Array = NDArray[np.floating[Any]]
 
 TINY = 1e-12
-FEW = 0.1
+FEW = 0.2
 """Share of maps that are not 0 up to which one thread adds up atoms faster than it convolves."""
 
 
@@ -145,19 +145,33 @@ def _threshold(
 
 @jit
 def _scatter(maps: Array, atoms: Array, below: Array) -> None:
-    """`predict` of maps [N, s, s, K] and atoms [K, h, w * C] into what is below [N, S, S * C]."""
+    """`predict` of maps [N, s, s, K] and atoms [K, h, w * C] into what is below [N, S, S * C].
+
+    Four atoms of a place at once, so that what is below is read and written a fourth as often.
+    """
     images, side, _, count = maps.shape
     _, height, length = atoms.shape
     channels = below.shape[2] // below.shape[1]
+    active = np.empty(count, np.int64)
     below[:] = 0
     for n in range(images):
         for y in range(side):
             for x in range(side):
+                here = maps[n, y, x]
+                found = 0
                 for k in range(count):
-                    often = maps[n, y, x, k]
-                    if often != 0:
-                        for h in range(height):
-                            atom = atoms[k, h]
-                            place = below[n, y + h, x * channels : x * channels + length]
-                            for i in range(length):
-                                place[i] += often * atom[i]
+                    active[found] = k
+                    found += here[k] != 0
+                fours = found - found % 4
+                for h in range(height):
+                    place = below[n, y + h, x * channels : x * channels + length]
+                    for j in range(0, fours, 4):
+                        p, q, r, s = active[j], active[j + 1], active[j + 2], active[j + 3]
+                        a, b, c, d = here[p], here[q], here[r], here[s]
+                        one, two, three, four = atoms[p, h], atoms[q, h], atoms[r, h], atoms[s, h]
+                        for i in range(length):
+                            place[i] += a * one[i] + b * two[i] + c * three[i] + d * four[i]
+                    for j in range(fours, found):
+                        often, atom = here[active[j]], atoms[active[j], h]
+                        for i in range(length):
+                            place[i] += often * atom[i]

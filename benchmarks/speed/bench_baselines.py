@@ -369,9 +369,10 @@ def sparse():
     return model.centred(images), model.layers(rounds=20)
 
 
-@pytest.mark.parametrize("kind", ["plain", "sdpc", "sdpc-all-to-the-end"])
+@pytest.mark.parametrize("kind", ["plain", "written-out", "sdpc", "sdpc-all-to-the-end"])
 def test_an_inference_on_the_cpu(benchmark, sparse, kind):
-    """The last one goes on with each image until the last is done, as the plain one does."""
+    """Beside the authors' loop, and beside it without autograd. The last one goes on with each
+    image until the last is done, as the plain ones do."""
     benchmark.group = "SDPC, maps of 32 images of mini-1 within 1 %, at most 100 iterations, CPU"
     images, layers = sparse
     images, plain = images.contiguous(), plain_layers(layers)
@@ -380,6 +381,7 @@ def test_an_inference_on_the_cpu(benchmark, sparse, kind):
     assert all((a - b).norm() < 1e-2 * b.norm() for a, b in zip(ours, found, strict=True))
     calls = {
         "plain": lambda: plain_infer(images, plain, 1.0, 100, 1e-2),
+        "written-out": lambda: plain_infer(images, plain, 1.0, 100, 1e-2, autograd=False),
         "sdpc": lambda: sdpc.infer(images, layers, 1.0, 100, 1e-2),
         "sdpc-all-to-the-end": lambda: sdpc.infer(images, layers, 1.0, needed, 1e-12),
     }

@@ -1,8 +1,9 @@
 """Inference of SDPC as its authors wrote it: the peer of `baselines.sdpc` in bench_baselines.py.
 
 Convolutions and transposed convolutions with the dictionaries as they are, all of an image's
-predictions made anew in each step of each layer, and the whole batch until its last image stands
-still. Gradients are written out where the authors let autograd find them, which is slower.
+predictions made anew in each step of each layer, gradients by autograd, and the whole batch until
+its last image stands still (`Coding.py` of SPC_2L, the code of arXiv:2002.00892).
+The step and the rule by which it ends are those of `baselines.sdpc`, so that both find the same.
 """
 
 from __future__ import annotations
@@ -27,9 +28,15 @@ def plain_layers(layers: list[Layer]) -> list[Layer]:
 
 @torch.no_grad()
 def plain_infer(
-    images: Tensor, layers: list[Layer], k: float, iterations: int, tolerance: float
+    images: Tensor,
+    layers: list[Layer],
+    k: float,
+    iterations: int,
+    tolerance: float,
+    autograd: bool = True,
 ) -> tuple[list[Tensor], int]:
-    """The maps of images [N, C, S, S], and the iterations that they took."""
+    """The maps of images [N, C, S, S], and the iterations that they took. Without autograd, the
+    gradients are written out, which the authors did not do and which is faster."""
     maps, below = [], images
     for layer in layers:
         below = torch.zeros_like(functional.conv2d(below, layer.atoms, stride=layer.stride))
@@ -40,16 +47,15 @@ def plain_infer(
         changed = torch.zeros(len(images), dtype=images.dtype)
         for i, layer in enumerate(layers):
             target = images if i == 0 else layers[i - 1].gain * ahead[i - 1]
-            made = functional.conv_transpose2d(ahead[i], layer.atoms, stride=layer.stride)
-            slope = functional.conv2d(made - target, layer.atoms, stride=layer.stride)
-            rate = 1 / layer.curvature
-            if i + 1 < len(layers):
-                above = layers[i + 1]
-                feedback = functional.conv_transpose2d(
+            above = layers[i + 1] if i + 1 < len(layers) else None
+            predicted = None
+            if above is not None:
+                predicted = functional.conv_transpose2d(
                     ahead[i + 1], above.atoms, stride=above.stride
                 )
-                slope = slope + k * (layer.gain * ahead[i] - feedback) / layer.gain
-                rate = 1 / (layer.curvature + k)
+            find = slope_by_autograd if autograd else slope_written_out
+            slope = find(ahead[i], layer, target, predicted, k)
+            rate = 1 / (layer.curvature + (0 if above is None else k))
             new = functional.relu(ahead[i] - rate * (slope + layer.sparsity))
             change, size = (new - maps[i]).flatten(1).norm(dim=1), new.flatten(1).norm(dim=1)
             changed = torch.maximum(changed, change / size.clamp(min=TINY))
@@ -58,3 +64,28 @@ def plain_infer(
         if iteration >= LEAST and (changed < tolerance).all():
             break
     return maps, iteration
+
+
+@torch.enable_grad()
+def slope_by_autograd(
+    maps: Tensor, layer: Layer, target: Tensor, predicted: Tensor | None, k: float
+) -> Tensor:
+    """The gradient of what the maps of a layer descend, without lambda: how far they are from the
+    target below them, and from what is predicted of them from above."""
+    maps = maps.detach().requires_grad_()
+    made = functional.conv_transpose2d(maps, layer.atoms, stride=layer.stride)
+    loss = (target - made).pow(2).sum().mul(0.5)
+    if predicted is not None:
+        loss = loss + (layer.gain * maps - predicted).div(layer.gain).pow(2).sum().mul(k / 2)
+    return torch.autograd.grad(loss, maps)[0]
+
+
+def slope_written_out(
+    maps: Tensor, layer: Layer, target: Tensor, predicted: Tensor | None, k: float
+) -> Tensor:
+    """The same."""
+    made = functional.conv_transpose2d(maps, layer.atoms, stride=layer.stride)
+    slope = functional.conv2d(made - target, layer.atoms, stride=layer.stride)
+    if predicted is not None:
+        slope = slope + k * (layer.gain * maps - predicted) / layer.gain
+    return slope
