@@ -10,9 +10,10 @@ import torch
 from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
+from baselines.parts.similarity import WEIGHTS
 from benchmarks.image_scores import ms_ssim_floor, pair_floor, ssim_floor
 from benchmarks.images import paired, structure
-from benchmarks.images.structure import WEIGHTS, ms_ssim, ssim
+from benchmarks.images.structure import ms_ssim, ssim
 from fdd import FddError
 
 RNG = np.random.default_rng(0)

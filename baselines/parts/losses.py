@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from baselines.parts.similarity import WEIGHTS, scaled, similarity_of_scales
 from baselines.training.config import AdversarialName, ReconstructionName
 from baselines.training.parallel import gather, processes, share
 
@@ -21,8 +22,6 @@ PENALTY = 10.0
 """Weight of the gradient penalty of "wgan-gp"."""
 MS_SSIM_SIDE, MS_SSIM_WINDOW = 128, 7
 """Five scales need a side of more than 16 (window - 1) pixels: 7 is the largest window for 128."""
-SCALES = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
-"""Exponents of MS-SSIM's five scales (Wang, Simoncelli and Bovik 2003), the finest first."""
 
 
 def label_loss(logits: Tensor, label: float) -> Tensor:
@@ -100,12 +99,10 @@ def reconstruction_loss(name: ReconstructionName, made: Tensor, images: Tensor) 
     """
     if name == "mse":
         return functional.mse_loss(made, images)
-    from pytorch_msssim import ms_ssim
-
-    pairs = torch.stack([made, images]).add(1).div(2).flatten(0, 1)
-    if pairs.shape[-1] < MS_SSIM_SIDE:
-        pairs = functional.interpolate(pairs, size=MS_SSIM_SIDE, mode="nearest")
-    return 1 - ms_ssim(*pairs.chunk(2), data_range=1.0, win_size=MS_SSIM_WINDOW)
+    if images.shape[-1] < MS_SSIM_SIDE:
+        pairs = functional.interpolate(torch.cat([made, images]), MS_SSIM_SIDE, mode="nearest")
+        made, images = pairs.chunk(2)
+    return ms_ssim_loss(made, images)
 
 
 def ms_ssim_loss(made: Tensor, images: Tensor) -> Tensor:
@@ -116,16 +113,9 @@ def ms_ssim_loss(made: Tensor, images: Tensor) -> Tensor:
     enlarged so that they sum up to the same. Small images are not enlarged, which would be sixteen
     times the pixels at S = 32.
     """
-    from pytorch_msssim import ssim
-
-    fits = [images.shape[-1] > 2**scale * (MS_SSIM_WINDOW - 1) for scale in range(len(SCALES))]
-    exponents = SCALES[: sum(fits)]
-    x, y = (pictures.add(1).div(2).flatten(0, 1).unsqueeze(1) for pictures in (made, images))
-    similarity = torch.ones_like(x[:, 0, 0, 0])
-    for scale, exponent in enumerate(exponents):
-        # luminance counts on the last scale alone: a large K1 makes its factor 1
-        constants = (0.01 if scale == len(exponents) - 1 else 1e6, 0.03)
-        alike = ssim(x, y, data_range=1.0, size_average=False, win_size=MS_SSIM_WINDOW, K=constants)
-        similarity = similarity * alike.relu() ** (exponent * sum(SCALES) / sum(exponents))
-        x, y = functional.avg_pool2d(x, 2), functional.avg_pool2d(y, 2)
-    return 1 - similarity.mean()
+    radius = MS_SSIM_WINDOW // 2
+    scales = sum(images.shape[-1] > 2**scale * 2 * radius for scale in range(len(WEIGHTS)))
+    rest = sum(WEIGHTS) / sum(WEIGHTS[:scales])
+    exponents = [rest * weight for weight in WEIGHTS[:scales]]
+    pair = (scaled((pictures + 1) / 2, radius, scales) for pictures in (made, images))
+    return 1 - similarity_of_scales(exponents, *pair).mean()

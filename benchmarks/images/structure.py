@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from baselines.parts.similarity import (
+    WEIGHTS,
+    Array,
+    Windows,
+    scaled,
+    similarity,
+    similarity_of_scales,
+    windows,
+)
 from benchmarks.images.checks import RADIUS, checked_images, comparable, on_device, torch_device
 from benchmarks.images.paired import block_floor
 from benchmarks.statistics.arrays import Floats
@@ -20,11 +28,6 @@ from fdd.errors import FddError, whole_number
 if TYPE_CHECKING:
     import torch
 
-Array = Any  # float64, of numpy or, on a device, of torch: the formulas below are the same for both
-
-SIGMA = 1.5  # of the 11 x 11 Gaussian window of Wang et al.
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales of MS-SSIM, finest first
-C1, C2 = 0.01**2, 0.03**2  # keep the quotients finite; in units of data_range, squared
 PAIRS = 4  # pairs worked on at once: they stay in the processor's cache
 GPU_PIXELS = 2**24  # worked on at once on a GPU: 128 MB in float64
 
@@ -76,8 +79,8 @@ def ssim(
     where = torch_device(device)
     found = np.empty(len(a))
     for rows in _chunks(a, where):
-        pair = (_Windows.of(images[rows], data_range, where) for images in (a, b))
-        found[rows] = _on_host(_similarity(*pair))
+        pair = (windows(_pixels(images[rows], data_range, where), RADIUS) for images in (a, b))
+        found[rows] = _on_host(similarity(*pair))
     return found
 
 
@@ -131,8 +134,11 @@ def ms_ssim(
     where = torch_device(device)
     found = np.empty(len(a))
     for rows in _chunks(a, where):
-        pair = (_scaled(images[rows], data_range, weights, where) for images in (a, b))
-        found[rows] = _on_host(_similarity_of_scales(weights, *pair))
+        pair = (
+            scaled(_pixels(images[rows], data_range, where), RADIUS, len(weights))
+            for images in (a, b)
+        )
+        found[rows] = _on_host(similarity_of_scales(weights, *pair))
     return found
 
 
@@ -162,11 +168,11 @@ def ssim_floor(
     comparable(a, b, data_range)
     where = torch_device(device)
 
-    def windows(images: NDArray[Any]) -> _Windows:
-        return _Windows.of(images, data_range, where)
+    def prepared(images: NDArray[Any]) -> Windows:
+        return windows(_pixels(images, data_range, where), RADIUS)
 
     def every(rows: NDArray[np.intp]) -> Floats:
-        return _every_pair(a[rows], b[rows], windows, _similarity, where)
+        return _every_pair(a[rows], b[rows], prepared, similarity, where)
 
     return block_floor(every, len(a), draws=draws, block=block, seed=seed)
 
@@ -197,37 +203,22 @@ def ms_ssim_floor(
     comparable(a, b, data_range)
     weights, where = _weights(a, scales), torch_device(device)
 
-    def windows(images: NDArray[Any]) -> list[_Windows]:
-        return _scaled(images, data_range, weights, where)
+    def prepared(images: NDArray[Any]) -> list[Windows]:
+        return scaled(_pixels(images, data_range, where), RADIUS, len(weights))
 
     def every(rows: NDArray[np.intp]) -> Floats:
-        similarity = partial(_similarity_of_scales, weights)
-        return _every_pair(a[rows], b[rows], windows, similarity, where)
+        alike = partial(similarity_of_scales, weights)
+        return _every_pair(a[rows], b[rows], prepared, alike, where)
 
     return block_floor(every, len(a), draws=draws, block=block, seed=seed)
 
 
-@dataclass(frozen=True)
-class _Windows:
-    """Pixels [N, C, H, W] over data_range, local means and variances [N, C, H - 10, W - 10]."""
-
-    pixels: Array
-    means: Array
-    variances: Array
-
-    @classmethod
-    def of(
-        cls, images: NDArray[Any], data_range: float, where: torch.device | None = None
-    ) -> _Windows:
-        pixels = np.moveaxis(images, -1, 1) if images.ndim == 4 else images[:, None]
-        if where is not None:
-            return cls.at(on_device(pixels, where).double() / data_range)
-        return cls.at(np.divide(np.ascontiguousarray(pixels), data_range, dtype=np.float64))
-
-    @classmethod
-    def at(cls, pixels: Array) -> _Windows:
-        means = _blur(pixels)
-        return cls(pixels, means, _blur(pixels**2) - means**2)
+def _pixels(images: NDArray[Any], data_range: float, where: torch.device | None) -> Array:
+    """Images as [N, C, H, W], float64, from 0 to 1; of torch if there is a device."""
+    pixels = np.moveaxis(images, -1, 1) if images.ndim == 4 else images[:, None]
+    if where is not None:
+        return on_device(pixels, where).double() / data_range
+    return np.divide(np.ascontiguousarray(pixels), data_range, dtype=np.float64)
 
 
 def _chunks(images: NDArray[Any], where: torch.device | None) -> Iterator[slice]:
@@ -242,75 +233,27 @@ def _on_host(array: Array) -> Floats:
     return array if isinstance(array, np.ndarray) else np.asarray(array.cpu())
 
 
-def _luminance(a: _Windows, b: _Windows) -> Array:
-    return (2 * a.means * b.means + C1) / (a.means**2 + b.means**2 + C1)
-
-
-def _contrast(a: _Windows, b: _Windows) -> Array:
-    covariance = _blur(a.pixels * b.pixels) - a.means * b.means
-    return (2 * covariance + C2) / (a.variances + b.variances + C2)
-
-
-def _similarity(a: _Windows, b: _Windows) -> Array:
-    return (_luminance(a, b) * _contrast(a, b)).mean(axis=(1, 2, 3))
-
-
 def _weights(images: NDArray[Any], scales: int | None) -> list[float]:
     """Of as many scales as wanted, or as fit, with the sum 1."""
     weights = np.array(WEIGHTS[: _scales(images.shape, scales)])
     return list((weights / weights.sum()).tolist())
 
 
-def _scaled(
-    images: NDArray[Any], data_range: float, weights: list[float], where: torch.device | None
-) -> list[_Windows]:
-    """The windows at each scale, the finest first."""
-    found = [_Windows.of(images, data_range, where)]
-    while len(found) < len(weights):
-        found.append(_Windows.at(_halved(found[-1].pixels)))
-    return found
-
-
-def _similarity_of_scales(weights: list[float], a: list[_Windows], b: list[_Windows]) -> Array:
-    product: Array = 1.0
-    for weight, *pair in zip(weights[:-1], a, b, strict=False):
-        product = product * _kept(_contrast(*pair)) ** weight
-    product = product * _kept(_luminance(a[-1], b[-1]) * _contrast(a[-1], b[-1])) ** weights[-1]
-    return product.mean(axis=1)
-
-
 def _every_pair(
     a: NDArray[Any],
     b: NDArray[Any],
-    windows: Callable[[NDArray[Any]], Any],
-    similarity: Callable[[Any, Any], Array],
+    prepared: Callable[[NDArray[Any]], Any],
+    alike: Callable[[Any, Any], Array],
     where: torch.device | None,
 ) -> Floats:
     """float64 [N, M]: the similarity of every image of a with every one of b, from their windows,
     which are computed once for each image."""
-    others = [windows(b[rows]) for rows in _chunks(b, where)]
+    others = [prepared(b[rows]) for rows in _chunks(b, where)]
     every = np.empty((len(a), len(b)))
     for i in range(len(a)):
-        one = windows(a[i : i + 1])
-        every[i] = np.concatenate([_on_host(similarity(one, other)) for other in others])
+        one = prepared(a[i : i + 1])
+        every[i] = np.concatenate([_on_host(alike(one, other)) for other in others])
     return every
-
-
-def _kept(similarity: Array) -> Array:
-    """The mean [N, C] over windows, 0 where it is negative."""
-    return similarity.mean(axis=(2, 3)).clip(min=0)
-
-
-def _halved(pixels: Array) -> Array:
-    """Means of 2 x 2 pixels; an odd side gets zeros before it, as `pytorch_msssim` does it."""
-    height, width = pixels.shape[-2:]
-    if height % 2 or width % 2:
-        zeros = np.zeros if isinstance(pixels, np.ndarray) else pixels.new_zeros
-        whole = zeros((*pixels.shape[:-2], height + height % 2, width + width % 2))
-        whole[..., height % 2 :, width % 2 :] = pixels
-        pixels = whole
-    rows = pixels[..., ::2, :] + pixels[..., 1::2, :]
-    return (rows[..., ::2] + rows[..., 1::2]) / 4
 
 
 def _scales(shape: tuple[int, ...], wanted: int | None) -> int:
@@ -325,24 +268,3 @@ def _scales(shape: tuple[int, ...], wanted: int | None) -> int:
             f"scales is {wanted}: images_a has shape {shape}, whose shorter side has room for {fit}"
         )
     return wanted
-
-
-def _blur(pixels: Array) -> Array:
-    """Gaussian means of the windows inside [..., H, W], by products with banded matrices."""
-    height, width = (_band_beside(pixels, size) for size in pixels.shape[-2:])
-    return height @ (pixels @ width.T)
-
-
-def _band_beside(pixels: Array, size: int) -> Array:
-    band = _band(size)
-    return band if isinstance(pixels, np.ndarray) else on_device(band, pixels.device)
-
-
-@lru_cache(maxsize=8)
-def _band(size: int) -> Floats:
-    """float64 [size - 10, size]: row r holds the window from column r on. Not to be written to."""
-    window = np.exp(-0.5 * (np.arange(-RADIUS, RADIUS + 1) / SIGMA) ** 2)
-    band = np.zeros((size - 2 * RADIUS, size))
-    for row in range(len(band)):
-        band[row, row : row + len(window)] = window / window.sum()
-    return band

@@ -19,6 +19,7 @@ from types import MethodType
 
 import pytest
 import torch
+from pytorch_msssim import ms_ssim
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.symbolic_shapes import ShapeEnv
 from torch.nn import functional
@@ -27,6 +28,7 @@ from torch.utils.flop_counter import FlopCounterMode
 import fdd
 from baselines import biggan, contrastive, cyclegan, emulator, flow, load_run, sdpc
 from baselines.lsd import LSD, PRESETS
+from baselines.parts import losses
 from baselines.parts.networks import DoubledConv2d, PooledConv2d
 from baselines.training import runs
 from baselines.training.config import PairConfig
@@ -386,6 +388,30 @@ def test_an_inference_on_the_cpu(benchmark, sparse, kind):
         "sdpc-all-to-the-end": lambda: sdpc.infer(images, layers, 1.0, needed, 1e-12),
     }
     benchmark.pedantic(calls[kind], rounds=3, warmup_rounds=1)
+
+
+@pytest.mark.parametrize("kind", ["pytorch-msssim", "reconstruction-loss", "scales-that-fit"])
+@pytest.mark.parametrize("side", [32, 128])
+def test_an_ms_ssim_loss_and_its_gradient_on_the_cpu(benchmark, kind, side):
+    """The library enlarges small images as the reconstruction loss does."""
+    benchmark.group = f"MS-SSIM of 16 pairs of {side} x {side} and its gradient, CPU"
+    numbers = torch.Generator().manual_seed(0)
+    made, images = (2 * torch.rand(2, 16, 3, side, side, generator=numbers) - 1).unbind()
+    made.requires_grad_()
+
+    def library():
+        pairs = functional.interpolate(torch.cat([made, images]), losses.MS_SSIM_SIDE)
+        pair = ((pictures + 1) / 2 for pictures in pairs.chunk(2))
+        return 1 - ms_ssim(*pair, data_range=1.0, win_size=losses.MS_SSIM_WINDOW)
+
+    calls = {
+        "pytorch-msssim": library,
+        "reconstruction-loss": lambda: losses.reconstruction_loss("ms-ssim", made, images),
+        "scales-that-fit": lambda: losses.ms_ssim_loss(made, images),
+    }
+    if kind == "reconstruction-loss":
+        assert abs(calls[kind]() - library()) < 1e-5
+    benchmark.pedantic(lambda: calls[kind]().backward(), rounds=5, warmup_rounds=1)
 
 
 @needs_gpu
