@@ -1,5 +1,7 @@
-"""CycleGAN (Zhu et al. 2017, arXiv:1703.10593): two domains of images, of which no two belong
-together, and a translator each way.
+"""CycleGAN: two domains of images, of which no two belong together, and a translator each way.
+
+Zhu et al. 2017, Unpaired image-to-image translation using cycle-consistent adversarial networks
+(arXiv:1703.10593).
 
 G makes images of domain B of those of A, F the other way; D_A and D_B tell translated images from
 those of their domain. Every step makes these updates on a batch of images x of A and y of B:

@@ -21,7 +21,7 @@ from typing import Annotated, Literal
 from baselines import BASELINES
 from fdd.commands import arguments_of, command, complain, say
 from fdd.errors import known
-from fdd.options import Arg, one_of, parse
+from fdd.options import Arg, parse
 
 Search = Literal["grid", "random", "tpe"]
 
@@ -34,8 +34,8 @@ class Arguments:
     again resumes a sweep that was stopped, and shows the table of one that is complete.
     """
 
-    baseline: Annotated[str, one_of(BASELINES, positional=True)]
-    """The model to train."""
+    baseline: Annotated[str, Arg("BASELINE", positional=True)]
+    """The model to train, one of those that `fdd train --help` lists."""
     preset: Annotated[str | None, Arg("NAME", "the first")] = None
     """The settings to start from, which --set changes."""
     set: Annotated[tuple[str, ...], Arg("NAME=VALUES", "as the preset has it", each=True)] = ()

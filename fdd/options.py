@@ -42,9 +42,9 @@ class Arg:
     """Of a tuple: the option is given once for each of its values."""
 
 
-def one_of(names: Iterable[str], positional: bool = False) -> Arg:
+def one_of(names: Iterable[str]) -> Arg:
     """An option whose value is one of these names, for the help; who uses the value checks it."""
-    return Arg(f"{{{','.join(names)}}}", positional=positional)
+    return Arg(f"{{{','.join(names)}}}")
 
 
 class Parser(argparse.ArgumentParser):

@@ -89,6 +89,7 @@ MINI = Config(
     halvings=2,
     upsampling="resize",
     lr=5e-4,
+    precision="bfloat16",
     log_every=100,
     sample_every=500,
     checkpoint_every=250,
