@@ -46,6 +46,8 @@ def as_path(argument: str, value: Any, instead: str = "write another path") -> P
         raise FddError(f"{argument}={shown(value)} is not a path; {instead}") from None
     if not text:
         raise FddError(f"{argument}='' is empty; {instead}")
+    if "\0" in text:  # before Python says so, in words of its own in each version
+        raise FddError(f"{argument}={shown(value)} cannot be used (embedded null byte); {instead}")
     try:
         path = Path(text).expanduser()
         path.stat()

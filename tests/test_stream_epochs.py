@@ -21,10 +21,13 @@ PROGRAM = (
     + """
 import sys
 import itertools
+import warnings
 import numpy as np
 from torch.utils.data import DataLoader
 import fdd
 workers, method, persistent, way = sys.argv[1:]
+# torch's advice where there are fewer processors than workers
+warnings.filterwarnings("ignore", "This DataLoader will create")
 
 def epochs():
     stream = fdd.stream(batch_size=2, version="tiny-1")

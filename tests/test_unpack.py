@@ -178,7 +178,8 @@ def test_a_folder_in_place_of_the_target_is_replaced_and_a_link_is_not_followed(
     unpack(path, target)
     target.rename(tmp_path / "old")
     target.symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(OSError, match="symbolic link"):
+    with pytest.raises(FddError) as raised:
         unpack(path, target)
+    assert str(raised.value) == f"folder {str(target)!r} is a symbolic link; remove it"
     assert list((tmp_path / "elsewhere").iterdir()) == []
     assert Path(path).read_bytes() == GOOD

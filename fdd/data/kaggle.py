@@ -154,9 +154,12 @@ def unpack(archive: str | os.PathLike[str], folder: str | os.PathLike[str]) -> N
     """Unpacks a zip archive into a folder, if all its members are files within that folder.
 
     Raises FddError for an archive that is refused or damaged, and deletes it; OSError if the disk
-    cannot hold it. The folder does not exist then.
+    cannot hold it. The folder does not exist then. FddError also for a folder that is a link, which
+    is left as it is.
     """
     path, target = Path(archive), Path(folder)
+    if target.is_symlink():
+        raise FddError(f"folder {shown(target)} is a symbolic link; remove it")
     if target.exists():  # an attempt was interrupted
         shutil.rmtree(target)
     try:
