@@ -16,11 +16,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from baselines import BASELINES
 from baselines.training.cli import run
-from baselines.training.config import RunConfig
+from baselines.training.config import Precision, RunConfig
 from fdd.commands import arguments_of, command, say
 from fdd.errors import FddError, known, shown
 from fdd.files import as_path
@@ -36,7 +36,7 @@ CANONICAL: Options = {**STREAM, "vector": "canonical"}
 VECTORS: Options = {**CANONICAL, "noise": "vectors"}
 BALANCED: Options = {**VECTORS, "adversarial_weight": 0.01}
 NETWORK: Options = {"mapping_layers": 2, "batch_norm_eps": 1e-3, "leaky_slope": 0.1}
-SCHEDULE: Options = {"batch_size": 64, "precision": "bfloat16", "decay": 0.5}
+SCHEDULE: Options = {"batch_size": 64, "precision": "auto", "decay": 0.5}
 LSD: Options = {**BALANCED, **NETWORK, **SCHEDULE, "lr_generator": 2e-3, "ema": 0.995}
 AAE_NETWORK: Options = {**STREAM, **NETWORK, "lr_generator": 1e-5}
 AAE: Options = {**AAE_NETWORK, **SCHEDULE, "lr_encoder": 2e-3}
@@ -48,7 +48,7 @@ MINI: Options = {
     "leaky_slope": 1e-6,
     "lr_generator": 1e-3,
     "steps": 4000,
-    "precision": "bfloat16",
+    "precision": "auto",
     "log_every": 100,
     "sample_every": 1000,
     "checkpoint_every": 250,
@@ -249,9 +249,8 @@ class Run:
     """Train only the runs with these names."""
     steps: int | None = None
     """Training steps, in place of the recipe's."""
-    precision: Literal["float32", "bfloat16"] | None = None
-    """What convolutions compute in, in place of the recipe's: bfloat16 is slow where the processor
-    has none."""
+    precision: Precision | None = None
+    """What layers compute in, in place of the recipe's; auto is bfloat16 where that is faster."""
     data: str | None = None
     """images:FOLDER, for a recipe on pictures."""
     device: str = "auto"

@@ -6,6 +6,7 @@ import math
 import shutil
 import signal
 from importlib import import_module
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ from baselines.parts.networks import Generator
 from baselines.training.data import to_images
 from baselines.training.loop import Outcome, train
 from baselines.training.model import Model
-from baselines.training.runs import load_weights, saved_options
+from baselines.training.runs import load_weights, read_config, saved_options
 from fdd import FddError
 
 CODES = np.random.default_rng(0).normal(size=(5, 6))
@@ -174,7 +175,7 @@ RECONSTRUCTION = "is not known (did you mean ms-ssim?); choose from mse, ms-ssim
         (
             "precision",
             "float16",
-            "is not known (did you mean bfloat16?); choose from float32, bfloat16",
+            "is not known (did you mean bfloat16?); choose from auto, float32, bfloat16",
         ),
         (
             "adversarial_loss",
@@ -310,6 +311,21 @@ def test_bfloat16_is_near_float32_and_evaluates_in_it(run, name):
     network.load_state_dict(weights)
     expected = Model(network, baselines.load_run(rough).config, torch.device("cpu"))
     assert np.array_equal(baselines.load_run(rough).generate(CODES), expected.generate(CODES))
+
+
+@pytest.mark.parametrize("begun", ["float32", "bfloat16"])
+def test_precision_auto_is_what_a_run_began_with(run, begun):
+    folder = run("dcgan", "begun", precision=begun, steps=2)
+    run("dcgan", "begun", precision="auto")
+    assert len(losses(folder)) == 4
+    assert read_config(folder)["precision"] == begun
+
+
+@pytest.mark.skipif(not Path("/proc/cpuinfo").exists(), reason="reads the flags from Linux")
+def test_precision_auto_is_bfloat16_where_the_processor_has_instructions_for_it(run):
+    flags = set(Path("/proc/cpuinfo").read_text().split())
+    chosen = "bfloat16" if flags & {"avx512_bf16", "amx_bf16"} else "float32"
+    assert read_config(run("dcgan", "new", precision="auto", steps=1))["precision"] == chosen
 
 
 @each_baseline

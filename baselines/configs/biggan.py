@@ -11,6 +11,7 @@ from baselines.training.config import (
     Data,
     Fraction,
     Positive,
+    Precision,
     RunConfig,
     Share,
 )
@@ -42,8 +43,10 @@ class Config(RunConfig):
     ema: Fraction = 0.9999
     """Evaluate an average of the generator's weights that keeps this share at each step, as 0.999;
     0 evaluates the weights themselves."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    precision: Precision = "auto"
+    """What layers compute in while training: bfloat16 is faster where the hardware has it, and many
+    times slower where a processor has not; auto takes it where it is faster, and float32
+    elsewhere. A run that resumes keeps what it began with."""
     condition: Literal["concatenation", "batch-norm", "projection", "mismatched"] = "mismatched"
     """How the two networks read v, each way with what the ones before it have: beside the noise and
     as planes beside the picture (concatenation), in the generator's BatchNorms (batch-norm), by a

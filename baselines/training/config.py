@@ -63,6 +63,7 @@ Step = Annotated[float, Rule("a number above 0 and at most 6", lambda v: _finite
 Share = Annotated[float, Rule("a number from 0 to 1", lambda v: _finite(v) and 0 <= v <= 1)]
 AdversarialName = Literal["bce", "hinge", "wgan-clip", "wgan-gp"]
 ReconstructionName = Literal["mse", "ms-ssim"]
+Precision = Literal["auto", "float32", "bfloat16"]
 STORED: dict[str, str | None] = {"fdd": None, "kaggle": "kaggle"}
 """Values of `data` that mean the stored images of a release: the `source` of `fdd.load`."""
 Data = Annotated[
@@ -122,8 +123,10 @@ class RunConfig:
     ema: Fraction = 0.0
     """Evaluate an average of the generator's weights that keeps this share at each step, as 0.999;
     0 evaluates the weights themselves."""
-    precision: Literal["float32", "bfloat16"] = "float32"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    precision: Precision = "float32"
+    """What layers compute in while training: bfloat16 is faster where the hardware has it, and many
+    times slower where a processor has not; auto takes it where it is faster, and float32
+    elsewhere. A run that resumes keeps what it began with."""
     compile: bool = False
     """Compile the networks with torch.compile: minutes at the start, faster steps on a GPU."""
     deterministic: bool = False
@@ -197,8 +200,10 @@ class EncoderConfig(RunConfig):
     drawn here (fdd) or as they are published on Kaggle (kaggle)."""
     decay: Share = 0.8
     """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
-    precision: Literal["float32", "bfloat16"] = "bfloat16"
-    """What convolutions compute in while training: bfloat16 is faster where the hardware has it."""
+    precision: Precision = "auto"
+    """What layers compute in while training: bfloat16 is faster where the hardware has it, and many
+    times slower where a processor has not; auto takes it where it is faster, and float32
+    elsewhere. A run that resumes keeps what it began with."""
     width: Count = 32
     """Channels of the encoder at its widest resolution."""
     lr: Positive = 2e-3

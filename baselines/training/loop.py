@@ -9,7 +9,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -122,6 +122,8 @@ def train_checked(
             f"batch_size={config.batch_size} must be a multiple of {fabric.world_size}, the number "
             "of processes that share it"
         )
+    chosen = fabric.broadcast(runs.precision(folder, config, fabric.device))
+    config = replace(config, precision=chosen)
     runs.check_folder(folder, make.name, config)
     # a caller may have switched gradients off
     with torch.inference_mode(False), torch.enable_grad(), held(folder, fabric):

@@ -34,8 +34,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from baselines.training.config import RunConfig
+from baselines.training.config import Precision, RunConfig
 from baselines.training.stopping import EarlyStopping
+from fdd.devices import fast_in_bfloat16
 from fdd.errors import FddError, shown, starved, whole_number
 from fdd.files import LOCK, atomic_write, not_linked, sum_line, to_disk, writing_to
 
@@ -83,6 +84,18 @@ def saved_options(config_type: type[C], saved: dict[str, Any], folder: Path) -> 
     config = config_type(**{name: saved[name] for name in names})
     config.check()
     return config
+
+
+def precision(folder: Path, config: RunConfig, device: torch.device) -> Precision:
+    """What layers compute in: for "auto" what the run in `folder` began with, if there is one, else
+    bfloat16 where `device` is fast with it."""
+    if config.precision != "auto":
+        return config.precision
+    if (folder / "config.json").exists():
+        begun = read_config(folder).get("precision")
+        if begun in ("float32", "bfloat16"):
+            return begun
+    return "bfloat16" if fast_in_bfloat16(device) else "float32"
 
 
 def check_folder(folder: Path, baseline: str, config: RunConfig) -> None:
