@@ -10,6 +10,7 @@ from typing import Annotated, Any
 
 from baselines.training.config import RunConfig
 from fdd.commands import arguments_of, command, complain, say
+from fdd.devices import pick_device
 from fdd.errors import FddError, known, shown
 from fdd.files import as_path
 from fdd.options import Arg, given, glance, one_of
@@ -47,10 +48,14 @@ def main(
 def run(make: Any, config: RunConfig, out: Path, **data: Any) -> int:
     """Print what differs from the defaults, train, say how it ended; the status of `main`.
 
-    `config` is one that its `check` has passed; config.json has all of it.
+    `config` is one that its `check` has passed; config.json has all of it. What precision "auto"
+    comes to is printed, too.
     """
+    from baselines.training import runs
     from baselines.training.loop import train_checked
 
+    precision = runs.precision(as_path("out", out), config, pick_device(config.device))
+    config = replace(config, precision=precision)
     values = [(option, getattr(config, option.name)) for option in fields(config)]
     lines = [(option.name, value) for option, value in values if value != option.default]
     say(*(f"{name:23}{value}" for name, value in [*lines, ("run folder", out)]))
