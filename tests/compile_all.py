@@ -1,11 +1,13 @@
 """Compiles what several files of tests need, once for all their processes.
 
 Of a family that is not compiled, each would draw its first images by the slow reference, and begin
-to compile beside that. Without scikit-learn, as in a light install, the scores are left out.
+to compile beside that.
 """
 
-from importlib.util import find_spec
-
+from benchmarks import scores
+from benchmarks.codes.similarity import rank_table
+from benchmarks.images.pooled import prdc_null
+from benchmarks.statistics import permutation
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
 from fdd.rendering import cpu, periods, uncompiled
@@ -24,11 +26,6 @@ def renderers():
 
 
 def of_codes():
-    from benchmarks import scores
-    from benchmarks.codes.similarity import rank_table
-    from benchmarks.images.pooled import prdc_null
-    from benchmarks.statistics import permutation
-
     codes = uniform_params(60)
     scores.nonlinear_r2(codes, codes, test=(codes, codes), regressor="boosting")
     scores.mi_gap(codes, codes)
@@ -40,5 +37,4 @@ def of_codes():
 
 if __name__ == "__main__":
     renderers()
-    if find_spec("sklearn"):
-        of_codes()
+    of_codes()
