@@ -14,6 +14,7 @@ import zipfile
 import nbformat
 import numpy as np
 import pytest
+import warm
 from conftest import CHECKOUT
 from nbclient.exceptions import CellExecutionError
 from PIL import Image
@@ -53,20 +54,37 @@ def inputs(tmp_path_factory):
     return folder
 
 
-def run(notebook, inputs, folder, **facts):
-    """Runs a notebook at small size; what it computed: these expressions, evaluated at its end."""
-    report = ", ".join(f"{name!r}: {expression}" for name, expression in facts.items())
-    program = f"import json\nprint(json.dumps({{{report}}}, default=lambda found: found.tolist()))"
-    notebook.cells.append(nbformat.v4.new_code_cell(program))
-    build.execute(notebook, inputs, folder, FDD_SMALL="1")
-    return json.loads(notebook.cells[-1].outputs[-1].text)
+@pytest.fixture(scope="module")
+def interpreter(tmp_path_factory):
+    """Python that has imported already what the notebooks and their commands are slow to import."""
+    folder = tmp_path_factory.mktemp("warm")
+    with warm.serving(folder, "torch._dynamo", "sklearn.neural_network", "pandas") as script:
+        yield str(script)
 
 
-def test_the_tour(inputs, tmp_path):
+@pytest.fixture
+def run(interpreter, inputs, tmp_path, monkeypatch):
+    """run(notebook, **facts) runs it at small size in tmp_path, on that interpreter.
+
+    What it computed: these expressions, evaluated at its end.
+    """
+    monkeypatch.setattr(sys, "executable", interpreter)
+
+    def ran(notebook, inputs=inputs, **facts):
+        report = ", ".join(f"{name!r}: {expression}" for name, expression in facts.items())
+        program = f"print(json.dumps({{{report}}}, default=lambda found: found.tolist()))"
+        first = f"import json, sys\nsys.executable = {interpreter!r}"
+        notebook.cells.insert(0, nbformat.v4.new_code_cell(first))
+        notebook.cells.append(nbformat.v4.new_code_cell(program))
+        build.execute(notebook, inputs, tmp_path, FDD_SMALL="1")
+        return json.loads(notebook.cells[-1].outputs[-1].text)
+
+    return ran
+
+
+def test_the_tour(run):
     found = run(
         build.read_source("tour"),
-        inputs,
-        tmp_path,
         lengths="[len(split) for split in splits.values()]",
         vectors="data.params.to_numpy()",
         pixels="int(image.sum())",
@@ -94,11 +112,9 @@ def test_the_tour(inputs, tmp_path):
     assert 4000 < found["measured"][0] < 8000 < found["measured"][1] == 128 * 128 * 3
 
 
-def test_the_auto_encoder(inputs, tmp_path):
+def test_the_auto_encoder(run):
     found = run(
         build.read_source("train-an-aae"),
-        inputs,
-        tmp_path,
         steps="metrics['step'].tolist()",
         trained_on="model.config['version']",
         codes="[one.encode(images).shape for one in (model, pretrained)]",
@@ -114,11 +130,9 @@ def test_the_auto_encoder(inputs, tmp_path):
     assert min(found["ceiling"]) > 0.5  # the oracle reads them from 40 images
 
 
-def test_the_experiments_of_2019_without_the_data_set_of_then(inputs, tmp_path):
+def test_the_experiments_of_2019_without_the_data_set_of_then(run):
     found = run(
         build.read_source("experiments-of-2019"),
-        inputs,
-        tmp_path,
         equal="sum(equal)",
         attached="old is not None",
         correlations="np.corrcoef(params_2019.T)",
@@ -140,7 +154,7 @@ def test_the_experiments_of_2019_without_the_data_set_of_then(inputs, tmp_path):
     assert (new < 0.2).all()
 
 
-def test_the_pictures_of_2019_are_verified_where_they_are_attached(inputs, tmp_path):
+def test_the_pictures_of_2019_are_verified_where_they_are_attached(run, inputs, tmp_path):
     params = fdd.sample_params(6, "val")
     mounted = tmp_path / KAGGLE_2019.partition("/")[2] / "kbc"
     mounted.mkdir(parents=True)
@@ -154,16 +168,14 @@ def test_the_pictures_of_2019_are_verified_where_they_are_attached(inputs, tmp_p
     last = next(i for i, cell in enumerate(notebook.cells) if "params_2019 =" in cell.source)
     notebook.cells = notebook.cells[: last + 1]
     facts = {"equal": "int(same.sum())", "params": "params_2019"}
-    found = run(notebook, tmp_path, tmp_path, **facts)
+    found = run(notebook, tmp_path, **facts)
     assert found["equal"] == 5
     assert sorted(found["params"]) == sorted(params.tolist())
 
 
-def test_your_own_attractor(inputs, tmp_path):
+def test_your_own_attractor(run):
     found = run(
         build.read_source("your-own-attractor"),
-        inputs,
-        tmp_path,
         kept="kept",
         full="full",
         equal="equal",

@@ -1,6 +1,6 @@
 """Programs that start at once: forked from a process that has imported what they import.
 
-    with serving(folder, "torch") as script:    # python SCRIPT FILE ... is as python FILE ...
+    with serving(folder, "torch") as script:    # [python] SCRIPT FILE ... is as python FILE ...
 
 The program runs in a process of its own, with the arguments, working folder, environment and
 streams of the call, prints and ends as it does otherwise, and is killed when the caller is. What a
@@ -20,7 +20,7 @@ import subprocess
 import sys
 import traceback
 
-CALL = """
+CALL = """#!{executable}
 import json, os, socket, sys
 
 with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
@@ -35,7 +35,8 @@ with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as server:
 def serving(folder, *modules):
     """The script that stands for the interpreter while the block runs; modules are imported."""
     address, script = str(folder / "socket"), folder / "python.py"
-    script.write_text(CALL.format(address=address, words=[]))
+    script.write_text(CALL.format(executable=sys.executable, address=address, words=[]))
+    script.chmod(0o755)
     command = [sys.executable, __file__, address, *modules]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as server:
         server.stdout.readline()  # it listens
@@ -50,7 +51,9 @@ def client(folder):
         package = folder / "path" / "kaggle"
         package.mkdir(parents=True)
         (package / "__init__.py").touch()
-        text = CALL.format(address=str(folder / "socket"), words=["-m", "kaggle"])
+        text = CALL.format(
+            executable=sys.executable, address=str(folder / "socket"), words=["-m", "kaggle"]
+        )
         (package / "__main__.py").write_text(text)
         yield {"PYTHONPATH": str(package.parent)}
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -15,7 +15,8 @@ from benchmarks.protocol.kept import kept
 from benchmarks.protocol.parts import Parts, Run, run_parts
 from benchmarks.protocol.settings import FIT_SPLIT, PROTOCOL, SCORE_SPLIT, Settings
 from benchmarks.statistics.arrays import Floats
-from fdd.data.datasets import Dataset
+from fdd.data.cache import cache_folder, ensure_split
+from fdd.data.datasets import Dataset, Item, RenderedDataset
 from fdd.errors import FddError
 from fdd.pictures import resize
 from fdd.releases.cards import Release, release
@@ -104,14 +105,18 @@ class Coded:
 
 
 def open_split(version: str, split: str, rows: int, name: str = "rows") -> Dataset:
-    """A split of a release, with raw parameters.
+    """The first shards of a split of a release that hold so many rows, with raw parameters.
 
-    FddError, which calls the number of rows `name`, if the split has fewer.
+    The others are not rendered. FddError, which calls the number of rows `name`, if the split has
+    fewer.
     """
-    data = fdd.load(split, params="raw", version=version)
-    if rows > len(data):
-        raise FddError(f"{name} is {rows}, but the {split} split has {len(data)} images")
-    return data
+    card = release(version)
+    if rows > card.rows(split):
+        raise FddError(f"{name} is {rows}, but the {split} split has {card.rows(split)} images")
+    whole = min(-(-rows // card.shard_rows) * card.shard_rows, card.rows(split))
+    card = replace(card, splits={split: whole})
+    paths = ensure_split(card, split, cache_folder())
+    return RenderedDataset(card, split, paths, card.drawing(), Item("raw", None, None))
 
 
 def read_images(data: Dataset, size: int, rows: Sequence[int]) -> Images:

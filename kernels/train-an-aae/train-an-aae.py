@@ -76,7 +76,7 @@ beside(images, pretrained)
 
 # %%
 steps = 8 if SMALL else 12_000 if torch.cuda.is_available() else 800
-small = " --width 2 --kernel-size 3 --log-every 2" if SMALL else ""
+small = " --data stream --width 2 --kernel-size 3 --log-every 2" if SMALL else ""
 run(f"fdd train aae --preset mini --steps {steps} --decay 0.5{small} --out runs/aae")
 
 # %%
