@@ -89,7 +89,7 @@ RUNS: dict[str, tuple[str, Options]] = {
     "sdpc-gan-dense": ("sdpc_gan", {"lambdas": "0:0"}),
     "sdpc-gan-random": ("sdpc_gan", {"dictionary_steps": 0}),
     "draw-mse": ("emulator", {"loss": "mse", "steps": 1120}),
-    "draw-ms-ssim": ("emulator", {"loss": "ms-ssim", "steps": 60}),
+    "draw-ms-ssim": ("emulator", {"loss": "ms-ssim", "steps": 180}),
     "draw-features": ("emulator", {"loss": "features", "steps": 520}),
     "draw-adversary": ("emulator", {"loss": "adversary", "steps": 280}),
     "draw-counts": ("emulator", {"steps": 1280}),
