@@ -41,20 +41,25 @@ RELEASES["tiny-1"] = Release(
 
 
 SLOW = (
+    "test_explorer_browser",
     "test_kernels",
     "test_cuda",
-    "test_processors",
-    "test_cluster",
     "test_score_contracts",
-    "test_training",
-    "test_sweep",
     "test_soak",
     "test_parallel",
+    "test_training",
+    "test_processors",
     "test_kernel_cache",
-    "test_in_use",
-    "test_encoders",
-    "test_release",
+    "test_cluster",
+    "test_accessible",
+    "test_translation",
+    "test_options",
     "test_uncompiled",
+    "test_sweep",
+    "test_report_browser",
+    "test_in_use",
+    "test_release",
+    "test_encoders",
 )
 """Files that take longest: they come first, so that no process is left with one of them alone."""
 

@@ -1,8 +1,6 @@
 """Every page that we write, as axe-core finds it: names, focus, contrast; on a desk, on a phone."""
 
 import json
-from itertools import product
-
 import numpy as np
 import pytest
 from fake_results import evaluation
@@ -18,7 +16,8 @@ axe = pytest.importorskip("axe_playwright_python.base", reason="its package carr
 Keys = pytest.importorskip("selenium.webdriver.common.keys").Keys
 ui = pytest.importorskip("selenium.webdriver.support.ui")
 
-SCREENS = list(product([(1400, 1000), (390, 844)], ["light", "dark"]))
+SCREENS = [((1400, 1000), "light"), ((390, 844), "dark")]
+"""Colours depend on the scheme alone and the layout on the size alone."""
 SECONDS = 300  # that anything may take where other programs run
 
 FAULTS = """

@@ -331,9 +331,9 @@ if hasattr(os, "sched_setaffinity"):  # each thread has working memory, which wo
 
 def make(count):
     folder = f"{sys.argv[1]}/{count}"
-    generate.generate(folder, count=count, version="cheap-1", shard_rows=10, workers=0)
+    generate.generate(folder, count=count, version="cheap-1", shard_rows=30, workers=0)
 
-make(20)  # loads what all of them need
+make(60)  # loads what all of them need
 for count in (300, 3000):
     tracemalloc.start()
     make(count)

@@ -10,6 +10,7 @@ import numpy as np
 import parallel_program as program
 import pytest
 import torch
+import warm
 from PIL import Image
 from skimage import data as shipped
 from tiny_runs import baseline, table
@@ -44,6 +45,15 @@ def pictures(tmp_path_factory):
         picture.save(folder / f"{name}.png")
         picture.rotate(180).save(folder / f"{name}-turned.png")
     return folder
+
+
+@pytest.fixture(scope="module")
+def warm_python(tmp_path_factory):
+    """A script in place of the interpreter, which has what every process of a run imports."""
+    folder = tmp_path_factory.mktemp("warm")
+    modules = ("fdd.rendering.cpu", "lightning_fabric", "torch.utils.tensorboard")
+    with warm.serving(folder, *modules) as script:
+        yield script
 
 
 @pytest.fixture(scope="module")
