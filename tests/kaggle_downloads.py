@@ -44,6 +44,8 @@ class Kaggle:
             monkeypatch.delenv(name)
         for name, value in self.environment.items():
             monkeypatch.setenv(name, value)
+        # for its user agent it compares each caller with all modules, for half a second
+        monkeypatch.setattr("kagglehub.clients.get_user_agent", lambda: "kagglehub")
 
     def cut_off(self, monkeypatch):
         """From now on there is no network."""
