@@ -298,7 +298,7 @@ def test_when_one_worker_stops_the_others_stop_at_their_next_block(failing, erro
     blocks, large = 60, 1024  # images so large that sixteen are a block
     params = np.tile(ROW, (blocks * cpu_kernel.GROUP, 1))
     with pytest.raises(error, match="stop"):
-        count_groups(Drawing(size=large, points=20), params, finish, threads=2)
+        count_groups(Drawing(size=large, points=2**16), params, finish, threads=2)
     assert len(after) < blocks // 2
 
 
