@@ -4,13 +4,16 @@ Of a family that is not compiled, each would draw its first images by the slow r
 to compile beside that.
 """
 
+import numpy as np
+
 from benchmarks import scores
 from benchmarks.codes.similarity import rank_table
 from benchmarks.images.pooled import prdc_null
 from benchmarks.statistics import permutation
 from fdd.attractors.families import FAMILIES
 from fdd.attractors.params import uniform_params
-from fdd.rendering import cpu, periods, uncompiled
+from fdd.releases.sampling import sample_params
+from fdd.rendering import cpu, periods, shading, uncompiled
 from fdd.rendering.drawing import Drawing
 
 POINTS = 1000
@@ -23,6 +26,9 @@ def renderers():
     cpu.compile_for("fractal_dream", 128, 60000)  # and what selects among its candidates
     cpu.compile_for("fractal_dream", 300, 70_000)  # and what draws large images of many points
     periods.periods(uniform_params(60), POINTS)
+    sample_params(1)
+    for kind in (np.uint16, np.uint32):
+        shading.gray(np.ones((1, 2, 2), kind))
 
 
 def of_codes():

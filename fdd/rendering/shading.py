@@ -16,7 +16,7 @@ import numpy as np
 from fdd.arithmetic.compiling import jit, source_digest
 from fdd.arithmetic.lane_memory import address, store_bytes
 from fdd.rendering.drawing import Drawing
-from fdd.rendering.palettes import WHITE
+from fdd.rendering.palettes import PALETTES, WHITE
 
 BINS = 65536
 """From this spread of counts on, datashader's equalisation bins them (65,536 equal bins)."""
@@ -239,7 +239,7 @@ def gray(counts: np.ndarray) -> np.ndarray:
     occupied cell is darker than the paper. counts: whole numbers [N, H, W] of at least 0; returns
     uint8 [N, H, W].
     """
-    no_palette = np.empty((0, 3), np.uint8)
+    no_palette = PALETTES["kbc"][:0]  # read-only, as all are: code for colours serves gray, too
     return _shaded(counts, no_palette, 1, lambda wide: _wide_gray(wide)[:, None]).reshape(
         counts.shape
     )
