@@ -20,13 +20,13 @@ POINTS = 1000
 
 
 def renderers():
+    cpu.compile_for("fractal_dream", 128, 60000)  # and what selects among its candidates
+    sample_params(1)  # these first: whoever collects the tests beside this needs them
     rows = uncompiled.MOST_POINTS // POINTS + 1  # more than are drawn without compiled code
     for name in FAMILIES:
         cpu.render_cpu(Drawing(name, 128, POINTS), uniform_params(rows, name))
-    cpu.compile_for("fractal_dream", 128, 60000)  # and what selects among its candidates
     cpu.compile_for("fractal_dream", 300, 70_000)  # and what draws large images of many points
     periods.periods(uniform_params(60), POINTS)
-    sample_params(1)
     for kind in (np.uint16, np.uint32):
         shading.gray(np.ones((1, 2, 2), kind))
 

@@ -3,6 +3,7 @@
 And what tests of the scores of codes share.
 """
 
+import gc
 import os
 import runpy
 import shutil
@@ -67,6 +68,11 @@ SLOW = (
 def pytest_collection_modifyitems(items):
     places = {name: place for place, name in enumerate(SLOW)}
     items.sort(key=lambda item: places.get(item.path.stem, len(SLOW)))
+
+
+def pytest_collection_finish():
+    """What is imported and collected by now stays: the garbage collector need not look at it."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)
