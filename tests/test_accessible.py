@@ -1,6 +1,7 @@
 """Every page that we write, as axe-core finds it: names, focus, contrast; on a desk, on a phone."""
 
 import json
+
 import numpy as np
 import pytest
 from fake_results import evaluation

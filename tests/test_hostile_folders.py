@@ -285,7 +285,7 @@ def test_frames_are_not_written_through_a_link(tmp_path, outside):
         ),
         ('{"baseline": "os"}', "baseline='os' is not known; choose from dcgan, aae, aegean"),
         ('{"baseline": "aae", "__class__": 1}', "config.json has the unknown option '__class__'"),
-        ("[" * 10**5, "config.json cannot be read: maximum recursion depth exceeded"),
+        ("[" * 10**5, "config.json cannot be read: it is nested too deeply"),
     ],
 )
 def test_the_config_of_a_run_names_no_code(tmp_path, config, sentence):

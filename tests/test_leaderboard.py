@@ -428,7 +428,7 @@ CELLS = "must be an object of cells, with 'score' in each"
     [
         ("{", " is not strict JSON: Expecting property name enclosed in double quotes: line 1"),
         ("[]", " is not a result file: it holds no JSON object"),
-        ("[" * 200_000, " is not strict JSON: "),
+        ("[" * 200_000, " is not strict JSON: it is nested too deeply"),
         ('{"a": NaN}', " is not strict JSON: Out of range float values"),
         ('{"a": 1e999}', " is not strict JSON: Out of range float values"),
         ('{"a": "\\ud800"}', " is not strict JSON: 'utf-8' codec can't encode"),

@@ -180,7 +180,7 @@ def test_transforms_run_on_the_side_stream(calls):
 def test_workers_of_a_loader_are_refused(calls):
     stream = calls.beside(fdd.stream, batch_size=3, version=VERSION)
     with pytest.raises(FddError, match="renders in the main process: use num_workers=0"):
-        next(iter(DataLoader(stream, batch_size=None, num_workers=1)))
+        next(iter(DataLoader(stream, None, num_workers=1, multiprocessing_context="fork")))
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")

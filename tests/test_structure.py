@@ -10,11 +10,11 @@ import torch
 from scipy.ndimage import correlate1d
 from skimage.metrics import structural_similarity
 
-from baselines.parts.similarity import WEIGHTS
 from benchmarks.image_scores import ms_ssim_floor, pair_floor, ssim_floor
 from benchmarks.images import paired, structure
 from benchmarks.images.structure import ms_ssim, ssim
 from fdd import FddError
+from fdd.arithmetic.similarity import WEIGHTS
 
 RNG = np.random.default_rng(0)
 

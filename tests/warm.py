@@ -7,6 +7,7 @@ streams of the call, prints and ends as it does otherwise, and is killed when th
 library reads from the environment when it is imported is what it was before.
 """
 
+import atexit
 import contextlib
 import fcntl
 import importlib
@@ -111,6 +112,7 @@ def serve(address, *modules):
                 for place, stream in enumerate(streams):
                     os.dup2(stream, place)
                 code = run(*json.loads(call))
+                atexit._run_exitfuncs()  # or multiprocessing complains
                 caller.send(bytes([code]))
                 os._exit(code)
             for file in (*streams, caller.detach()):

@@ -1,4 +1,4 @@
-"""What models share: networks, losses, similarity of images, and the codes of parameters.
+"""What models share: networks, losses, and the codes of parameters.
 
 May import: fdd, training.
 """

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from baselines.parts.similarity import WEIGHTS, scaled, similarity_of_scales
 from baselines.training.config import AdversarialName, ReconstructionName
 from baselines.training.parallel import gather, processes, share
+from fdd.arithmetic.similarity import WEIGHTS, scaled, similarity_of_scales
 
 REAL_LABEL = (0.9, 1.0)
 """From this range 2019 drew the label of real images for every batch."""

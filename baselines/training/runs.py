@@ -63,7 +63,8 @@ def read_config(folder: Path) -> dict[str, Any]:
     try:
         config = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, RecursionError, ValueError) as error:
-        raise FddError(f"run folder '{folder}': config.json cannot be read: {error}") from None
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise FddError(f"run folder '{folder}': config.json cannot be read: {reason}") from None
     if not isinstance(config, dict) or not isinstance(config.get("baseline"), str):
         raise FddError(f"run folder '{folder}': config.json does not name its baseline")
     kinds = {"data_version": str | None, "supervision": str | None, "trained_on": dict | None}

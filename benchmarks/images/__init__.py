@@ -1,4 +1,4 @@
 """The scores of images, one file a question; `benchmarks.image_scores` has them all.
 
-May import: fdd, baselines, statistics.
+May import: fdd, statistics.
 """

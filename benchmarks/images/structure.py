@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from baselines.parts.similarity import (
+from benchmarks.images.checks import RADIUS, checked_images, comparable, on_device, torch_device
+from benchmarks.images.paired import block_floor
+from benchmarks.statistics.arrays import Floats
+from benchmarks.statistics.permutation import Floor
+from fdd.arithmetic.similarity import (
     WEIGHTS,
     Array,
     Windows,
@@ -18,10 +22,6 @@ from baselines.parts.similarity import (
     similarity_of_scales,
     windows,
 )
-from benchmarks.images.checks import RADIUS, checked_images, comparable, on_device, torch_device
-from benchmarks.images.paired import block_floor
-from benchmarks.statistics.arrays import Floats
-from benchmarks.statistics.permutation import Floor
 from fdd.defaults import with_defaults
 from fdd.errors import FddError, whole_number
 

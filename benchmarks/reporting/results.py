@@ -65,7 +65,8 @@ def read_result(path: Path) -> Result:
         result = json.loads(content)
         json.dumps(result, allow_nan=False, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
-        raise FddError(f"'{path}' is not strict JSON: {error}") from error
+        reason = "it is nested too deeply" if isinstance(error, RecursionError) else error
+        raise FddError(f"'{path}' is not strict JSON: {reason}") from error
     scores = checked_scores(path, result)
     if not _plain(result["name"]):
         raise FddError(f"'{path}': name={shown(result['name'], 40)} must be a {NAME}")

@@ -101,11 +101,7 @@ def _blur(pixels: Array, radius: int) -> Array:
 
 def _band_beside(pixels: Array, size: int, radius: int) -> Array:
     band = _band(size, radius)
-    if isinstance(pixels, np.ndarray):
-        return band
-    import torch
-
-    return torch.tensor(band, dtype=pixels.dtype, device=pixels.device)
+    return band if isinstance(pixels, np.ndarray) else pixels.new_tensor(band)
 
 
 @lru_cache(maxsize=16)
