@@ -1,6 +1,6 @@
 """Runnable baselines: models that learn a latent space from Fractal Dream images.
 
-Train one with `python -m baselines.aae --preset small --out runs/first`, and then, in Python:
+Train one with `python -m baselines.aae --preset mini --out runs/first`, and then, in Python:
 `model = baselines.load_run("runs/first")`, `codes = model.encode(images)`.
 """
 

@@ -14,7 +14,7 @@ from fdd.errors import FddError, shown
 class Config(dcgan.Config):
     """Train the adversarial auto-encoder (AAE) of the 2019 experiments on Fractal Dream images.
 
-    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset small.
+    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset mini.
     """
 
     autoencoder_loss: Literal["EG", "E"] = "EG"

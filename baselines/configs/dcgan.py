@@ -23,7 +23,7 @@ C = TypeVar("C", bound=RunConfig)
 class Config(RunConfig):
     """Train the DCGAN of the 2019 experiments on Fractal Dream images.
 
-    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset small.
+    The defaults are the settings of 2019. They need a GPU: on a laptop use --preset mini.
     """
 
     adversarial_loss: AdversarialName = "bce"
