@@ -44,9 +44,6 @@ class Config(RunConfig):
     """Evaluate an average of the generator's weights that keeps this share at each step, as 0.999;
     0 evaluates the weights themselves."""
     precision: Precision = "auto"
-    """What layers compute in while training: bfloat16 is faster where the hardware has it, and many
-    times slower where a processor has not; auto takes it where it is faster, and float32
-    elsewhere. A run that resumes keeps what it began with."""
     condition: Literal["concatenation", "batch-norm", "projection", "mismatched"] = "mismatched"
     """How the two networks read v, each way with what the ones before it have: beside the noise and
     as planes beside the picture (concatenation), in the generator's BatchNorms (batch-norm), by a

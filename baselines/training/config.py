@@ -201,9 +201,6 @@ class EncoderConfig(RunConfig):
     decay: Share = 0.8
     """Share of the steps, the last ones, in which all learning rates fall to 0, linearly."""
     precision: Precision = "auto"
-    """What layers compute in while training: bfloat16 is faster where the hardware has it, and many
-    times slower where a processor has not; auto takes it where it is faster, and float32
-    elsewhere. A run that resumes keeps what it began with."""
     width: Count = 32
     """Channels of the encoder at its widest resolution."""
     lr: Positive = 2e-3
