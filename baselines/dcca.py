@@ -1,15 +1,16 @@
-"""Deep CCA on the codes of a trained encoder: what images share that are far apart.
+"""Deep CCA on a trained encoder: what images share that are far apart.
 
 A contrastive encoder that was trained on nearby pairs knows more than its codes show: which of two
-signs a parameter has is in them, but folded, so that no simple function reads it. Here the encoder
-stays as it is, and a small network maps its codes to new ones: those whose canonical correlations
-between the two images of a pair have the largest sum (Andrew et al. 2013, Deep Canonical
-Correlation Analysis, with one network for both sides). The pairs differ in some parameters
-altogether, so what the two share is global.
+signs a parameter has is in them, but folded, so that no simple function reads it, and its feature
+maps know still more. Here the convolutions stay as they are, and a small network maps what they
+give to new codes: those whose canonical correlations between the two images of a pair have the
+largest sum (Andrew et al. 2013, Deep Canonical Correlation Analysis, with one network for both
+sides). The pairs differ in some parameters altogether, so what the two share is global.
 
 The sum is linear in each correlation, where the gain of InfoNCE grows with its square: what agrees
-but little is not drowned by what agrees a lot. It needs many pairs at once, so the codes of all
-pairs seen so far, up to `memory`, are kept, and each step draws `sample` of them.
+but little is not drowned by what agrees a lot, if there are codes for both. So codes are many.
+Codes of few correlations need many pairs at once: those of all pairs seen so far, up to `memory`,
+may be kept, and each step then draws `sample` of them.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from torch.optim import AdamW
 from baselines.configs.dcca import PRESETS as PRESETS
 from baselines.configs.dcca import Config
 from baselines.contrastive import even_and_odd, turned
-from baselines.parts.networks import ResidualEncoder, initialise
+from baselines.parts.networks import Network, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
@@ -77,15 +78,12 @@ class DCCA(Baseline):
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
         self.config, self.supervision = config, config.supervision
-        inputs, hidden = config.encoder_codes, config.hidden
-        self.encoder = ResidualEncoder(config, inputs)
-        self.head = nn.Sequential(
-            nn.Linear(inputs, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, hidden),
-            nn.ReLU(),
-            nn.Linear(hidden, config.latent_size),
-        )
+        features = config.reads == "features"
+        self.encoder = ResidualEncoder(config, None if features else config.encoder_codes)
+        inputs = self.encoder.features if features else config.encoder_codes
+        layers: list[nn.Module] = [nn.Linear(inputs, config.hidden), nn.ReLU()]
+        layers += [nn.Linear(config.hidden, config.hidden), nn.ReLU()]
+        self.head = Network(config, [*layers, nn.Linear(config.hidden, config.latent_size)])
         initialise(self.head, rng)
         self.register_buffer("memory", torch.zeros(config.memory, 2, inputs, dtype=torch.float16))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
@@ -97,7 +95,10 @@ class DCCA(Baseline):
         }
 
     def begin(self) -> None:
-        load_network(self.encoder, "encoder", as_path("encoder_from", self.config.encoder_from))
+        whole = ResidualEncoder(self.config, self.config.encoder_codes)
+        load_network(whole, "encoder", as_path("encoder_from", self.config.encoder_from))
+        weights = whole.state_dict()
+        self.encoder.load_state_dict({name: weights[name] for name in self.encoder.state_dict()})
 
     def train(self, mode: bool = True) -> DCCA:
         super().train(mode)
@@ -109,14 +110,15 @@ class DCCA(Baseline):
 
     @torch.no_grad()
     def read(self, images: Tensor) -> Tensor:
-        """The encoder's own codes of images [N, 3, S, S]: [N, encoder_codes]."""
+        """What the small network reads of images [N, 3, S, S]: the encoder's codes
+        [N, encoder_codes], or its features [N, features]."""
         odd = self.config.encoder_odd_codes
-        if not odd:
+        if not odd or self.config.reads == "features":
             return self.encoder(images)
         return even_and_odd(self.encoder, images, images.flip(2), odd)
 
     def map(self, codes: Tensor) -> Tensor:
-        """The encoder's codes [N, encoder_codes] -> new ones [N, latent_size]."""
+        """What was read of N images -> their codes [N, latent_size]."""
         codes = (codes - self.centre) / self.scale
         if not self.config.odd_codes:
             return self.head(codes)
@@ -131,31 +133,38 @@ class DCCA(Baseline):
         return self.of_codes(self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2)))
 
     def of_codes(self, codes: Tensor) -> Tensor:
-        """The loss of pairs of the encoder's codes [N, 2, encoder_codes]."""
+        """The loss of what was read of pairs [N, 2, ...]."""
         mapped = self.map(codes.flatten(0, 1))
         self.show("codes", mapped)
         first, second = mapped.unflatten(0, (-1, 2)).unbind(dim=1)
         return -mean_correlation(first, second, self.config.odd_codes)
 
-    def remember(self, codes: Tensor) -> None:
-        """Put pairs of codes [N, 2, encoder_codes] into the memory, over the oldest ones.
+    def measure(self, codes: Tensor) -> None:
+        """Take the unit in which the small network sees codes from pairs of them [N, 2, ...]. Odd
+        ones have mean 0 over images and their turned ones."""
+        odd = 0 if self.config.reads == "features" else self.config.encoder_odd_codes
+        even = codes.shape[2] - odd
+        self.centre[:even] = codes.mean(dim=(0, 1))[:even]
+        self.scale.copy_((codes - self.centre).square().mean(dim=(0, 1)).sqrt() + RIDGE)
 
-        The first ones also set the unit in which the small network sees codes. Odd ones have mean 0
-        over images and their turned ones.
-        """
-        if self.seen == 0:
-            even = self.config.encoder_codes - self.config.encoder_odd_codes
-            self.centre[:even] = codes.mean(dim=(0, 1))[:even]
-            self.scale.copy_((codes - self.centre).square().mean(dim=(0, 1)).sqrt() + RIDGE)
+    def remember(self, codes: Tensor) -> None:
+        """Put pairs of codes [N, 2, ...] into the memory, over the oldest ones."""
         places = (self.seen + torch.arange(len(codes), device=codes.device)) % len(self.memory)
         self.memory[places] = codes.to(self.memory.dtype)
         self.seen += len(codes)
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
-        self.remember(self.gathered(codes))
-        held = min(int(self.seen), len(self.memory))
-        chosen = torch.randint(held, (min(self.config.sample, held),), generator=rng)
-        loss = self.of_codes(self.memory[chosen.to(codes.device)].float())
+        codes = self.gathered(codes)
+        if self.seen == 0:
+            self.measure(codes)
+        if not self.config.memory:
+            self.seen += len(codes)
+        else:
+            self.remember(codes)
+            held = min(int(self.seen), len(self.memory))
+            chosen = torch.randint(held, (min(self.config.sample, held),), generator=rng)
+            codes = self.memory[chosen.to(codes.device)].float()
+        loss = self.of_codes(codes)
         self.descend("head", loss)
         return {"correlation": -loss.detach()}

@@ -54,7 +54,8 @@ def write_run(folder, name, **options):
     for key, weight in network.state_dict().items():
         if weight.is_floating_point():
             noise = 0.1 * torch.randn(weight.shape, generator=rng)
-            weight = (weight + (noise.abs() if "var" in key else noise)).half().float()
+            moved = (weight + (noise.abs() if "var" in key else noise)).half()
+            weight = moved.to(weight.dtype)
         weights[key] = weight.contiguous()
     last = folder / "checkpoints" / "last"
     last.mkdir(parents=True)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_runs import TINY, acting, pairs, result
+from torch import nn
 
 import baselines
 from baselines.contrastive import Config as ContrastiveConfig
@@ -157,6 +158,45 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_bits(options, tmp_path):
     assert saved["supervision"] == "symmetry"
 
 
+FEATURES = {"reads": "features", "odd_codes": 0}
+
+
+def test_it_may_read_the_feature_maps_of_the_encoder(model, encoder):
+    made, images = model(**FEATURES).eval(), pairs().images[:, 0]
+    whole = baselines.load_run(encoder, "cpu").network.encoder.eval()
+    features = made.read(images)
+    assert features.shape == (len(images), 4 * SHARED["width"] * 2**2)
+    with torch.no_grad():
+        torch.testing.assert_close(nn.Sequential(*list(whole)[-3:])(features), whole(images))
+
+
+def test_without_a_memory_a_step_is_on_its_batch(model):
+    made = model(memory=0).train()
+    batch, rng = pairs(64), torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        made.measure(made.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2)))
+        expected = made.loss(batch)
+    found = made.step(batch, rng)["correlation"]
+    torch.testing.assert_close(found, -expected)
+    assert made.memory.numel() == 0
+    assert made.seen == 64
+    falls = [made.step(batch, rng)["correlation"].item() for _ in range(60)]
+    assert np.mean(falls[-5:]) > found.item() + 0.1
+
+
+def test_a_run_on_feature_maps_goes_on_with_the_same_bits(options, tmp_path):
+    def interrupt(model, losses):
+        raise KeyboardInterrupt
+
+    changed = options(**FEATURES, memory=0, encoder_odd_codes=0)
+    train(DCCA, changed, tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(acting(DCCA, 6, interrupt), changed, tmp_path / "parts")
+    train(DCCA, changed, tmp_path / "parts")
+    assert result(tmp_path / "whole") == result(tmp_path / "parts")
+    assert baselines.load_run(tmp_path / "whole", "cpu").supervision == "pairs"
+
+
 def test_what_it_is_trained_with(options):
     assert options().supervision == "symmetry"
     assert options(odd_codes=0, encoder_odd_codes=0).supervision == "pairs"
@@ -177,6 +217,12 @@ def test_what_it_is_trained_with(options):
             {"encoder_odd_codes": 0},
             "odd_codes=2 must be 0 with encoder_odd_codes=0: functions of even codes are even",
         ),
+        (
+            {"reads": "features"},
+            "odd_codes=2 must be 0 with reads='features': what a turned image does to them is not "
+            "known",
+        ),
+        ({"memory": -1}, "memory=-1 must be a whole number of 0 or more"),
         (
             {"latent_size": 8},
             "latent_size=8 must be below batch_size=8: codes wider than the batch are correlated "

@@ -45,6 +45,17 @@ OPTIONS = {
     "betavae": {**TINY, "latent_size": 3},
     "contrastive": {**SMALL, "batch_size": 16, "odd_codes": 2},
     "lejepa": {**SMALL, "colors": "hsv"},
+    "dcca": {
+        **SMALL,
+        "batch_size": 16,
+        "encoder_codes": 5,
+        "encoder_odd_codes": 2,
+        "odd_codes": 3,
+        "memory": 0,
+    }
+    | {"hidden": 6, "latent_size": 7, "encoder_from": "elsewhere"},
+    "dcca-features": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
+    | {"hidden": 6, "latent_size": 7, "encoder_from": "elsewhere"},
     "regression": SMALL,
     "emulator": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"loss": "mse", "symmetry": False},

@@ -32,13 +32,16 @@ class Config(PairConfig):
     """The odd_codes of that run."""
     width: Count = 32
     """The width of that run."""
+    reads: Literal["codes", "features"] = "codes"
+    """What of the encoder the small network reads: its codes, or the feature maps that it computes
+    them from, which know more and ask for more pairs."""
     odd_codes: CountOrZero = 8
     """How many codes, the last ones, change their sign when an image is turned upside down; all
     others keep theirs. Needs an encoder with odd codes."""
     hidden: Count = 256
     """Units in each of the two hidden layers of the small network."""
-    memory: Count = 200_000
-    """Pairs whose codes are kept, the latest ones."""
+    memory: CountOrZero = 200_000
+    """Pairs whose codes are kept, the latest ones; with 0 a step is on its batch alone."""
     sample: Count = 8192
     """Pairs of the memory in each step."""
 
@@ -68,6 +71,11 @@ class Config(PairConfig):
                 f"odd_codes={self.odd_codes} must be 0 with encoder_odd_codes=0: functions of even "
                 "codes are even"
             )
+        if self.odd_codes and self.reads == "features":
+            raise FddError(
+                f"odd_codes={self.odd_codes} must be 0 with reads='features': what a turned image "
+                "does to them is not known"
+            )
         if self.latent_size >= self.batch_size:
             raise FddError(
                 f"latent_size={self.latent_size} must be below batch_size={self.batch_size}: codes "
@@ -75,4 +83,16 @@ class Config(PairConfig):
             )
 
 
-PRESETS = encoder_presets(Config(), mini_steps=1000)
+PAIRS = Config(
+    batch_size=1024,
+    latent_size=128,
+    encoder_odd_codes=0,
+    odd_codes=0,
+    reads="features",
+    hidden=512,
+    memory=0,
+)
+"""Pairs alone."""
+PRESETS = encoder_presets(PAIRS, mini_steps=3000)
+"""And "odd", of mini-1: with the symmetry of the equation."""
+PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]

@@ -134,7 +134,8 @@ function turned(row, odd) {
 }
 
 function correlating(weights, config, residual) {
-  const { encoder_odd_codes: oddBefore, odd_codes: odd } = config;
+  const { odd_codes: odd, reads } = config;
+  const oddBefore = reads === "features" ? 0 : config.encoder_odd_codes;
   const [centre, scale] = [weights.centre.values, weights.scale.values];
   const layers = partOf(weights, "head");
   const head = (rows) => {

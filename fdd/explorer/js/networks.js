@@ -5,7 +5,8 @@
 import { added, convolved, halved, linear, normalised, rectified } from "./layers.js";
 import { enlarged, folded } from "./pixels.js";
 
-/** ResidualEncoder: images -> outputs, with convolutions of stride 2, then blocks, then layers. */
+/** ResidualEncoder: images -> outputs, with convolutions of stride 2, then blocks, then layers, if it
+ * has any. */
 export function residualEncoder(weights, images, size) {
   const has = (name) => name in weights;
   let batch = images;
@@ -20,6 +21,7 @@ export function residualEncoder(weights, images, size) {
     batch = block(weights, `${layer}`, batch, side);
     if (has(`${layer}.skip.1.weight`)) side /= 2;
   }
+  if (!has(`${layer + 1}.weight`)) return batch;
   const hidden = rectified(linear(weights, `${layer + 1}`, batch));
   return linear(weights, `${layer + 3}`, hidden);
 }
