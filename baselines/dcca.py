@@ -35,10 +35,15 @@ from baselines.parts.networks import Network, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 from baselines.training.runs import load_network
+from fdd.errors import FddError
 from fdd.files import as_path
 
 RIDGE = 1e-4
 """Added to the variances of codes, so that a code that is constant does no harm."""
+UNREAD = {"codes": 0, "hidden": 1, "features": 3}
+"""How many of the encoder's last layers are left out, by what is read of it."""
+FASTER = 10
+"""Muon's learning rate (Jordan et al. 2024), in those of AdamW."""
 
 
 def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:
@@ -78,9 +83,10 @@ class DCCA(Baseline):
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
         self.config, self.supervision = config, config.supervision
-        features = config.reads == "features"
-        self.encoder = ResidualEncoder(config, None if features else config.encoder_codes)
-        inputs = self.encoder.features if features else config.encoder_codes
+        whole = list(ResidualEncoder(config, config.encoder_codes))
+        known = len(whole) - UNREAD[config.reads]
+        self.encoder = Network(config, whole[:known])
+        inputs = whole[known].in_features if known < len(whole) else config.encoder_codes
         layers: list[nn.Module] = [nn.Linear(inputs, config.hidden), nn.ReLU()]
         layers += [nn.Linear(config.hidden, config.hidden), nn.ReLU()]
         self.head = Network(config, [*layers, nn.Linear(config.hidden, config.latent_size)])
@@ -89,10 +95,21 @@ class DCCA(Baseline):
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
-        parameters = self.head.parameters()
-        self.optimizers = {
-            "head": AdamW(parameters, lr=config.lr, weight_decay=config.weight_decay, fused=True)
-        }
+        rate, decay = config.lr, config.weight_decay
+        parameters = list(self.head.parameters())
+        self.optimizers = {}
+        if config.optimizer == "muon":
+            if not hasattr(torch.optim, "Muon"):
+                raise FddError(
+                    "optimizer='muon' needs torch 2.9 or newer, and this is "
+                    f"{torch.__version__}; choose optimizer='adamw'"
+                )
+            matrices = [one for one in parameters if one.ndim == 2]
+            parameters = [one for one in parameters if one.ndim != 2]
+            self.optimizers["matrices"] = torch.optim.Muon(
+                matrices, lr=FASTER * rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            )
+        self.optimizers["head"] = AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
 
     def begin(self) -> None:
         whole = ResidualEncoder(self.config, self.config.encoder_codes)
@@ -111,9 +128,9 @@ class DCCA(Baseline):
     @torch.no_grad()
     def read(self, images: Tensor) -> Tensor:
         """What the small network reads of images [N, 3, S, S]: the encoder's codes
-        [N, encoder_codes], or its features [N, features]."""
+        [N, encoder_codes], or what comes before them."""
         odd = self.config.encoder_odd_codes
-        if not odd or self.config.reads == "features":
+        if not odd or self.config.reads != "codes":
             return self.encoder(images)
         return even_and_odd(self.encoder, images, images.flip(2), odd)
 
@@ -142,7 +159,7 @@ class DCCA(Baseline):
     def measure(self, codes: Tensor) -> None:
         """Take the unit in which the small network sees codes from pairs of them [N, 2, ...]. Odd
         ones have mean 0 over images and their turned ones."""
-        odd = 0 if self.config.reads == "features" else self.config.encoder_odd_codes
+        odd = self.config.encoder_odd_codes if self.config.reads == "codes" else 0
         even = codes.shape[2] - odd
         self.centre[:even] = codes.mean(dim=(0, 1))[:even]
         self.scale.copy_((codes - self.centre).square().mean(dim=(0, 1)).sqrt() + RIDGE)
@@ -166,5 +183,5 @@ class DCCA(Baseline):
             chosen = torch.randint(held, (min(self.config.sample, held),), generator=rng)
             codes = self.memory[chosen.to(codes.device)].float()
         loss = self.of_codes(codes)
-        self.descend("head", loss)
+        self.descend(tuple(self.optimizers), loss)
         return {"correlation": -loss.detach()}

@@ -32,9 +32,9 @@ class Config(PairConfig):
     """The odd_codes of that run."""
     width: Count = 32
     """The width of that run."""
-    reads: Literal["codes", "features"] = "codes"
-    """What of the encoder the small network reads: its codes, or the feature maps that it computes
-    them from, which know more and ask for more pairs."""
+    reads: Literal["codes", "hidden", "features"] = "codes"
+    """What of the encoder the small network reads: its codes, its hidden layer before them, or the
+    feature maps before that, which know most and ask for the most pairs."""
     odd_codes: CountOrZero = 8
     """How many codes, the last ones, change their sign when an image is turned upside down; all
     others keep theirs. Needs an encoder with odd codes."""
@@ -44,6 +44,9 @@ class Config(PairConfig):
     """Pairs whose codes are kept, the latest ones; with 0 a step is on its batch alone."""
     sample: Count = 8192
     """Pairs of the memory in each step."""
+    optimizer: Literal["adamw", "muon"] = "adamw"
+    """Of the small network: adamw, or muon for its matrices (torch 2.9 or newer), at ten times the
+    learning rate, and adamw for the rest."""
 
     @property
     def supervision(self) -> str:
@@ -71,10 +74,10 @@ class Config(PairConfig):
                 f"odd_codes={self.odd_codes} must be 0 with encoder_odd_codes=0: functions of even "
                 "codes are even"
             )
-        if self.odd_codes and self.reads == "features":
+        if self.odd_codes and self.reads != "codes":
             raise FddError(
-                f"odd_codes={self.odd_codes} must be 0 with reads='features': what a turned image "
-                "does to them is not known"
+                f"odd_codes={self.odd_codes} must be 0 with reads={self.reads!r}: what a turned "
+                "image does to them is not known"
             )
         if self.latent_size >= self.batch_size:
             raise FddError(
@@ -88,11 +91,13 @@ PAIRS = Config(
     latent_size=128,
     encoder_odd_codes=0,
     odd_codes=0,
-    reads="features",
-    hidden=512,
-    memory=0,
+    reads="hidden",
+    hidden=768,
+    memory=500_000,
+    optimizer="muon",
+    lr=1e-3,
 )
 """Pairs alone."""
-PRESETS = encoder_presets(PAIRS, mini_steps=3000)
+PRESETS = encoder_presets(PAIRS, mini_steps=1500)
 """And "odd", of mini-1: with the symmetry of the equation."""
 PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]

@@ -269,12 +269,9 @@ class ResidualEncoder(Network):
     Convolutions of stride 2 down to 16 x 16 (8 x 8 for size 16), three residual blocks of width, 2
     and 4 times width channels, the last two at half the side, and two linear layers. Few channels
     where pixels are many: it is made for processors.
-
-    With `latent_size` None it ends before the linear layers: images -> features [N, features], the
-    last feature maps.
     """
 
-    def __init__(self, options: ResidualOptions, latent_size: int | None) -> None:
+    def __init__(self, options: ResidualOptions, latent_size: int) -> None:
         width, size = options.width, options.image_size
         halvings = max(size.bit_length() - 6, 0)
         stem = [3, *(width >> k for k in reversed(range(halvings))), width]
@@ -282,12 +279,10 @@ class ResidualEncoder(Network):
         for channels, out in pairwise(stem):
             layers += [nn.Conv2d(channels, out, 4, 2, 1, bias=False), BatchNorm(out), nn.ReLU()]
         layers += [Block(width, width), Block(width, 2 * width), Block(2 * width, 4 * width)]
-        layers += [nn.Flatten()]
         features = 4 * width * (min(size, 32) // 8) ** 2
-        if latent_size is not None:
-            layers += [nn.Linear(features, 8 * width), nn.ReLU(), nn.Linear(8 * width, latent_size)]
+        layers += [nn.Flatten(), nn.Linear(features, 8 * width), nn.ReLU()]
+        layers += [nn.Linear(8 * width, latent_size)]
         super().__init__(options, layers)
-        self.features = features
 
 
 class Discriminator(Encoder):

@@ -70,12 +70,19 @@ class Baseline(nn.Module):
         mode the rows alone, since the process that judges may be the only one."""
         return gather(rows) if self.training else rows
 
-    def descend(self, name: str, loss: Tensor) -> None:
-        """One step of an optimiser down the gradient of `loss`, averaged over the processes."""
-        optimizer = self.optimizers[name]
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        optimizer.zero_grad()
+    def descend(self, names: str | tuple[str, ...], loss: Tensor) -> None:
+        """One step of an optimiser, or of several for different parameters, down the gradient of
+        `loss`, averaged over the processes."""
+        names = (names,) if isinstance(names, str) else names
+        optimizers = [self.optimizers[name] for name in names]
+        groups = [group for optimizer in optimizers for group in optimizer.param_groups]
+        parameters = [p for group in groups for p in group["params"]]
+        for optimizer in optimizers:
+            optimizer.zero_grad()
         loss.backward()
         average_gradients(parameters)
-        self.show(f"gradient of {name}", [p.grad for p in parameters if p.grad is not None])
-        optimizer.step()
+        self.show(
+            f"gradient of {' and '.join(names)}", [p.grad for p in parameters if p.grad is not None]
+        )
+        for optimizer in optimizers:
+            optimizer.step()

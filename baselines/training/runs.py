@@ -262,7 +262,7 @@ def load_network(network: nn.Module, prefix: str, folder: Path) -> None:
 
 
 def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
-    """Put the moments of a saved state into `optimizer`, Adam or SGD, whose settings stay.
+    """Put the moments of a saved state into `optimizer`, Adam, SGD or Muon, whose settings stay.
 
     ValueError, or what comes of a structure that is not that of a state, if they do not fit.
     """
@@ -273,7 +273,7 @@ def load_optimizer(optimizer: Optimizer, saved: dict[str, Any]) -> None:
             raise ValueError(f"there is no parameter {shown(number, 80)}")
         kinds = {name: (one.shape, one.dtype) for name, one in moments.items() if name != "step"}
         of_each = (parameters[number].shape, parameters[number].dtype)
-        if isinstance(optimizer, torch.optim.SGD):
+        if isinstance(optimizer, (torch.optim.SGD, getattr(torch.optim, "Muon", torch.optim.SGD))):
             counted, wanted = "step" not in moments, {"momentum_buffer": of_each}
         else:
             step = moments["step"]

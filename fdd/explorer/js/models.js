@@ -135,7 +135,7 @@ function turned(row, odd) {
 
 function correlating(weights, config, residual) {
   const { odd_codes: odd, reads } = config;
-  const oddBefore = reads === "features" ? 0 : config.encoder_odd_codes;
+  const oddBefore = ["hidden", "features"].includes(reads) ? 0 : config.encoder_odd_codes;
   const [centre, scale] = [weights.centre.values, weights.scale.values];
   const layers = partOf(weights, "head");
   const head = (rows) => {

@@ -5,8 +5,8 @@
 import { added, convolved, halved, linear, normalised, rectified } from "./layers.js";
 import { enlarged, folded } from "./pixels.js";
 
-/** ResidualEncoder: images -> outputs, with convolutions of stride 2, then blocks, then layers, if it
- * has any. */
+/** ResidualEncoder: images -> outputs, with convolutions of stride 2, then blocks, then layers, as
+ * far as it has them. */
 export function residualEncoder(weights, images, size) {
   const has = (name) => name in weights;
   let batch = images;
@@ -23,7 +23,7 @@ export function residualEncoder(weights, images, size) {
   }
   if (!has(`${layer + 1}.weight`)) return batch;
   const hidden = rectified(linear(weights, `${layer + 1}`, batch));
-  return linear(weights, `${layer + 3}`, hidden);
+  return has(`${layer + 3}.weight`) ? linear(weights, `${layer + 3}`, hidden) : hidden;
 }
 
 /** Block: two convolutions beside the input; `normal` is what normalises. */
