@@ -1,6 +1,7 @@
 """Deep CCA on a trained encoder: known correlations, exact symmetry, a memory, honest resuming."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from torch import nn
 import baselines
 from baselines.contrastive import Config as ContrastiveConfig
 from baselines.contrastive import Contrastive
-from baselines.dcca import DCCA, Config, mean_correlation
+from baselines.dcca import DCCA, PRESETS, Config, mean_correlation
 from baselines.training.loop import Outcome, train
 from fdd import FddError
 from fdd.releases.cards import RELEASES, Release
@@ -143,9 +144,6 @@ def test_the_loss_falls(model):
 def test_a_run_that_was_stopped_goes_on_with_the_same_bits(options, tmp_path):
     assert train(DCCA, options(), tmp_path / "whole") == Outcome(8)
 
-    def interrupt(model, losses):
-        raise KeyboardInterrupt
-
     with pytest.raises(KeyboardInterrupt):  # after the checkpoint of step 4
         train(acting(DCCA, 6, interrupt), options(), tmp_path / "parts")
     assert train(DCCA, options(), tmp_path / "parts") == Outcome(8)
@@ -158,16 +156,17 @@ def test_a_run_that_was_stopped_goes_on_with_the_same_bits(options, tmp_path):
     assert saved["supervision"] == "symmetry"
 
 
-FEATURES = {"reads": "features", "odd_codes": 0}
-
-
-def test_it_may_read_the_feature_maps_of_the_encoder(model, encoder):
-    made, images = model(**FEATURES).eval(), pairs().images[:, 0]
+@pytest.mark.parametrize(
+    ("reads", "left", "numbers"),
+    [("features", 3, 4 * SHARED["width"] * 2**2), ("hidden", 1, 8 * SHARED["width"])],
+)
+def test_it_may_read_what_comes_before_the_codes(model, encoder, reads, left, numbers):
+    made, images = model(reads=reads, odd_codes=0).eval(), pairs().images[:, 0]
     whole = baselines.load_run(encoder, "cpu").network.encoder.eval()
-    features = made.read(images)
-    assert features.shape == (len(images), 4 * SHARED["width"] * 2**2)
+    found = made.read(images)
+    assert found.shape == (len(images), numbers)
     with torch.no_grad():
-        torch.testing.assert_close(nn.Sequential(*list(whole)[-3:])(features), whole(images))
+        torch.testing.assert_close(nn.Sequential(*list(whole)[-left:])(found), whole(images))
 
 
 def test_without_a_memory_a_step_is_on_its_batch(model):
@@ -184,17 +183,51 @@ def test_without_a_memory_a_step_is_on_its_batch(model):
     assert np.mean(falls[-5:]) > found.item() + 0.1
 
 
-def test_a_run_on_feature_maps_goes_on_with_the_same_bits(options, tmp_path):
-    def interrupt(model, losses):
-        raise KeyboardInterrupt
+def interrupt(model, losses):
+    raise KeyboardInterrupt
 
-    changed = options(**FEATURES, memory=0, encoder_odd_codes=0)
+
+@pytest.mark.parametrize(
+    "changes", [{"reads": "features", "memory": 0}, {"reads": "hidden", "optimizer": "muon"}]
+)
+def test_a_run_on_pairs_alone_goes_on_with_the_same_bits(options, changes, tmp_path):
+    changed = options(**changes, odd_codes=0, encoder_odd_codes=0)
     train(DCCA, changed, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(acting(DCCA, 6, interrupt), changed, tmp_path / "parts")
     train(DCCA, changed, tmp_path / "parts")
     assert result(tmp_path / "whole") == result(tmp_path / "parts")
     assert baselines.load_run(tmp_path / "whole", "cpu").supervision == "pairs"
+
+
+def test_muon_moves_matrices_and_adamw_the_rest(model):
+    made, batch = model(optimizer="muon").train(), pairs()
+    before = {name: one.detach().clone() for name, one in made.head.named_parameters()}
+    made.step(batch, torch.Generator().manual_seed(1))
+    moved = {n: (p.detach() - before[n]) for n, p in made.head.named_parameters()}
+    values = torch.linalg.svdvals(moved["2.weight"])
+    assert values.min() > 0.5 * values.max()  # nearly orthogonal
+    rate = made.config.lr
+    assert moved["2.bias"].abs().max() <= rate * (1 + 1e-4)
+    kinds = {name: type(one).__name__ for name, one in made.optimizers.items()}
+    assert kinds == {"matrices": "Muon", "head": "AdamW"}
+
+
+def test_a_torch_without_muon_is_one_sentence(options, monkeypatch):
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(FddError) as error:
+        DCCA(options(optimizer="muon"), torch.Generator())
+    assert str(error.value) == (
+        "optimizer='muon' needs torch 2.9 or newer, and this is "
+        f"{torch.__version__}; choose optimizer='adamw'"
+    )
+
+
+def test_the_presets(encoder):
+    for name, supervision in [("mini", "pairs"), ("full", "pairs"), ("odd", "symmetry")]:
+        config = replace(PRESETS[name], encoder_from=str(encoder))
+        config.check()
+        assert config.supervision == supervision
 
 
 def test_what_it_is_trained_with(options):
