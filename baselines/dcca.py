@@ -84,9 +84,11 @@ class DCCA(Baseline):
         super().__init__(config, rng)
         self.config, self.supervision = config, config.supervision
         whole = list(ResidualEncoder(config, config.encoder_codes))
-        known = len(whole) - UNREAD[config.reads]
-        self.encoder = Network(config, whole[:known])
-        inputs = whole[known].in_features if known < len(whole) else config.encoder_codes
+        self.encoder = Network(config, whole[: len(whole) - UNREAD[config.reads]])
+        features, hidden = (one.in_features for one in whole if isinstance(one, nn.Linear))
+        inputs = {"codes": config.encoder_codes, "hidden": hidden, "features": features}[
+            config.reads
+        ]
         layers: list[nn.Module] = [nn.Linear(inputs, config.hidden), nn.ReLU()]
         layers += [nn.Linear(config.hidden, config.hidden), nn.ReLU()]
         self.head = Network(config, [*layers, nn.Linear(config.hidden, config.latent_size)])
