@@ -34,8 +34,8 @@ from baselines.contrastive import even_and_odd, turned
 from baselines.parts.networks import Network, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
-from baselines.training.runs import load_network
-from fdd.errors import FddError
+from baselines.training.runs import load_network, read_config
+from fdd.errors import FddError, shown
 from fdd.files import as_path
 
 RIDGE = 1e-4
@@ -115,7 +115,14 @@ class DCCA(Baseline):
 
     def begin(self) -> None:
         whole = ResidualEncoder(self.config, self.config.encoder_codes)
-        load_network(whole, "encoder", as_path("encoder_from", self.config.encoder_from))
+        folder = as_path("encoder_from", self.config.encoder_from)
+        load_network(whole, "encoder", folder)
+        known = read_config(folder).get("odd_codes", 0)
+        if known != self.config.encoder_odd_codes:
+            raise FddError(
+                f"encoder_odd_codes={self.config.encoder_odd_codes} must be {known!r}, as in "
+                f"encoder_from={shown(self.config.encoder_from)}"
+            )
         weights = whole.state_dict()
         self.encoder.load_state_dict({name: weights[name] for name in self.encoder.state_dict()})
 

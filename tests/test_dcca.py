@@ -35,14 +35,21 @@ OWN = {
 
 
 @pytest.fixture(scope="module", autouse=True)
-def encoder(tmp_path_factory):
-    """The run folder of a contrastive encoder with two odd codes."""
+def encoders(tmp_path_factory):
+    """The run folders of contrastive encoders of 5 codes, by how many of them are odd."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(RELEASES, SMALL.name, SMALL)
-        folder = tmp_path_factory.mktemp("encoder") / "run"
-        config = ContrastiveConfig(**SHARED, latent_size=5, odd_codes=2)
-        train(Contrastive, config, folder)
-        yield folder
+        folders = {odd: tmp_path_factory.mktemp("encoder") / "run" for odd in (0, 2)}
+        for odd, folder in folders.items():
+            config = ContrastiveConfig(**SHARED, latent_size=5, odd_codes=odd)
+            train(Contrastive, config, folder)
+        yield folders
+
+
+@pytest.fixture
+def encoder(encoders):
+    """The one with two odd codes."""
+    return encoders[2]
 
 
 @pytest.fixture
@@ -190,8 +197,9 @@ def interrupt(model, losses):
 @pytest.mark.parametrize(
     "changes", [{"reads": "features", "memory": 0}, {"reads": "hidden", "optimizer": "muon"}]
 )
-def test_a_run_on_pairs_alone_goes_on_with_the_same_bits(options, changes, tmp_path):
-    changed = options(**changes, odd_codes=0, encoder_odd_codes=0)
+def test_a_run_on_pairs_alone_goes_on_with_the_same_bits(options, encoders, changes, tmp_path):
+    alone = {"odd_codes": 0, "encoder_odd_codes": 0, "encoder_from": str(encoders[0])}
+    changed = options(**changes, **alone)
     train(DCCA, changed, tmp_path / "whole")
     with pytest.raises(KeyboardInterrupt):
         train(acting(DCCA, 6, interrupt), changed, tmp_path / "parts")
@@ -272,6 +280,9 @@ def test_bad_options_are_one_sentence(options, changes, message):
 def test_an_encoder_that_does_not_fit_or_is_not_there_is_one_sentence(options, tmp_path):
     with pytest.raises(FddError, match=r"its encoder does not fit these options$"):
         train(DCCA, options(encoder_codes=6), tmp_path / "out")
+    with pytest.raises(FddError, match=r"^encoder_odd_codes=3 must be 2, as in encoder_from='"):
+        train(DCCA, options(encoder_odd_codes=3), tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(FddError, match=r"checkpoints/last/model.safetensors is missing$"):
         train(DCCA, options(encoder_from=str(tmp_path / "none")), tmp_path / "other")
     with pytest.raises(FddError, match=r"^encoder_from='~nosuchuser': there is no such home"):
