@@ -303,7 +303,7 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     missing = tmp_path / "missing"
     assert refused(missing, capsys) == (
         f"error: run='{missing}' must be the folder of a run, or one of mini-emulator, "
-        "mini-contrastive, mini-one, mini-dcca, mini-aae: there is no "
+        "mini-contrastive, mini-one, mini-dcca, mini-pairs, mini-aae: there is no "
         f"'{missing}/config.json' of at most "
         "256 MiB\n"
     )

@@ -269,7 +269,7 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path):
         message = (
             f"'{path}' is not a model: it must be a run folder (with config.json), a folder with "
             "encoder.onnx, generator.onnx or train.npy and test.npy, a .onnx file, one of "
-            "mini-contrastive, mini-dcca, mini-one, mini-emulator, mini-aae, "
+            "mini-contrastive, mini-pairs, mini-dcca, mini-one, mini-emulator, mini-aae, "
             "or package.module:attribute"
         )
         refused(message, load_model, path)

@@ -28,7 +28,7 @@ Weights = Mapping[str, NDArray[Any]]
 
 SHOWN = ("mini-emulator", "mini-contrastive", "mini-one", "mini-dcca")
 """The models that a page has unless others are named: with one more it would exceed 6 MB."""
-PRETRAINED = (*SHOWN, "mini-aae")
+PRETRAINED = (*SHOWN, "mini-pairs", "mini-aae")
 """The models that come with the package, as data of its baselines."""
 PARTS = {
     "dcgan": ("generator",),
