@@ -100,12 +100,7 @@ class DCCA(Baseline):
         rate, decay = config.lr, config.weight_decay
         parameters = list(self.head.parameters())
         self.optimizers = {}
-        if config.optimizer == "muon":
-            if not hasattr(torch.optim, "Muon"):
-                raise FddError(
-                    "optimizer='muon' needs torch 2.9 or newer, and this is "
-                    f"{torch.__version__}; choose optimizer='adamw'"
-                )
+        if config.optimizer == "muon" and hasattr(torch.optim, "Muon"):
             matrices = [one for one in parameters if one.ndim == 2]
             parameters = [one for one in parameters if one.ndim != 2]
             self.optimizers["matrices"] = torch.optim.Muon(
@@ -114,6 +109,11 @@ class DCCA(Baseline):
         self.optimizers["head"] = AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
 
     def begin(self) -> None:
+        if self.config.optimizer == "muon" and "matrices" not in self.optimizers:
+            raise FddError(
+                "optimizer='muon' needs torch 2.9 or newer, and this is "
+                f"{torch.__version__}; choose optimizer='adamw'"
+            )
         whole = ResidualEncoder(self.config, self.config.encoder_codes)
         folder = as_path("encoder_from", self.config.encoder_from)
         load_network(whole, "encoder", folder)

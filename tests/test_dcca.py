@@ -221,10 +221,11 @@ def test_muon_moves_matrices_and_adamw_the_rest(model):
     assert kinds == {"matrices": "Muon", "head": "AdamW"}
 
 
-def test_a_torch_without_muon_is_one_sentence(options, monkeypatch):
+def test_a_torch_without_muon_trains_with_adamw_and_loads_what_muon_trained(options, monkeypatch):
     monkeypatch.delattr(torch.optim, "Muon")
+    assert baselines.load_pretrained("mini-pairs", "cpu").config["optimizer"] == "muon"
     with pytest.raises(FddError) as error:
-        DCCA(options(optimizer="muon"), torch.Generator())
+        DCCA(options(optimizer="muon"), torch.Generator()).begin()
     assert str(error.value) == (
         "optimizer='muon' needs torch 2.9 or newer, and this is "
         f"{torch.__version__}; choose optimizer='adamw'"
