@@ -138,8 +138,8 @@ class DCCA(Baseline):
     def read(self, images: Tensor) -> Tensor:
         """What the small network reads of images [N, 3, S, S]: the encoder's codes
         [N, encoder_codes], or what comes before them."""
-        odd = self.config.encoder_odd_codes
-        if not odd or self.config.reads != "codes":
+        odd = self.config.odd_inputs
+        if not odd:
             return self.encoder(images)
         return even_and_odd(self.encoder, images, images.flip(2), odd)
 
@@ -148,7 +148,7 @@ class DCCA(Baseline):
         codes = (codes - self.centre) / self.scale
         if not self.config.odd_codes:
             return self.head(codes)
-        down = turned(codes, self.config.encoder_odd_codes)
+        down = turned(codes, self.config.odd_inputs)
         return even_and_odd(self.head, codes, down, self.config.odd_codes)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -168,8 +168,7 @@ class DCCA(Baseline):
     def measure(self, codes: Tensor) -> None:
         """Take the unit in which the small network sees codes from pairs of them [N, 2, ...]. Odd
         ones have mean 0 over images and their turned ones."""
-        odd = self.config.encoder_odd_codes if self.config.reads == "codes" else 0
-        even = codes.shape[2] - odd
+        even = codes.shape[2] - self.config.odd_inputs
         self.centre[:even] = codes.mean(dim=(0, 1))[:even]
         self.scale.copy_((codes - self.centre).square().mean(dim=(0, 1)).sqrt() + RIDGE)
 

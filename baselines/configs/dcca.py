@@ -53,6 +53,11 @@ class Config(PairConfig):
         told = super().supervision
         return "symmetry" if self.encoder_odd_codes and told == "pairs" else told
 
+    @property
+    def odd_inputs(self) -> int:
+        """How many of the numbers that the small network reads, the last ones, are odd codes."""
+        return self.encoder_odd_codes if self.reads == "codes" else 0
+
     def check(self) -> None:
         super().check()
         if self.encoder_from is None:
