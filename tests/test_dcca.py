@@ -1,10 +1,11 @@
 """Deep CCA on a trained encoder: known correlations, exact symmetry, a memory, honest resuming."""
 
 import json
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 from tiny_runs import TINY, acting, pairs, result
 from torch import nn
@@ -13,6 +14,7 @@ import baselines
 from baselines.contrastive import Config as ContrastiveConfig
 from baselines.contrastive import Contrastive
 from baselines.dcca import DCCA, PRESETS, Config, mean_correlation
+from baselines.pretrained.models import packed
 from baselines.training.loop import Outcome, train
 from fdd import FddError
 from fdd.releases.cards import RELEASES, Release
@@ -206,6 +208,21 @@ def test_a_run_on_pairs_alone_goes_on_with_the_same_bits(options, encoders, chan
     train(DCCA, changed, tmp_path / "parts")
     assert result(tmp_path / "whole") == result(tmp_path / "parts")
     assert baselines.load_run(tmp_path / "whole", "cpu").supervision == "pairs"
+
+
+@pytest.mark.parametrize("memory", [0, 20])
+def test_a_packed_run_has_no_memory(options, memory, tmp_path):
+    train(DCCA, options(memory=memory), tmp_path / "run")
+    data = packed(tmp_path / "run", {})
+    about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["about"]
+    config = json.loads(about)["config"]
+    names = {field.name for field in fields(Config)}
+    made = DCCA(Config(**{k: v for k, v in config.items() if k in names}), torch.Generator())
+    made.load_state_dict(safetensors.torch.load(data))
+    assert made.memory.numel() == 0
+    images = pairs().images[:, 0]
+    run = baselines.load_run(tmp_path / "run", "cpu").network
+    torch.testing.assert_close(made.eval().encode(images), run.encode(images), atol=0.02, rtol=0)
 
 
 def test_muon_moves_matrices_and_adamw_the_rest(model):

@@ -61,7 +61,7 @@ def packed(run: str | PathLike[str], scores: Mapping[str, float]) -> bytes:
     folder = as_path("run", run)
     config, weights = read_config(folder), load_weights(folder)
     if "memory" in weights:
-        config, weights = config | {"memory": 1}, weights | {"memory": weights["memory"][:1] * 0}
+        config, weights = config | {"memory": 0}, weights | {"memory": weights["memory"][:0]}
     small = {
         name: (
             weight.to(torch.float16) if weight.is_floating_point() and weight.ndim > 1 else weight
