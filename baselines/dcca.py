@@ -114,15 +114,19 @@ class DCCA(Baseline):
                 "optimizer='muon' needs torch 2.9 or newer, and this is "
                 f"{torch.__version__}; choose optimizer='adamw'"
             )
-        whole = ResidualEncoder(self.config, self.config.encoder_codes)
         folder = as_path("encoder_from", self.config.encoder_from)
-        load_network(whole, "encoder", folder)
-        known = read_config(folder).get("odd_codes", 0)
-        if known != self.config.encoder_odd_codes:
+        told, source = read_config(folder), f"encoder_from={shown(self.config.encoder_from)}"
+        if told["baseline"] != "contrastive":
             raise FddError(
-                f"encoder_odd_codes={self.config.encoder_odd_codes} must be {known!r}, as in "
-                f"encoder_from={shown(self.config.encoder_from)}"
+                f"{source} is a run of {told['baseline']}; it must be one of contrastive"
             )
+        odd = self.config.encoder_odd_codes
+        if odd != told.get("odd_codes"):
+            raise FddError(
+                f"encoder_odd_codes={odd} must be {told.get('odd_codes')!r}, as in {source}"
+            )
+        whole = ResidualEncoder(self.config, self.config.encoder_codes)
+        load_network(whole, "encoder", folder)
         weights = whole.state_dict()
         self.encoder.load_state_dict({name: weights[name] for name in self.encoder.state_dict()})
 

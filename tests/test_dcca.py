@@ -301,7 +301,10 @@ def test_an_encoder_that_does_not_fit_or_is_not_there_is_one_sentence(options, t
     with pytest.raises(FddError, match=r"^encoder_odd_codes=3 must be 2, as in encoder_from='"):
         train(DCCA, options(encoder_odd_codes=3), tmp_path / "out")
     assert not (tmp_path / "out").exists()
-    with pytest.raises(FddError, match=r"checkpoints/last/model.safetensors is missing$"):
+    with pytest.raises(FddError, match=r"^run folder '.*none': there is no such folder$"):
         train(DCCA, options(encoder_from=str(tmp_path / "none")), tmp_path / "other")
+    train(DCCA, options(), tmp_path / "dcca")
+    with pytest.raises(FddError, match=r"/dcca' is a run of dcca; it must be one of contrastive$"):
+        train(DCCA, options(encoder_from=str(tmp_path / "dcca")), tmp_path / "other")
     with pytest.raises(FddError, match=r"^encoder_from='~nosuchuser': there is no such home"):
         train(DCCA, options(encoder_from="~nosuchuser"), tmp_path / "third")
