@@ -39,10 +39,12 @@ from baselines.configs.emulator import PRESETS as PRESETS
 from baselines.parts.losses import discriminator_loss, generator_loss, reconstruction_loss
 from baselines.parts.networks import Block, Discriminator, frozen, initialise
 from baselines.parts.vectors import canonical, fold, generators, unfold
-from baselines.pretrained.models import SHIPPED
+from baselines.pretrained.models import SHIPPED, about
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, to_tensor
+from baselines.training.runs import load_weights, read_config
 from fdd.errors import FddError, shown
+from fdd.files import as_path
 from fdd.releases.cards import release
 from fdd.rendering.palettes import PALETTES
 from fdd.rendering.shading import rgb
@@ -159,8 +161,13 @@ class Emulator(Baseline):
         return self.generate(self.vectors(batch))
 
     def begin(self) -> None:
+        if self.config.emulator_from is not None:
+            take(self.canvas, self.config)
         if self.config.loss in ("features", "adversary"):
-            self.teacher = [teacher(self.config)]  # in a list: no part of the model's weights
+            self.find_teacher()
+
+    def find_teacher(self) -> None:
+        self.teacher = [teacher(self.config)]  # in a list: no part of the model's weights
 
     def loss(self, batch: Batch) -> Tensor:
         """What the network is trained on, of a batch; a scalar."""
@@ -175,7 +182,7 @@ class Emulator(Baseline):
         if name in ("mse", "ms-ssim"):
             return reconstruction_loss(name, made, images)
         if self.teacher is None:  # of a run that resumes
-            self.begin()
+            self.find_teacher()
         encoder = self.teacher[0].to(images.device)
         with torch.no_grad():
             wanted = feature_maps(encoder, images)
@@ -240,6 +247,33 @@ def feature_maps(encoder: Any, images: Tensor) -> list[Tensor]:
         else:
             x = layer(x)
     return [*maps, x]
+
+
+def take(canvas: Canvas, config: Config) -> None:
+    """Put the network that `emulator_from` names, pretrained or in a run folder, into `canvas`, in
+    place. Its last layer stays as it is if the other emulator's pictures have another size.
+
+    FddError if it is no emulator of densities whose layers fit.
+    """
+    name = str(config.emulator_from)
+    if name in SHIPPED:
+        told, weights = about(name)
+        other = told["config"]
+    else:
+        folder = as_path("emulator_from", name)
+        other, weights = read_config(folder), load_weights(folder)
+    wanted = {"baseline": "emulator", "loss": "counts"}
+    wanted |= {key: getattr(config, key) for key in ("width", "blocks", "frequencies", "symmetry")}
+    for key, value in wanted.items():
+        if other.get(key) != value:
+            raise FddError(
+                f"emulator_from={shown(name)} has {key}={shown(other.get(key))}; it must be "
+                f"{value!r}"
+            )
+    for key, own in canvas.state_dict().items():
+        density = own[: len(own) // config.maps] if key.startswith("last.") else own
+        if other["image_size"] == config.image_size or not key.startswith("last."):
+            density.copy_(weights[f"canvas.{key}"])
 
 
 def teacher(config: Config) -> nn.Module:

@@ -21,7 +21,6 @@ if __name__ == "__main__":  # before torch, which help does without
     sys.exit(main(["flow", *sys.argv[1:]]))
 
 import math
-from pathlib import Path
 from typing import ClassVar
 
 import numpy as np
@@ -36,9 +35,6 @@ from baselines.parts.networks import initialise
 from baselines.parts.vectors import generators
 from baselines.training.data import Batch, send
 from baselines.training.parallel import processes, share
-from baselines.training.runs import load_weights
-from fdd.errors import FddError, shown
-from fdd.files import as_path
 from fdd.rendering.shading import gray
 
 TIMES = 16
@@ -120,10 +116,6 @@ class Flow(Emulator):
         nn.init.zeros_(self.velocity.leave.weight)
         self.optimizers = {"generator": self.adam(self)}
 
-    def begin(self) -> None:
-        if self.config.emulator_from is not None:
-            take(self.canvas, as_path("emulator_from", self.config.emulator_from))
-
     def seen(self, made: Tensor) -> Tensor:
         """Maps of v [N, MAPS, S, S] as the convolutions see them: of the density the logarithm,
         with 0 for an even one; it learns from the counts alone."""
@@ -175,19 +167,3 @@ def levels_of(counts: Tensor) -> Tensor:
     """Counts [N, S, S] -> levels float32 [N, 1, S, S]: EMPTY, or how dark the ink is, 0 to 1."""
     ink = 1 - torch.from_numpy(gray(counts.cpu().numpy())).to(counts.device)[:, None] / 255
     return torch.where(counts[:, None] > 0, ink, EMPTY)
-
-
-def take(canvas: Canvas, folder: Path) -> None:
-    """Put the network of a run of baselines.emulator into `canvas`, for the density; its other maps
-    stay. FddError if it does not fit.
-    """
-    saved = load_weights(folder)
-    for name, own in canvas.state_dict().items():
-        found = saved.get(f"canvas.{name}")
-        part = own[: own.shape[0] // MAPS] if name.startswith("last.") else own
-        if found is None or found.shape != part.shape:
-            raise FddError(
-                f"run folder {shown(folder)}: its network does not fit these options; it must be a "
-                "run of baselines.emulator with the same width, blocks, frequencies and symmetry"
-            )
-        part.copy_(found)

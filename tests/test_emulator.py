@@ -278,8 +278,7 @@ def test_a_flow_begins_with_an_emulator(folders, tmp_path):
     with pytest.raises(FddError) as error:
         train(Flow, wrong, tmp_path / "run")
     assert str(error.value) == (
-        f"run folder {str(folders / 'emulator')!r}: its network does not fit these options; it "
-        "must be a run of baselines.emulator with the same width, blocks, frequencies and symmetry"
+        f"emulator_from={str(folders / 'emulator')!r} has width=16; it must be 8"
     )
     assert not (tmp_path / "run" / "config.json").exists()
 

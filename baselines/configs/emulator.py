@@ -47,6 +47,10 @@ class Config(RunConfig):
     """Residual blocks of two layers."""
     frequencies: Count = 64
     """Sines and cosines of the parameters that the network starts from, as many of each."""
+    emulator_from: str | None = None
+    """Start from the network of an emulator with the same width, blocks and frequencies, a
+    pretrained one or the folder of a run; if its pictures have another size, all but its last
+    layer."""
     draws: Count = 1
     """Drawings that are averaged to one picture: one has the grain of a single orbit, many are the
     mean image."""
@@ -71,6 +75,11 @@ class Config(RunConfig):
 
     def check(self) -> None:
         super().check()
+        if self.emulator_from is not None and self.loss != "counts":
+            raise FddError(
+                f"emulator_from={shown(self.emulator_from)} must be None with loss={self.loss!r}: "
+                "an emulator that gives densities has learned something else"
+            )
         if self.latent_size != CODES:
             raise FddError(f"latent_size={self.latent_size} must be {CODES}: a', b', c and d")
         if self.data != "stream":
@@ -94,7 +103,8 @@ C = TypeVar("C", bound=Config)
 
 
 def presets(mini: C, full: C) -> dict[str, C]:
-    """Named settings: "full" for a GPU, and "mini", of mini-1, for two CPU cores."""
+    """Named settings: "full" for a GPU; for two CPU cores "mini", of mini-1, and "cpu", of fdd-1 in
+    128 x 128 pixels, which starts from the pretrained emulator of mini-1."""
     small = replace(
         mini,
         version="mini-1",
@@ -103,7 +113,8 @@ def presets(mini: C, full: C) -> dict[str, C]:
         sample_every=1000,
         checkpoint_every=500,
     )
-    return {"full": full, "mini": small}
+    cpu = replace(mini, emulator_from="mini-emulator", precision="auto", checkpoint_every=500)
+    return {"full": full, "mini": small, "cpu": cpu}
 
 
-PRESETS = presets(Config(), Config(width=1024, steps=100_000))
+PRESETS = presets(Config(steps=10_000), Config(width=1024, steps=100_000))

@@ -27,9 +27,6 @@ class Config(emulator.Config):
     """Channels of the convolutions where pixels are many, a multiple of 8; twice as many below."""
     noise_steps: Count = 10
     """Steps from noise to picture."""
-    emulator_from: str | None = None
-    """Start from the network of this run of baselines.emulator, with the same width, blocks and
-    frequencies."""
 
     @property
     def changeable(self) -> set[str]:
