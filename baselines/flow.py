@@ -30,7 +30,7 @@ from torch.nn import functional
 
 from baselines.configs.flow import GROUPS, MAPS, Config
 from baselines.configs.flow import PRESETS as PRESETS
-from baselines.emulator import Canvas, Emulator, coloured, surprise
+from baselines.emulator import Emulator, coloured, surprise
 from baselines.parts.networks import initialise
 from baselines.parts.vectors import generators
 from baselines.training.data import Batch, send
