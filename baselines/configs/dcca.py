@@ -93,16 +93,18 @@ class Config(PairConfig):
 
 PAIRS = Config(
     batch_size=1024,
-    latent_size=128,
+    pairs="ou",
+    ou_rho=0.6,
+    latent_size=24,
     encoder_odd_codes=0,
     odd_codes=0,
-    reads="hidden",
-    hidden=768,
-    memory=500_000,
+    reads="features",
+    hidden=1024,
+    memory=0,
     optimizer="muon",
     lr=1e-3,
 )
 """Pairs alone."""
-PRESETS = encoder_presets(PAIRS, mini_steps=1500)
+PRESETS = encoder_presets(PAIRS, mini_steps=3000)
 """And "odd", of mini-1: with the symmetry of the equation."""
 PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]
