@@ -3,6 +3,7 @@
 import json
 import math
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from tiny_runs import TINY, baseline, result, resumed, table
 
 import baselines
 import fdd
-from baselines.emulator import Config, Emulator, coloured, drawn, surprise
+from baselines.emulator import PRESETS, Config, Emulator, coloured, drawn, surprise
 from baselines.flow import EMPTY, Flow, levels_of
 from baselines.training.data import Batch, to_images, to_tensor
 from baselines.training.loop import Outcome, train
@@ -274,13 +275,55 @@ def test_a_flow_begins_with_an_emulator(folders, tmp_path):
     with torch.no_grad():
         ours, theirs = network.canvas(codes)[:, 0], loaded.network.canvas(codes)[:, 0]
     torch.testing.assert_close(ours, theirs)
-    wrong = small("flow", width=8, emulator_from=str(folders / "emulator"))
-    with pytest.raises(FddError) as error:
-        train(Flow, wrong, tmp_path / "run")
-    assert str(error.value) == (
-        f"emulator_from={str(folders / 'emulator')!r} has width=16; it must be 8"
-    )
-    assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_an_emulator_goes_on_where_another_ended(folders):
+    config = small(emulator_from=str(folders / "emulator"))
+    network = Emulator(config, torch.Generator().manual_seed(3))
+    network.begin()
+    told = baselines.load_run(folders / "emulator", "cpu").network.state_dict()
+    assert all(torch.equal(value, told[name]) for name, value in network.state_dict().items())
+
+
+def test_pictures_of_another_size_take_all_but_the_last_layer():
+    config = replace(PRESETS["cpu"], emulator_from="mini-emulator")
+    network = Emulator(config, torch.Generator().manual_seed(3))
+    before = network.canvas.last.weight.clone()
+    network.begin()
+    told = baselines.load_pretrained("mini-emulator", "cpu").network.canvas.state_dict()
+    own = network.canvas.state_dict()
+    assert torch.equal(own["last.weight"], before)
+    names = [name for name in own if not name.startswith("last.")]
+    assert len(names) > 20
+    assert all(torch.equal(own[name], told[name]) for name in names)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"width": 8}, "has width=16; it must be 8"),
+        ({"symmetry": False}, "has symmetry=True; it must be False"),
+    ],
+)
+def test_an_emulator_that_does_not_fit_is_one_sentence(folders, tmp_path, options, words):
+    place = str(folders / "emulator")
+    for name in OWN:
+        with pytest.raises(FddError) as error:
+            train(baseline(name), small(name, emulator_from=place, **options), tmp_path / "run")
+        assert str(error.value) == f"emulator_from={place!r} {words}"
+        assert not (tmp_path / "run" / "config.json").exists()
+
+
+def test_an_emulator_is_asked_for(folders, tmp_path):
+    for place, words in (
+        ("mini-contrastive", "has baseline='contrastive'; it must be 'emulator'"),
+        (str(folders / "flow"), "has baseline='flow'; it must be 'emulator'"),
+    ):
+        with pytest.raises(FddError) as error:
+            train(Emulator, small(emulator_from=place), tmp_path / "run")
+        assert str(error.value) == f"emulator_from={place!r} {words}"
+    with pytest.raises(FddError, match=r"^run folder '.*none': there is no such folder$"):
+        train(Emulator, small(emulator_from=str(tmp_path / "none")), tmp_path / "run")
 
 
 def test_a_flow_can_be_loaded_when_its_emulator_has_moved(folders, tmp_path):
@@ -320,6 +363,12 @@ def test_a_flow_can_be_loaded_when_its_emulator_has_moved(folders, tmp_path):
             "flow",
             {"adversarial_weight": 0.5},
             "adversarial_weight=0.5 must be 0.01: it is the emulator's",
+        ),
+        (
+            "emulator",
+            {"emulator_from": "mini-emulator", "loss": "mse"},
+            "emulator_from='mini-emulator' must be None with loss='mse': an emulator that gives "
+            "densities has learned something else",
         ),
         ("emulator", {"draws": 0}, "draws=0 must be a whole number of 1 or more"),
         ("flow", {"noise_steps": 0}, "noise_steps=0 must be a whole number of 1 or more"),
