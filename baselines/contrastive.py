@@ -30,6 +30,9 @@ from baselines.parts.networks import ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 
+HEIGHT = 2.0
+"""Of the sparse conditional at first: how much likelier it is to be near than anywhere, the
+logarithm."""
 START = 2
 """Parameters that come before them: x0 and y0, which an image hardly shows."""
 
@@ -62,6 +65,18 @@ def log_ratios(
     return -(distances * (numbers[:, None] != owners)[:, None]).sum(dim=2)
 
 
+def info_nce(first: Tensor, second: Tensor, ratios: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
+    """Cross-entropy of finding the partner of each code [N, L] among all [N, L] of the other side,
+    the mean of both ways; a scalar, log N for codes that tell nothing.
+
+    ratios(codes, others): how much likelier each of `others` follows each of `codes` than any other
+    does, the logarithm, [N, M]; the partner comes first among the M in its place.
+    """
+    own = torch.arange(len(first), device=first.device)
+    ways = ratios(first, second), ratios(second, first)
+    return (functional.cross_entropy(ways[0], own) + functional.cross_entropy(ways[1], own)) / 2
+
+
 def turned(codes: Tensor, odd: int) -> Tensor:
     """Codes [N, L] of images as they are when the images are turned upside down: [N, L]."""
     even = codes.shape[1] - odd
@@ -91,7 +106,7 @@ class Contrastive(Baseline):
         self.encoder = ResidualEncoder(config, config.latent_size)
         initialise(self.encoder, rng)
         self.log_scales = nn.Parameter(torch.zeros(config.latent_size))
-        self.heights = nn.Parameter(torch.full((config.latent_size,), 2.0))
+        self.heights = nn.Parameter(torch.full((config.latent_size,), HEIGHT))
         free: dict[str, Any] = {"params": [self.log_scales, self.heights], "weight_decay": 0.0}
         weights = {"params": list(self.encoder.parameters()), "weight_decay": config.weight_decay}
         self.optimizers = {"encoder": AdamW([weights, free], lr=config.lr, fused=True)}
@@ -108,16 +123,15 @@ class Contrastive(Baseline):
         self.show("codes", codes)
         first, second = self.gathered(codes).unbind(dim=1)
         numbers = None if batch.numbers is None else self.gathered(batch.numbers)
-        own = torch.arange(len(first), device=first.device)
         law = self.config.conditional
         shape = self.log_scales.exp(), self.heights, numbers
 
-        def one_way(codes: Tensor, others: Tensor) -> Tensor:
+        def ratios(codes: Tensor, others: Tensor) -> Tensor:
             if self.config.odd_codes:
                 others = torch.cat([others, turned(others, self.config.odd_codes)])
-            return functional.cross_entropy(log_ratios(law, codes, others, *shape), own)
+            return log_ratios(law, codes, others, *shape)
 
-        return (one_way(first, second) + one_way(second, first)) / 2
+        return info_nce(first, second, ratios)
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         loss = self.loss(batch)

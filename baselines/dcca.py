@@ -11,6 +11,13 @@ The sum is linear in each correlation, where the gain of InfoNCE grows with its 
 but little is not drowned by what agrees a lot, if there are codes for both. So codes are many.
 Codes of few correlations need many pairs at once: those of all pairs seen so far, up to `memory`,
 may be kept, and each step then draws `sample` of them.
+
+Which functions have the largest correlation is for the pairs to say. Where scores follow an
+Ornstein-Uhlenbeck step (pairs `ou`) with correlation rho, a Hermite polynomial of degree n has
+rho^n, so the parameters come before all other functions of them, their signs with them, and few
+codes do. Pairs that keep or redraw each parameter (`some`) give every function of one parameter the
+same correlation. But they tell the parameters apart: with `codes`, a last small network turns the
+codes of a finished run until each of its own is near or anywhere, as single parameters are.
 """
 
 from __future__ import annotations
@@ -22,7 +29,7 @@ from baselines.train import main
 if __name__ == "__main__":  # before torch, which help does without
     sys.exit(main(["dcca", *sys.argv[1:]]))
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,11 +37,11 @@ from torch.optim import AdamW
 
 from baselines.configs.dcca import PRESETS as PRESETS
 from baselines.configs.dcca import Config
-from baselines.contrastive import even_and_odd, turned
+from baselines.contrastive import HEIGHT, even_and_odd, info_nce, log_ratios, turned
 from baselines.parts.networks import Network, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
-from baselines.training.runs import load_network, read_config
+from baselines.training.runs import load_network, load_weights, read_config
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 
@@ -44,6 +51,20 @@ UNREAD = {"codes": 0, "hidden": 1, "features": 3}
 """How many of the encoder's last layers are left out, by what is read of it."""
 FASTER = 10
 """Muon's learning rate (Jordan et al. 2024), in those of AdamW."""
+AXES_WIDTH = 128
+"""Units in each of the two hidden layers before the axes."""
+SHAPE = (
+    "version",
+    "image_size",
+    "colors",
+    "encoder_codes",
+    "encoder_odd_codes",
+    "width",
+    "reads",
+    "odd_codes",
+    "hidden",
+)
+"""Options that a run on the codes of another has to share with it."""
 
 
 def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:
@@ -79,6 +100,8 @@ class DCCA(Baseline):
     seen: Tensor
     centre: Tensor
     scale: Tensor
+    middle: Tensor
+    spread: Tensor
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
@@ -91,24 +114,52 @@ class DCCA(Baseline):
         ]
         layers: list[nn.Module] = [nn.Linear(inputs, config.hidden), nn.ReLU()]
         layers += [nn.Linear(config.hidden, config.hidden), nn.ReLU()]
-        self.head = Network(config, [*layers, nn.Linear(config.hidden, config.latent_size)])
+        found = config.codes or config.latent_size
+        self.head = Network(config, [*layers, nn.Linear(config.hidden, found)])
         initialise(self.head, rng)
         self.register_buffer("memory", torch.zeros(config.memory, 2, inputs, dtype=torch.float16))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
-        rate, decay = config.lr, config.weight_decay
-        parameters = list(self.head.parameters())
-        self.optimizers = {}
+        self.optimizers = self.axes_of(rng) if config.codes else self.head_of()
+
+    def head_of(self) -> dict[str, torch.optim.Optimizer]:
+        """The optimisers of the small network."""
+        config, parameters = self.config, list(self.head.parameters())
+        optimizers: dict[str, torch.optim.Optimizer] = {}
         if config.optimizer == "muon" and hasattr(torch.optim, "Muon"):
             matrices = [one for one in parameters if one.ndim == 2]
             parameters = [one for one in parameters if one.ndim != 2]
-            self.optimizers["matrices"] = torch.optim.Muon(
-                matrices, lr=FASTER * rate, weight_decay=decay, adjust_lr_fn="match_rms_adamw"
+            optimizers["matrices"] = torch.optim.Muon(
+                matrices,
+                lr=FASTER * config.lr,
+                weight_decay=config.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
             )
-        self.optimizers["head"] = AdamW(parameters, lr=rate, weight_decay=decay, fused=True)
+        decay = config.weight_decay
+        return optimizers | {
+            "head": AdamW(parameters, lr=config.lr, weight_decay=decay, fused=True)
+        }
+
+    def axes_of(self, rng: torch.Generator) -> dict[str, torch.optim.Optimizer]:
+        """Adds the network that makes codes of the codes of a run; its optimiser."""
+        config = self.config
+        layers: list[nn.Module] = [nn.Linear(config.codes, AXES_WIDTH), nn.ReLU()]
+        layers += [nn.Linear(AXES_WIDTH, AXES_WIDTH), nn.ReLU()]
+        self.axes = Network(config, [*layers, nn.Linear(AXES_WIDTH, config.latent_size)])
+        initialise(self.axes, rng)
+        self.register_buffer("middle", torch.zeros(config.codes))
+        self.register_buffer("spread", torch.ones(config.codes))
+        self.log_scales = nn.Parameter(torch.zeros(config.latent_size))
+        self.heights = nn.Parameter(torch.full((config.latent_size,), HEIGHT))
+        free: dict[str, Any] = {"params": [self.log_scales, self.heights], "weight_decay": 0.0}
+        weights = {"params": list(self.axes.parameters()), "weight_decay": config.weight_decay}
+        return {"axes": AdamW([weights, free], lr=config.lr, fused=True)}
 
     def begin(self) -> None:
+        if self.config.codes:
+            self.take_codes()
+            return
         if self.config.optimizer == "muon" and "matrices" not in self.optimizers:
             raise FddError(
                 "optimizer='muon' needs torch 2.9 or newer, and this is "
@@ -129,6 +180,25 @@ class DCCA(Baseline):
         load_network(whole, "encoder", folder)
         weights = whole.state_dict()
         self.encoder.load_state_dict({name: weights[name] for name in self.encoder.state_dict()})
+
+    def take_codes(self) -> None:
+        """Put all that comes before the axes, from the run of `codes_from`, into this model."""
+        name = self.config.codes_from
+        folder = as_path("codes_from", name)
+        told = read_config(folder)
+        wanted = {"baseline": "dcca", "codes": 0, "latent_size": self.config.codes}
+        wanted |= {key: getattr(self.config, key) for key in SHAPE}
+        for key, value in wanted.items():
+            if told.get(key) != value:
+                raise FddError(
+                    f"codes_from={shown(name)} has {key}={shown(told.get(key))}; it must be "
+                    f"{value!r}"
+                )
+        saved = load_weights(folder)
+        own = self.state_dict()
+        for key, value in saved.items():
+            if key not in ("memory", "seen"):
+                own[key].copy_(value)
 
     def train(self, mode: bool = True) -> DCCA:
         super().train(mode)
@@ -156,11 +226,37 @@ class DCCA(Baseline):
         return even_and_odd(self.head, codes, down, self.config.odd_codes)
 
     def encode(self, images: Tensor) -> Tensor:
-        return self.map(self.read(images))
+        codes = self.map(self.read(images))
+        return self.axes((codes - self.middle) / self.spread) if self.config.codes else codes
 
     def loss(self, batch: Batch) -> Tensor:
-        """Minus the mean canonical correlation over a batch of pairs; a scalar."""
-        return self.of_codes(self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2)))
+        """Minus the mean canonical correlation over a batch of pairs, of the axes InfoNCE; a
+        scalar."""
+        images = batch.images.flatten(0, 1)
+        if self.config.codes:
+            return self.apart(self.gathered(self.encode(images).unflatten(0, (-1, 2))))
+        return self.of_codes(self.read(images).unflatten(0, (-1, 2)))
+
+    def apart(self, codes: Tensor) -> Tensor:
+        """InfoNCE of new codes of pairs [N, 2, latent_size], each near or anywhere; a scalar."""
+        self.show("codes", codes.flatten(0, 1))
+        shape = self.log_scales.exp(), self.heights
+        return info_nce(
+            codes[:, 0], codes[:, 1], lambda own, others: log_ratios("sparse", own, others, *shape)
+        )
+
+    def turn(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the axes, on codes that stay."""
+        with torch.no_grad():
+            codes = self.gathered(self.map(self.read(batch.images.flatten(0, 1))))
+        if self.seen == 0:
+            self.middle.copy_(codes.mean(dim=0))
+            self.spread.copy_(codes.std(dim=0) + RIDGE)
+        self.seen += len(codes) // 2
+        turned = self.axes((codes - self.middle) / self.spread)
+        loss = self.apart(turned.unflatten(0, (-1, 2)))
+        self.descend("axes", loss)
+        return {"contrastive": loss.detach()}
 
     def of_codes(self, codes: Tensor) -> Tensor:
         """The loss of what was read of pairs [N, 2, ...]."""
@@ -183,6 +279,8 @@ class DCCA(Baseline):
         self.seen += len(codes)
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
+        if self.config.codes:
+            return self.turn(batch)
         codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
         codes = self.gathered(codes)
         if self.seen == 0:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
+from baselines.configs.contrastive import FITS
 from baselines.training.config import Count, CountOrZero, PairConfig, Share, encoder_presets
-from fdd.errors import FddError
+from fdd.errors import FddError, shown
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,12 @@ class Config(PairConfig):
     reads: Literal["codes", "hidden", "features"] = "codes"
     """What of the encoder the small network reads: its codes, its hidden layer before them, or the
     feature maps before that, which know most and ask for the most pairs."""
+    codes: CountOrZero = 0
+    """The latent_size of the run codes_from: a last small network makes new codes of its codes, of
+    which each is to follow one parameter, by contrastive learning with the conditional sparse on
+    near or some pairs; all before it stays as it is. 0 trains deep CCA itself."""
+    codes_from: str | None = None
+    """With codes, the run folder of baselines.dcca that they are of."""
     odd_codes: CountOrZero = 8
     """How many codes, the last ones, change their sign when an image is turned upside down; all
     others keep theirs. Needs an encoder with odd codes."""
@@ -60,14 +67,22 @@ class Config(PairConfig):
 
     def check(self) -> None:
         super().check()
-        if self.encoder_from is None:
+        if self.codes:
+            self.check_codes()
+        elif self.codes_from is not None:
+            raise FddError(
+                f"codes_from={shown(self.codes_from)} must be None with codes=0, which trains deep "
+                "CCA itself"
+            )
+        elif self.encoder_from is None:
             raise FddError(
                 "encoder_from=None must be the folder of a run of baselines.contrastive, whose "
                 "encoder this one starts from"
             )
-        if self.odd_codes > self.latent_size:
+        name = "codes" if self.codes else "latent_size"
+        if self.odd_codes > getattr(self, name):
             raise FddError(
-                f"odd_codes={self.odd_codes} must be at most latent_size={self.latent_size}"
+                f"odd_codes={self.odd_codes} must be at most {name}={getattr(self, name)}"
             )
         if self.encoder_odd_codes > self.encoder_codes:
             raise FddError(
@@ -90,6 +105,25 @@ class Config(PairConfig):
                 "wider than the batch are correlated by chance"
             )
 
+    def check_codes(self) -> None:
+        if self.codes_from is None:
+            raise FddError(
+                f"codes_from=None must be the folder of a run of baselines.dcca with "
+                f"codes={self.codes}: new codes are made of its codes"
+            )
+        if self.encoder_from is not None:
+            raise FddError(
+                f"encoder_from={shown(self.encoder_from)} must be None with codes={self.codes}: "
+                "the encoder is that of codes_from"
+            )
+        if "sparse" not in FITS[self.pairs]:
+            fitting = [kind for kind, laws in FITS.items() if "sparse" in laws]
+            raise FddError(
+                f"pairs={self.pairs!r} must be {' or '.join(fitting)} with codes={self.codes}"
+            )
+        if self.memory:
+            raise FddError(f"memory={self.memory} must be 0 with codes={self.codes}")
+
 
 PAIRS = Config(
     batch_size=1024,
@@ -106,5 +140,15 @@ PAIRS = Config(
 )
 """Pairs alone."""
 PRESETS = encoder_presets(PAIRS, mini_steps=3000)
-"""And "odd", of mini-1: with the symmetry of the equation."""
+"""And two more of mini-1: "axes", after "mini", and "odd", with the symmetry of the equation."""
+PRESETS["axes"] = replace(
+    PRESETS["mini"],
+    pairs="some",
+    codes=24,
+    latent_size=8,
+    batch_size=256,
+    steps=1000,
+    optimizer="adamw",
+    lr=2e-3,
+)
 PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]

@@ -49,7 +49,9 @@ ASIDE = {"last": "previous", "best": "previous-best"}
 PROVENANCE = frozenset({"baseline", "supervision", "fdd_version", "data_version", "trained_on"})
 """What config.json says besides the options."""
 
-MOVABLE = frozenset({"data", "emulator_from", "encoder_from", "exclude", "generator_from", "other"})
+MOVABLE = frozenset(
+    {"codes_from", "data", "emulator_from", "encoder_from", "exclude", "generator_from", "other"}
+)
 """Options with paths, which somebody who moves a folder has to change in config.json."""
 
 

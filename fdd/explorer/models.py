@@ -38,7 +38,7 @@ PARTS = {
     "contrastive": ("encoder",),
     "lejepa": ("encoder",),
     "regression": ("encoder",),
-    "dcca": ("encoder", "head", "centre", "scale"),
+    "dcca": ("encoder", "head", "centre", "scale", "middle", "spread", "axes"),
     "emulator": ("canvas",),
     "flow": ("canvas", "velocity"),
     "biggan": ("generator",),
@@ -52,6 +52,7 @@ OF_VECTORS = ("lsd", "emulator", "flow", "biggan")
 TEST_IMAGES = 2000
 """Vectors of the release's test split that come with a model: the map of codes shows them."""
 PRIVATE = (
+    "codes_from",
     "data",
     "device",
     "emulator_from",

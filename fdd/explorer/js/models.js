@@ -136,18 +136,22 @@ function turned(row, odd) {
 function correlating(weights, config, residual) {
   const { odd_codes: odd, reads } = config;
   const oddBefore = ["hidden", "features"].includes(reads) ? 0 : config.encoder_odd_codes;
-  const [centre, scale] = [weights.centre.values, weights.scale.values];
-  const layers = partOf(weights, "head");
-  const head = (rows) => {
-    const first = rectified(linear(layers, "0", rows));
-    return linear(layers, "4", rectified(linear(layers, "2", first)));
+  const network = (name) => {
+    const layers = partOf(weights, name);
+    return (rows) => {
+      const first = rectified(linear(layers, "0", rows));
+      return linear(layers, "4", rectified(linear(layers, "2", first)));
+    };
   };
+  const standard = (rows, centre, scale) =>
+    rows.map((row) => row.map((value, i) => (value - centre.values[i]) / scale.values[i]));
   return (images) => {
-    const codes = evenAndOdd(residual, images, images.map(down), oddBefore).map((row) =>
-      row.map((value, i) => (value - centre[i]) / scale[i]),
-    );
-    const flipped = codes.map((row) => turned(row, oddBefore));
-    return evenAndOdd(head, codes, flipped, odd);
+    const read = evenAndOdd(residual, images, images.map(down), oddBefore);
+    const inputs = standard(read, weights.centre, weights.scale);
+    const flipped = inputs.map((row) => turned(row, oddBefore));
+    const codes = evenAndOdd(network("head"), inputs, flipped, odd);
+    if (!config.codes) return codes;
+    return network("axes")(standard(codes, weights.middle, weights.spread));
   };
 }
 
