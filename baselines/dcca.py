@@ -51,7 +51,7 @@ UNREAD = {"codes": 0, "hidden": 1, "features": 3}
 """How many of the encoder's last layers are left out, by what is read of it."""
 FASTER = 10
 """Muon's learning rate (Jordan et al. 2024), in those of AdamW."""
-AXES_WIDTH = 128
+AXES_WIDTH = 256
 """Units in each of the two hidden layers before the axes."""
 SHAPE = (
     "version",

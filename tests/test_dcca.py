@@ -15,6 +15,7 @@ from baselines.contrastive import Config as ContrastiveConfig
 from baselines.contrastive import Contrastive
 from baselines.dcca import DCCA, PRESETS, Config, mean_correlation
 from baselines.pretrained.models import packed
+from baselines.training.data import Batch
 from baselines.training.loop import Outcome, train
 from fdd import FddError
 from fdd.releases.cards import RELEASES, Release
@@ -254,6 +255,143 @@ def test_the_presets(encoder):
         config = replace(PRESETS[name], encoder_from=str(encoder))
         config.check()
         assert config.supervision == supervision
+    axes = replace(PRESETS["axes"], codes_from="elsewhere")
+    axes.check()
+    assert axes.supervision == "pairs"
+    assert axes.codes == PRESETS["mini"].latent_size
+
+
+# new codes of the codes
+
+
+@pytest.fixture(scope="module")
+def found(encoders, tmp_path_factory):
+    """The run folder of deep CCA whose codes get new codes."""
+    folder = tmp_path_factory.mktemp("found") / "run"
+    alone = {"odd_codes": 0, "encoder_odd_codes": 0, "encoder_from": str(encoders[0])}
+    train(DCCA, Config(**SHARED | OWN | alone | {"memory": 0}), folder)
+    return folder
+
+
+@pytest.fixture
+def again(found):
+    """Options of a run on its codes."""
+    own = OWN | {"odd_codes": 0, "encoder_odd_codes": 0, "memory": 0, "codes": 4, "latent_size": 3}
+    return lambda **changes: Config(**SHARED | own | {"codes_from": str(found)} | changes)
+
+
+def test_new_codes_are_functions_of_those_of_the_run_which_stay(again, found, tmp_path):
+    assert train(DCCA, again(), tmp_path / "run") == Outcome(8)
+    made = baselines.load_run(tmp_path / "run", "cpu").network
+    before = baselines.load_run(found, "cpu").network
+    assert made.seen == 8 * SHARED["batch_size"]
+    images = pairs(40).images[:, 0]
+    with torch.no_grad():
+        codes = made.map(made.read(images))
+        torch.testing.assert_close(codes, before.encode(images))
+        expected = made.axes((codes - made.middle) / made.spread)
+        assert expected.shape == (40, 3)
+        torch.testing.assert_close(made.encode(images), expected)
+    assert baselines.load_run(tmp_path / "run", "cpu").latent_size == 3
+
+
+def test_a_run_on_codes_that_was_stopped_goes_on_with_the_same_bits(again, tmp_path):
+    train(DCCA, again(), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        train(acting(DCCA, 6, interrupt), again(), tmp_path / "parts")
+    train(DCCA, again(), tmp_path / "parts")
+    assert result(tmp_path / "whole") == result(tmp_path / "parts")
+
+
+def test_new_codes_learn_what_only_one_of_them_need_show(again):
+    made, rng = DCCA(again(latent_size=2), torch.Generator().manual_seed(0)).train(), None
+    mixing = torch.randn(4, 4, generator=torch.Generator().manual_seed(5))
+    numbers = torch.Generator().manual_seed(3)
+
+    class Latents(torch.nn.Module):
+        """Two numbers, each kept or drawn anew, in a mixture: what the codes of a run may be."""
+
+        def forward(self, images):
+            return images
+
+    made.encoder = made.head = Latents()
+    made.centre, made.scale = torch.zeros(4), torch.ones(4)
+
+    def drawn_pairs():
+        first = torch.rand(256, 2, generator=numbers)
+        kept = torch.rand(256, 2, generator=numbers) < 0.5
+        second = torch.where(kept, first, torch.rand(256, 2, generator=numbers))
+        both = torch.stack([first, second], dim=1)
+        return both, torch.cat([both, both.square()], dim=2) @ mixing
+
+    for _ in range(400):
+        made.step(Batch(drawn_pairs()[1], None), rng)
+    truth, codes = (one[:, 0] for one in drawn_pairs())
+    with torch.no_grad():
+        new = made.axes((codes - made.middle) / made.spread)
+    apart = torch.corrcoef(torch.cat([truth, new], dim=1).T)[:2, 2:].abs()
+    best = torch.maximum(apart.diag().min(), apart.flip(1).diag().min())
+    assert best > 0.9
+
+
+def test_a_packed_run_on_codes_gives_the_same_codes(again, tmp_path):
+    train(DCCA, again(), tmp_path / "run")
+    data = packed(tmp_path / "run", {})
+    made = DCCA(again(), torch.Generator())
+    made.load_state_dict(safetensors.torch.load(data))
+    images = pairs().images[:, 0]
+    run = baselines.load_run(tmp_path / "run", "cpu").network
+    torch.testing.assert_close(made.eval().encode(images), run.encode(images), atol=0.02, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        (
+            {"codes_from": None},
+            "codes_from=None must be the folder of a run of baselines.dcca with codes=4: new "
+            "codes are made of its codes",
+        ),
+        (
+            {"codes": 0, "encoder_from": "near"},
+            "codes_from={found!r} must be None with codes=0, which trains deep CCA itself",
+        ),
+        (
+            {"encoder_from": "near"},
+            "encoder_from='near' must be None with codes=4: the encoder is that of codes_from",
+        ),
+        ({"pairs": "ou"}, "pairs='ou' must be near or some with codes=4"),
+        ({"memory": 20}, "memory=20 must be 0 with codes=4"),
+        (
+            {"latent_size": 8},
+            "latent_size=8 must be below batch_size=8: codes wider than the batch are correlated "
+            "by chance",
+        ),
+    ],
+)
+def test_bad_options_of_new_codes_are_one_sentence(again, found, changes, message):
+    with pytest.raises(FddError) as error:
+        again(**changes).check()
+    assert str(error.value) == message.format(found=str(found))
+
+
+def test_a_run_whose_codes_do_not_fit_is_one_sentence(again, found, encoders, tmp_path):
+    place = str(found)
+    for changes, words in (
+        ({"codes": 5}, f"codes_from={place!r} has latent_size=4; it must be 5"),
+        ({"hidden": 7}, f"codes_from={place!r} has hidden=6; it must be 7"),
+        (
+            {"codes_from": str(encoders[0])},
+            f"codes_from={str(encoders[0])!r} has baseline='contrastive'; it must be 'dcca'",
+        ),
+    ):
+        with pytest.raises(FddError) as error:
+            train(DCCA, again(**changes), tmp_path / "out")
+        assert str(error.value) == words
+        assert not (tmp_path / "out" / "config.json").exists()
+    train(DCCA, again(), tmp_path / "new")
+    with pytest.raises(FddError, match=r"/new' has codes=4; it must be 0$"):
+        train(DCCA, again(codes_from=str(tmp_path / "new")), tmp_path / "out")
 
 
 def test_what_it_is_trained_with(options):

@@ -58,6 +58,8 @@ OPTIONS = {
     | {"hidden": 6, "latent_size": 7, "encoder_from": "elsewhere"},
     "dcca-hidden": {**SMALL, "batch_size": 16, "reads": "hidden", "odd_codes": 0, "memory": 0}
     | {"hidden": 6, "latent_size": 7, "encoder_from": "elsewhere"},
+    "dcca-axes": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
+    | {"hidden": 6, "codes": 7, "latent_size": 3, "codes_from": "elsewhere"},
     "regression": SMALL,
     "emulator": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"loss": "mse", "symmetry": False},
