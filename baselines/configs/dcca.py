@@ -145,9 +145,9 @@ PRESETS["axes"] = replace(
     PRESETS["mini"],
     pairs="some",
     codes=24,
-    latent_size=8,
+    latent_size=12,
     batch_size=256,
-    steps=1000,
+    steps=1500,
     optimizer="adamw",
     lr=2e-3,
 )
