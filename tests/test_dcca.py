@@ -239,9 +239,12 @@ def test_muon_moves_matrices_and_adamw_the_rest(model):
     assert kinds == {"matrices": "Muon", "head": "AdamW"}
 
 
-def test_a_torch_without_muon_trains_with_adamw_and_loads_what_muon_trained(options, monkeypatch):
+def test_a_torch_without_muon_trains_with_adamw_and_loads_what_muon_trained(
+    options, tmp_path, monkeypatch
+):
+    train(DCCA, options(optimizer="muon"), tmp_path / "run")
     monkeypatch.delattr(torch.optim, "Muon")
-    assert baselines.load_pretrained("mini-pairs", "cpu").config["optimizer"] == "muon"
+    assert baselines.load_run(tmp_path / "run", "cpu").config["optimizer"] == "muon"
     with pytest.raises(FddError) as error:
         DCCA(options(optimizer="muon"), torch.Generator()).begin()
     assert str(error.value) == (
