@@ -167,6 +167,7 @@ class Emulator(Baseline):
             self.find_teacher()
 
     def find_teacher(self) -> None:
+        """Loads the encoder whose feature maps are compared."""
         self.teacher = [teacher(self.config)]  # in a list: no part of the model's weights
 
     def loss(self, batch: Batch) -> Tensor:

@@ -3,7 +3,6 @@
 import json
 import math
 import shutil
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -286,7 +285,7 @@ def test_an_emulator_goes_on_where_another_ended(folders):
 
 
 def test_pictures_of_another_size_take_all_but_the_last_layer():
-    config = replace(PRESETS["cpu"], emulator_from="mini-emulator")
+    config = PRESETS["cpu"]
     network = Emulator(config, torch.Generator().manual_seed(3))
     before = network.canvas.last.weight.clone()
     network.begin()

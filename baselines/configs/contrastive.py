@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from baselines.training.config import Count, CountOrZero, PairConfig, encoder_presets
@@ -68,5 +68,3 @@ class Config(PairConfig):
 
 
 PRESETS = encoder_presets(Config())
-PRESETS["cpu"] = replace(PRESETS["mini"], version="fdd-1", image_size=128, steps=1500)
-"""128 x 128 pixels, for two CPU cores."""

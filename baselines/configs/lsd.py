@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from baselines.configs import dcgan
@@ -45,14 +45,3 @@ class Config(dcgan.Config):
 
 
 PRESETS = dcgan.presets(Config)
-PRESETS["cpu"] = replace(
-    PRESETS["small"],
-    data="stream",
-    vector="canonical",
-    image_size=128,
-    steps=3000,
-    precision="auto",
-    sample_every=500,
-    checkpoint_every=500,
-)
-"""128 x 128 pixels for two CPU cores, with what of the settings of 2019 held G(v) back mended."""
