@@ -41,7 +41,7 @@ from baselines.contrastive import HEIGHT, even_and_odd, info_nce, log_ratios, tu
 from baselines.parts.networks import Network, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
-from baselines.training.runs import load_network, load_weights, read_config
+from baselines.training.runs import load_network, load_weights, must_agree, read_config
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 
@@ -188,15 +188,9 @@ class DCCA(Baseline):
         told = read_config(folder)
         wanted = {"baseline": "dcca", "codes": 0, "latent_size": self.config.codes}
         wanted |= {key: getattr(self.config, key) for key in SHAPE}
-        for key, value in wanted.items():
-            if told.get(key) != value:
-                raise FddError(
-                    f"codes_from={shown(name)} has {key}={shown(told.get(key))}; it must be "
-                    f"{value!r}"
-                )
-        saved = load_weights(folder)
+        must_agree(f"codes_from={shown(name)}", told, wanted)
         own = self.state_dict()
-        for key, value in saved.items():
+        for key, value in load_weights(folder).items():
             if key not in ("memory", "seen"):
                 own[key].copy_(value)
 

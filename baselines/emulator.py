@@ -42,7 +42,7 @@ from baselines.parts.vectors import canonical, fold, generators, unfold
 from baselines.pretrained.models import SHIPPED, about
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, to_tensor
-from baselines.training.runs import load_weights, read_config
+from baselines.training.runs import load_weights, must_agree, read_config
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 from fdd.releases.cards import release
@@ -265,12 +265,7 @@ def take(canvas: Canvas, config: Config) -> None:
         other, weights = read_config(folder), load_weights(folder)
     wanted = {"baseline": "emulator", "loss": "counts"}
     wanted |= {key: getattr(config, key) for key in ("width", "blocks", "frequencies", "symmetry")}
-    for key, value in wanted.items():
-        if other.get(key) != value:
-            raise FddError(
-                f"emulator_from={shown(name)} has {key}={shown(other.get(key))}; it must be "
-                f"{value!r}"
-            )
+    must_agree(f"emulator_from={shown(name)}", other, wanted)
     for key, own in canvas.state_dict().items():
         density = own[: len(own) // config.maps] if key.startswith("last.") else own
         if other["image_size"] == config.image_size or not key.startswith("last."):

@@ -24,7 +24,7 @@ import os
 import shutil
 import sys
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
@@ -208,6 +208,13 @@ def _replace(new: Path, name: Path) -> None:
     new.rename(name)
     to_disk(name.parent)
     shutil.rmtree(aside, ignore_errors=True)
+
+
+def must_agree(source: str, told: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    """FddError for the first option that the model which `source` names does not have as wanted."""
+    for name, value in wanted.items():
+        if told.get(name) != value:
+            raise FddError(f"{source} has {name}={shown(told.get(name))}; it must be {value!r}")
 
 
 def load_weights(folder: Path, which: str = "last") -> dict[str, Tensor]:
