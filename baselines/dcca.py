@@ -8,7 +8,7 @@ largest sum (Andrew et al. 2013, Deep Canonical Correlation Analysis, with one n
 sides). The pairs differ in some parameters altogether, so what the two share is global.
 
 The sum is linear in each correlation, where the gain of InfoNCE grows with its square: what agrees
-but little is not drowned by what agrees a lot, if there are codes for both. So codes are many.
+but little is not drowned by what agrees a lot, if there are codes for both.
 Codes of few correlations need many pairs at once: those of all pairs seen so far, up to `memory`,
 may be kept, and each step then draws `sample` of them.
 
@@ -89,8 +89,19 @@ def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:
     return total / first.shape[1]
 
 
+def small_network(config: Config, sizes: tuple[int, int, int], rng: torch.Generator) -> Network:
+    """Two hidden layers; sizes are those of its input, of each hidden layer and of its output."""
+    inputs, hidden, outputs = sizes
+    layers: list[nn.Module] = [nn.Linear(inputs, hidden), nn.ReLU()]
+    layers += [nn.Linear(hidden, hidden), nn.ReLU(), nn.Linear(hidden, outputs)]
+    network = Network(config, layers)
+    initialise(network, rng)
+    return network
+
+
 class DCCA(Baseline):
-    """A frozen encoder, a small network on its codes, the memory of codes, and their step."""
+    """A frozen encoder, a small network on its codes, the memory of codes, and their step; with
+    `codes`, all of that frozen, and a last network on its codes."""
 
     name: ClassVar[str] = "dcca"
     config_type: ClassVar[type[Config]] = Config
@@ -112,11 +123,8 @@ class DCCA(Baseline):
         inputs = {"codes": config.encoder_codes, "hidden": hidden, "features": features}[
             config.reads
         ]
-        layers: list[nn.Module] = [nn.Linear(inputs, config.hidden), nn.ReLU()]
-        layers += [nn.Linear(config.hidden, config.hidden), nn.ReLU()]
         found = config.codes or config.latent_size
-        self.head = Network(config, [*layers, nn.Linear(config.hidden, found)])
-        initialise(self.head, rng)
+        self.head = small_network(config, (inputs, config.hidden, found), rng)
         self.register_buffer("memory", torch.zeros(config.memory, 2, inputs, dtype=torch.float16))
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", torch.zeros(inputs))
@@ -144,10 +152,7 @@ class DCCA(Baseline):
     def axes_of(self, rng: torch.Generator) -> dict[str, torch.optim.Optimizer]:
         """Adds the network that makes codes of the codes of a run; its optimiser."""
         config = self.config
-        layers: list[nn.Module] = [nn.Linear(config.codes, AXES_WIDTH), nn.ReLU()]
-        layers += [nn.Linear(AXES_WIDTH, AXES_WIDTH), nn.ReLU()]
-        self.axes = Network(config, [*layers, nn.Linear(AXES_WIDTH, config.latent_size)])
-        initialise(self.axes, rng)
+        self.axes = small_network(config, (config.codes, AXES_WIDTH, config.latent_size), rng)
         self.register_buffer("middle", torch.zeros(config.codes))
         self.register_buffer("spread", torch.ones(config.codes))
         self.log_scales = nn.Parameter(torch.zeros(config.latent_size))
@@ -212,7 +217,7 @@ class DCCA(Baseline):
         return even_and_odd(self.encoder, images, images.flip(2), odd)
 
     def map(self, codes: Tensor) -> Tensor:
-        """What was read of N images -> their codes [N, latent_size]."""
+        """What was read of N images -> what deep CCA finds in it, [N, codes or latent_size]."""
         codes = (codes - self.centre) / self.scale
         if not self.config.odd_codes:
             return self.head(codes)
@@ -221,7 +226,11 @@ class DCCA(Baseline):
 
     def encode(self, images: Tensor) -> Tensor:
         codes = self.map(self.read(images))
-        return self.axes((codes - self.middle) / self.spread) if self.config.codes else codes
+        return self.turn(codes) if self.config.codes else codes
+
+    def turn(self, codes: Tensor) -> Tensor:
+        """Codes [N, codes] of deep CCA -> those that follow parameters, [N, latent_size]."""
+        return self.axes((codes - self.middle) / self.spread)
 
     def loss(self, batch: Batch) -> Tensor:
         """Minus the mean canonical correlation over a batch of pairs, of the axes InfoNCE; a
@@ -239,7 +248,7 @@ class DCCA(Baseline):
             codes[:, 0], codes[:, 1], lambda own, others: log_ratios("sparse", own, others, *shape)
         )
 
-    def turn(self, batch: Batch) -> dict[str, Tensor]:
+    def step_of_axes(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the axes, on codes that stay."""
         with torch.no_grad():
             codes = self.gathered(self.map(self.read(batch.images.flatten(0, 1))))
@@ -247,8 +256,7 @@ class DCCA(Baseline):
             self.middle.copy_(codes.mean(dim=0))
             self.spread.copy_(codes.std(dim=0) + RIDGE)
         self.seen += len(codes) // 2
-        turned = self.axes((codes - self.middle) / self.spread)
-        loss = self.apart(turned.unflatten(0, (-1, 2)))
+        loss = self.apart(self.turn(codes).unflatten(0, (-1, 2)))
         self.descend("axes", loss)
         return {"contrastive": loss.detach()}
 
@@ -274,7 +282,7 @@ class DCCA(Baseline):
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         if self.config.codes:
-            return self.turn(batch)
+            return self.step_of_axes(batch)
         codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
         codes = self.gathered(codes)
         if self.seen == 0:

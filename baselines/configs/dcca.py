@@ -14,7 +14,8 @@ from fdd.errors import FddError, shown
 class Config(PairConfig):
     """Train deep CCA on the codes of a contrastive encoder of Fractal Dream images.
 
-    It starts from a run of baselines.contrastive: --encoder-from.
+    It starts from a run of baselines.contrastive: --encoder-from. With --preset axes, from a run of
+    its own: --codes-from.
     """
 
     steps: Count = 1000
