@@ -15,9 +15,15 @@ may be kept, and each step then draws `sample` of them.
 Which functions have the largest correlation is for the pairs to say. Where scores follow an
 Ornstein-Uhlenbeck step (pairs `ou`) with correlation rho, a Hermite polynomial of degree n has
 rho^n, so the parameters come before all other functions of them, their signs with them, and few
-codes do. Pairs that keep or redraw each parameter (`some`) give every function of one parameter the
-same correlation. But they tell the parameters apart: with `codes`, a last small network turns the
-codes of a finished run until each of its own is near or anywhere, as single parameters are.
+codes do.
+
+Two runs more start from such a one, each with a map of minutes on what was found before. With
+`codes` a second small network has the same loss: of two dozen numbers it finds more than the first
+one does of a thousand. Its codes are canonical variates, the first ones those that agree most, so
+what is not smooth in the parameters is left behind. With `sorted_codes` a last map, which begins at
+these, is turned until each code is near or anywhere, as single parameters are: pairs that keep or
+redraw each parameter (`some`) tell the parameters apart, which those of a normal law cannot. Where
+the pairs tell which parameter changed (`one`), each code learns which ones move it.
 """
 
 from __future__ import annotations
@@ -51,8 +57,17 @@ UNREAD = {"codes": 0, "hidden": 1, "features": 3}
 """How many of the encoder's last layers are left out, by what is read of it."""
 FASTER = 10
 """Muon's learning rate (Jordan et al. 2024), in those of AdamW."""
-AXES_WIDTH = 256
-"""Units in each of the two hidden layers before the axes."""
+LAST_WIDTH = 256
+"""Units in each of the two hidden layers of the maps that follow a run."""
+STRAIGHT = 5
+"""The learning rate of the linear part of the axes, in that of their network."""
+QUARTILE = 0.6745
+"""The median distance from the mean of a normal law, in its standard deviations."""
+LIMIT = 4.0
+"""Codes further from their median than so many such deviations count as if they lay there: one odd
+picture in a thousand would otherwise have a code for itself."""
+HORIZON = 30
+"""Steps that the moments of codes are a mean of, about."""
 SHAPE = (
     "version",
     "image_size",
@@ -99,9 +114,38 @@ def small_network(config: Config, sizes: tuple[int, int, int], rng: torch.Genera
     return network
 
 
+class Bent(nn.Module):
+    """A linear map [N, inputs] -> [N, outputs] and, unless it is `straight_alone`, a small network
+    added to it, which gives 0 at first."""
+
+    def __init__(
+        self,
+        config: Config,
+        sizes: tuple[int, int],
+        rng: torch.Generator,
+        straight_alone: bool = False,
+    ) -> None:
+        super().__init__()
+        inputs, outputs = sizes
+        self.straight = nn.Linear(inputs, outputs)
+        nn.init.orthogonal_(self.straight.weight, generator=rng)
+        nn.init.zeros_(self.straight.bias)
+        self.bend = None
+        if not straight_alone:
+            self.bend = small_network(config, (inputs, LAST_WIDTH, outputs), rng)
+            last = self.bend[-1]
+            assert isinstance(last, nn.Linear)
+            nn.init.zeros_(last.weight)
+
+    def forward(self, codes: Tensor) -> Tensor:
+        made = self.straight(codes)
+        return made if self.bend is None else made + self.bend(codes)
+
+
 class DCCA(Baseline):
     """A frozen encoder, a small network on its codes, the memory of codes, and their step; with
-    `codes`, all of that frozen, and a last network on its codes."""
+    `codes`, all of that frozen and a second network on its codes; with `sorted_codes`, that frozen
+    too, and the axes."""
 
     name: ClassVar[str] = "dcca"
     config_type: ClassVar[type[Config]] = Config
@@ -113,6 +157,9 @@ class DCCA(Baseline):
     scale: Tensor
     middle: Tensor
     spread: Tensor
+    mean: Tensor
+    own: Tensor
+    cross: Tensor
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
@@ -129,7 +176,7 @@ class DCCA(Baseline):
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
-        self.optimizers = self.axes_of(rng) if config.codes else self.head_of()
+        self.optimizers = self.last_of(rng) if config.codes else self.head_of()
 
     def head_of(self) -> dict[str, torch.optim.Optimizer]:
         """The optimisers of the small network."""
@@ -149,17 +196,35 @@ class DCCA(Baseline):
             "head": AdamW(parameters, lr=config.lr, weight_decay=decay, fused=True)
         }
 
-    def axes_of(self, rng: torch.Generator) -> dict[str, torch.optim.Optimizer]:
-        """Adds the network that makes codes of the codes of a run; its optimiser."""
+    def last_of(self, rng: torch.Generator) -> dict[str, torch.optim.Optimizer]:
+        """Adds the maps that make codes of the codes of a run; the optimiser of the last one."""
         config = self.config
-        self.axes = small_network(config, (config.codes, AXES_WIDTH, config.latent_size), rng)
+        found = config.sorted_codes or config.latent_size
+        self.sorting = Bent(config, (config.codes, found), rng)
         self.register_buffer("middle", torch.zeros(config.codes))
         self.register_buffer("spread", torch.ones(config.codes))
-        self.log_scales = nn.Parameter(torch.zeros(config.latent_size))
-        self.heights = nn.Parameter(torch.full((config.latent_size,), HEIGHT))
-        free: dict[str, Any] = {"params": [self.log_scales, self.heights], "weight_decay": 0.0}
-        weights = {"params": list(self.axes.parameters()), "weight_decay": config.weight_decay}
-        return {"axes": AdamW([weights, free], lr=config.lr, fused=True)}
+        self.register_buffer("mean", torch.zeros(found))
+        self.register_buffer("own", torch.eye(found))
+        self.register_buffer("cross", torch.eye(found))
+        self.variates = nn.Linear(found, found).requires_grad_(False)
+        nn.init.eye_(self.variates.weight)
+        nn.init.zeros_(self.variates.bias)
+        decay = config.weight_decay
+        if not config.sorted_codes:
+            parameters = list(self.sorting.parameters())
+            return {"sorting": AdamW(parameters, lr=config.lr, weight_decay=decay, fused=True)}
+        codes = config.latent_size
+        self.axes = Bent(config, (found, codes), rng, config.axes == "linear")
+        nn.init.eye_(self.axes.straight.weight)
+        numbered = (6, 1, codes) if config.pairs == "one" else (codes,)
+        self.log_scales = nn.Parameter(torch.zeros(codes))
+        self.heights = nn.Parameter(torch.full(numbered, HEIGHT))
+        straight = [*self.axes.straight.parameters(), self.log_scales, self.heights]
+        free: dict[str, Any] = {"params": straight, "lr": STRAIGHT * config.lr, "weight_decay": 0.0}
+        groups = [free]
+        if self.axes.bend is not None:
+            groups.append({"params": list(self.axes.bend.parameters()), "weight_decay": decay})
+        return {"axes": AdamW(groups, lr=config.lr, fused=True)}
 
     def begin(self) -> None:
         if self.config.codes:
@@ -187,12 +252,16 @@ class DCCA(Baseline):
         self.encoder.load_state_dict({name: weights[name] for name in self.encoder.state_dict()})
 
     def take_codes(self) -> None:
-        """Put all that comes before the axes, from the run of `codes_from`, into this model."""
+        """Put all that comes before the last map, from the run of `codes_from`, into this model."""
         name = self.config.codes_from
         folder = as_path("codes_from", name)
         told = read_config(folder)
-        wanted = {"baseline": "dcca", "codes": 0, "latent_size": self.config.codes}
-        wanted |= {key: getattr(self.config, key) for key in SHAPE}
+        config = self.config
+        codes, found = (
+            (config.codes, config.sorted_codes) if config.sorted_codes else (0, config.codes)
+        )
+        wanted = {"baseline": "dcca", "codes": codes, "sorted_codes": 0, "latent_size": found}
+        wanted |= {key: getattr(config, key) for key in SHAPE}
         must_agree(f"codes_from={shown(name)}", told, wanted)
         own = self.state_dict()
         for key, value in load_weights(folder).items():
@@ -226,46 +295,89 @@ class DCCA(Baseline):
 
     def encode(self, images: Tensor) -> Tensor:
         codes = self.map(self.read(images))
-        return self.turn(codes) if self.config.codes else codes
+        if not self.config.codes:
+            return codes
+        codes = self.sort(codes)
+        return self.axes(codes) if self.config.sorted_codes else codes
 
-    def turn(self, codes: Tensor) -> Tensor:
-        """Codes [N, codes] of deep CCA -> those that follow parameters, [N, latent_size]."""
-        return self.axes((codes - self.middle) / self.spread)
+    def again(self, codes: Tensor) -> Tensor:
+        """Codes [N, codes] of deep CCA -> what the second network makes of them [N, L]."""
+        units = (codes - self.middle) / self.spread
+        return self.sorting(units.clamp(-LIMIT, LIMIT))
+
+    def sort(self, codes: Tensor) -> Tensor:
+        """Codes [N, codes] of deep CCA -> canonical variates of the second network's [N, L]: the
+        first one agrees most, all have variance 1."""
+        return self.variates(self.again(codes))
 
     def loss(self, batch: Batch) -> Tensor:
         """Minus the mean canonical correlation over a batch of pairs, of the axes InfoNCE; a
         scalar."""
-        images = batch.images.flatten(0, 1)
-        if self.config.codes:
-            return self.apart(self.gathered(self.encode(images).unflatten(0, (-1, 2))))
-        return self.of_codes(self.read(images).unflatten(0, (-1, 2)))
+        codes = self.read(batch.images.flatten(0, 1))
+        if not self.config.codes:
+            return self.of_codes(codes.unflatten(0, (-1, 2)))
+        codes = self.map(codes)
+        if not self.config.sorted_codes:
+            return self.agreeing(self.again(codes).unflatten(0, (-1, 2)))
+        numbers = None if batch.numbers is None else self.gathered(batch.numbers)
+        made = self.gathered(self.axes(self.sort(codes)).unflatten(0, (-1, 2)))
+        return self.apart(made, numbers)
 
-    def apart(self, codes: Tensor) -> Tensor:
-        """InfoNCE of new codes of pairs [N, 2, latent_size], each near or anywhere; a scalar."""
+    def agreeing(self, codes: Tensor) -> Tensor:
+        """Minus the mean canonical correlation of codes of pairs [N, 2, L]; a scalar."""
         self.show("codes", codes.flatten(0, 1))
-        shape = self.log_scales.exp(), self.heights
+        return -mean_correlation(codes[:, 0], codes[:, 1], self.config.odd_codes)
+
+    def apart(self, codes: Tensor, numbers: Tensor | None) -> Tensor:
+        """InfoNCE of codes of pairs [N, 2, latent_size], each near or anywhere; a scalar. Where the
+        `numbers` [N] of what changed are told, how likely a code is near is learned for each."""
+        self.show("codes", codes.flatten(0, 1))
+        heights = self.heights if numbers is None else self.heights[numbers]
+        shape = self.log_scales.exp(), heights
         return info_nce(
             codes[:, 0], codes[:, 1], lambda own, others: log_ratios("sparse", own, others, *shape)
         )
 
-    def step_of_axes(self, batch: Batch) -> dict[str, Tensor]:
-        """One step of the axes, on codes that stay."""
+    def step_on_codes(self, batch: Batch) -> dict[str, Tensor]:
+        """One step of the last map, on codes that stay."""
         with torch.no_grad():
             codes = self.gathered(self.map(self.read(batch.images.flatten(0, 1))))
+            sorted_codes = self.sort(codes) if self.config.sorted_codes else None
+        if sorted_codes is not None:
+            numbers = None if batch.numbers is None else self.gathered(batch.numbers)
+            loss = self.apart(self.axes(sorted_codes).unflatten(0, (-1, 2)), numbers)
+            self.seen += len(codes) // 2
+            self.descend("axes", loss)
+            return {"contrastive": loss.detach()}
         if self.seen == 0:
-            self.middle.copy_(codes.mean(dim=0))
-            self.spread.copy_(codes.std(dim=0) + RIDGE)
-        self.seen += len(codes) // 2
-        loss = self.apart(self.turn(codes).unflatten(0, (-1, 2)))
-        self.descend("axes", loss)
-        return {"contrastive": loss.detach()}
+            self.middle.copy_(codes.median(dim=0).values)
+            self.spread.copy_((codes - self.middle).abs().median(dim=0).values / QUARTILE + RIDGE)
+        made = self.again(codes).unflatten(0, (-1, 2))
+        loss = self.agreeing(made)
+        self.descend("sorting", loss)
+        self.follow(made.float())
+        self.seen += len(made)
+        return {"correlation": -loss.detach()}
+
+    @torch.no_grad()
+    def follow(self, pairs: Tensor) -> None:
+        """Take the codes of pairs [N, 2, L] into their moments, means over the last steps, and from
+        these the linear map to canonical variates, in the order of correlation."""
+        rate = max(len(pairs) / (int(self.seen) + len(pairs)), 1 / HORIZON)
+        self.mean.lerp_(pairs.mean(dim=(0, 1)), rate)
+        one, other = (pairs - self.mean).unbind(dim=1)
+        count = 2 * len(pairs)
+        self.own.lerp_((one.T @ one + other.T @ other) / count, rate)
+        self.cross.lerp_((one.T @ other + other.T @ one) / count, rate)
+        ridge = RIDGE * self.own.diag().mean() * torch.eye(len(self.own), device=self.own.device)
+        unit = torch.linalg.inv(torch.linalg.cholesky(self.own + ridge)).T
+        order = torch.linalg.eigh(unit.T @ self.cross @ unit).eigenvectors.flip(1)
+        self.variates.weight.copy_((unit @ order).T)
+        self.variates.bias.copy_(-self.variates.weight @ self.mean)
 
     def of_codes(self, codes: Tensor) -> Tensor:
         """The loss of what was read of pairs [N, 2, ...]."""
-        mapped = self.map(codes.flatten(0, 1))
-        self.show("codes", mapped)
-        first, second = mapped.unflatten(0, (-1, 2)).unbind(dim=1)
-        return -mean_correlation(first, second, self.config.odd_codes)
+        return self.agreeing(self.map(codes.flatten(0, 1)).unflatten(0, (-1, 2)))
 
     def measure(self, codes: Tensor) -> None:
         """Take the unit in which the small network sees codes from pairs of them [N, 2, ...]. Odd
@@ -282,7 +394,7 @@ class DCCA(Baseline):
 
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         if self.config.codes:
-            return self.step_of_axes(batch)
+            return self.step_on_codes(batch)
         codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
         codes = self.gathered(codes)
         if self.seen == 0:

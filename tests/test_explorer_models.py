@@ -58,8 +58,13 @@ OPTIONS = {
     | {"hidden": 6, "latent_size": 7, "encoder_from": "elsewhere"},
     "dcca-hidden": {**SMALL, "batch_size": 16, "reads": "hidden", "odd_codes": 0, "memory": 0}
     | {"hidden": 6, "latent_size": 7, "encoder_from": "elsewhere"},
-    "dcca-axes": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
+    "dcca-sorted": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
     | {"hidden": 6, "codes": 7, "latent_size": 3, "codes_from": "elsewhere"},
+    "dcca-axes": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
+    | {"hidden": 6, "codes": 7, "sorted_codes": 4, "latent_size": 3, "codes_from": "elsewhere"},
+    "dcca-linear": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
+    | {"hidden": 6, "codes": 7, "sorted_codes": 4, "latent_size": 3, "codes_from": "elsewhere"}
+    | {"pairs": "one", "axes": "linear"},
     "regression": SMALL,
     "emulator": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"loss": "mse", "symmetry": False},

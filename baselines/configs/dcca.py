@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from baselines.configs.contrastive import FITS
 from baselines.training.config import Count, CountOrZero, PairConfig, Share, encoder_presets
 from fdd.errors import FddError, shown
+
+TELL_APART = ("near", "some", "one")
+"""Pairs that keep some parameters, or hardly move them: by these they can be told apart."""
 
 
 @dataclass(frozen=True)
 class Config(PairConfig):
     """Train deep CCA on the codes of a contrastive encoder of Fractal Dream images.
 
-    It starts from a run of baselines.contrastive: --encoder-from. With --preset axes, from a run of
-    its own: --codes-from.
+    It starts from a run of baselines.contrastive: --encoder-from. With --preset sorted and --preset
+    axes, from a run of its own: --codes-from.
     """
 
     steps: Count = 1000
@@ -38,11 +40,17 @@ class Config(PairConfig):
     """What of the encoder the small network reads: its codes, its hidden layer before them, or the
     feature maps before that, which know most and ask for the most pairs."""
     codes: CountOrZero = 0
-    """The latent_size of the run codes_from: a last small network makes new codes of its codes, of
-    which each is to follow one parameter, by contrastive learning with the conditional sparse on
-    near or some pairs; all before it stays as it is. 0 trains deep CCA itself."""
+    """The latent_size of a finished run of deep CCA, codes_from: a second small network makes new
+    codes of its codes by the same loss, in the order of their correlation, with unit variance; all
+    before it stays as it is. 0 trains the first one."""
+    sorted_codes: CountOrZero = 0
+    """The latent_size of such a second run, then codes_from: a last map makes codes of its codes,
+    of which each is to follow one parameter, by contrastive learning with the conditional sparse on
+    near, some or one pairs; all before it stays as it is."""
     codes_from: str | None = None
     """With codes, the run folder of baselines.dcca that they are of."""
+    axes: Literal["linear", "network"] = "network"
+    """With sorted_codes, the last map: linear, or with a small network added to it."""
     odd_codes: CountOrZero = 8
     """How many codes, the last ones, change their sign when an image is turned upside down; all
     others keep theirs. Needs an encoder with odd codes."""
@@ -70,6 +78,10 @@ class Config(PairConfig):
         super().check()
         if self.codes:
             self.check_codes()
+        elif self.sorted_codes:
+            raise FddError(
+                f"sorted_codes={self.sorted_codes} must be 0 with codes=0: they are made of codes"
+            )
         elif self.codes_from is not None:
             raise FddError(
                 f"codes_from={shown(self.codes_from)} must be None with codes=0, which trains deep "
@@ -117,10 +129,10 @@ class Config(PairConfig):
                 f"encoder_from={shown(self.encoder_from)} must be None with codes={self.codes}: "
                 "the encoder is that of codes_from"
             )
-        if "sparse" not in FITS[self.pairs]:
-            fitting = [kind for kind, laws in FITS.items() if "sparse" in laws]
+        if self.sorted_codes and self.pairs not in TELL_APART:
             raise FddError(
-                f"pairs={self.pairs!r} must be {' or '.join(fitting)} with codes={self.codes}"
+                f"pairs={self.pairs!r} must be {' or '.join(TELL_APART)} with sorted_codes="
+                f"{self.sorted_codes}"
             )
         if self.memory:
             raise FddError(f"memory={self.memory} must be 0 with codes={self.codes}")
@@ -141,15 +153,11 @@ PAIRS = Config(
 )
 """Pairs alone."""
 PRESETS = encoder_presets(PAIRS, mini_steps=3000)
-"""And two more of mini-1: "axes", after "mini", and "odd", with the symmetry of the equation."""
+"""And more of mini-1: "sorted", after "mini", then "axes"; and "odd", with the symmetry."""
+PRESETS["sorted"] = replace(
+    PRESETS["mini"], codes=24, latent_size=12, steps=600, optimizer="adamw", lr=2e-3
+)
 PRESETS["axes"] = replace(
-    PRESETS["mini"],
-    pairs="some",
-    codes=24,
-    latent_size=12,
-    batch_size=256,
-    steps=1500,
-    optimizer="adamw",
-    lr=2e-3,
+    PRESETS["sorted"], sorted_codes=12, pairs="some", batch_size=256, steps=1000, lr=1e-3
 )
 PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]

@@ -133,6 +133,8 @@ function turned(row, odd) {
   return row.map((value, i) => (i < row.length - odd ? value : -value));
 }
 
+const LIMIT = 4; // baselines/dcca.py
+
 function correlating(weights, config, residual) {
   const { odd_codes: odd, reads } = config;
   const oddBefore = ["hidden", "features"].includes(reads) ? 0 : config.encoder_odd_codes;
@@ -143,6 +145,17 @@ function correlating(weights, config, residual) {
       return linear(layers, "4", rectified(linear(layers, "2", first)));
     };
   };
+  // A linear map, and the small network that is added to it, if there is one.
+  const bent = (name) => {
+    const layers = partOf(weights, name);
+    const added = "bend.0.weight" in layers ? network(`${name}.bend`) : null;
+    return (rows) => {
+      const straight = linear(layers, "straight", rows);
+      if (!added) return straight;
+      const curved = added(rows);
+      return straight.map((row, place) => row.map((value, i) => value + curved[place][i]));
+    };
+  };
   const standard = (rows, centre, scale) =>
     rows.map((row) => row.map((value, i) => (value - centre.values[i]) / scale.values[i]));
   return (images) => {
@@ -151,7 +164,11 @@ function correlating(weights, config, residual) {
     const flipped = inputs.map((row) => turned(row, oddBefore));
     const codes = evenAndOdd(network("head"), inputs, flipped, odd);
     if (!config.codes) return codes;
-    return network("axes")(standard(codes, weights.middle, weights.spread));
+    const units = standard(codes, weights.middle, weights.spread);
+    const within = units.map((row) => row.map((value) => Math.max(-LIMIT, Math.min(LIMIT, value))));
+    const made = bent("sorting")(within);
+    const variates = linear(weights, "variates", made);
+    return config.sorted_codes ? bent("axes")(variates) : variates;
   };
 }
 
