@@ -323,10 +323,11 @@ class DCCA(Baseline):
         made = self.gathered(self.axes(self.sort(codes)).unflatten(0, (-1, 2)))
         return self.apart(made, numbers)
 
-    def agreeing(self, codes: Tensor) -> Tensor:
-        """Minus the mean canonical correlation of codes of pairs [N, 2, L]; a scalar."""
+    def agreeing(self, codes: Tensor, odd: int = 0) -> Tensor:
+        """Minus the mean canonical correlation of codes of pairs [N, 2, L], the last `odd` odd; a
+        scalar."""
         self.show("codes", codes.flatten(0, 1))
-        return -mean_correlation(codes[:, 0], codes[:, 1], self.config.odd_codes)
+        return -mean_correlation(codes[:, 0], codes[:, 1], odd)
 
     def apart(self, codes: Tensor, numbers: Tensor | None) -> Tensor:
         """InfoNCE of codes of pairs [N, 2, latent_size], each near or anywhere; a scalar. Where the
@@ -377,7 +378,8 @@ class DCCA(Baseline):
 
     def of_codes(self, codes: Tensor) -> Tensor:
         """The loss of what was read of pairs [N, 2, ...]."""
-        return self.agreeing(self.map(codes.flatten(0, 1)).unflatten(0, (-1, 2)))
+        mapped = self.map(codes.flatten(0, 1)).unflatten(0, (-1, 2))
+        return self.agreeing(mapped, self.config.odd_codes)
 
     def measure(self, codes: Tensor) -> None:
         """Take the unit in which the small network sees codes from pairs of them [N, 2, ...]. Odd

@@ -133,7 +133,7 @@ function turned(row, odd) {
   return row.map((value, i) => (i < row.length - odd ? value : -value));
 }
 
-const LIMIT = 4; // baselines/dcca.py
+const FARTHEST = 4; // baselines/dcca.py
 
 function correlating(weights, config, residual) {
   const { odd_codes: odd, reads } = config;
@@ -165,7 +165,7 @@ function correlating(weights, config, residual) {
     const codes = evenAndOdd(network("head"), inputs, flipped, odd);
     if (!config.codes) return codes;
     const units = standard(codes, weights.middle, weights.spread);
-    const within = units.map((row) => row.map((value) => Math.max(-LIMIT, Math.min(LIMIT, value))));
+    const within = units.map((row) => row.map((value) => Math.max(-FARTHEST, Math.min(FARTHEST, value))));
     const made = bent("sorting")(within);
     const variates = linear(weights, "variates", made);
     return config.sorted_codes ? bent("axes")(variates) : variates;
