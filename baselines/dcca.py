@@ -63,7 +63,7 @@ STRAIGHT = 5
 """The learning rate of the linear part of the axes, in that of their network."""
 QUARTILE = 0.6745
 """The median distance from the mean of a normal law, in its standard deviations."""
-LIMIT = 4.0
+FARTHEST = 4.0
 """Codes further from their median than so many such deviations count as if they lay there: one odd
 picture in a thousand would otherwise have a code for itself."""
 HORIZON = 30
@@ -303,7 +303,7 @@ class DCCA(Baseline):
     def again(self, codes: Tensor) -> Tensor:
         """Codes [N, codes] of deep CCA -> what the second network makes of them [N, L]."""
         units = (codes - self.middle) / self.spread
-        return self.sorting(units.clamp(-LIMIT, LIMIT))
+        return self.sorting(units.clamp(-FARTHEST, FARTHEST))
 
     def sort(self, codes: Tensor) -> Tensor:
         """Codes [N, codes] of deep CCA -> canonical variates of the second network's [N, L]: the

@@ -372,8 +372,7 @@ def test_the_second_network_gives_canonical_variates_in_order(again):
 )
 def test_the_last_map_finds_what_only_one_code_need_show(again, changes):
     made = on_given_codes(again(codes_from="elsewhere", sorted_codes=4, latent_size=4, **changes))
-    made.sorting.straight = made.sorting.bend = Given()
-    made.sorting.forward = lambda codes: codes
+    made.sorting = Given()
     rng, told = torch.Generator().manual_seed(3), changes["pairs"] == "one"
 
     def drawn():
@@ -407,7 +406,7 @@ def test_a_packed_run_on_codes_gives_the_same_codes(again, changes, tmp_path):
     made.load_state_dict(safetensors.torch.load(data))
     images = pairs().images[:, 0]
     run = baselines.load_run(tmp_path / "run", "cpu").network
-    torch.testing.assert_close(made.eval().encode(images), run.encode(images), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(made.eval().encode(images), run.encode(images), atol=0.02, rtol=0)
 
 
 @pytest.mark.parametrize(
