@@ -50,6 +50,11 @@ def sha256(array):
 # Arithmetic
 
 
+@pytest.mark.parametrize("names", [COMPUTING, PAGE], ids=["workers", "page"])
+def test_modules_are_one_script_in_which_no_name_is_declared_twice(node, names):
+    assert node("new Function(given); return true;", script(names)) is True
+
+
 SINES = """return given.map((x) => [modules.sines.sin(x), modules.sines.cos(x)]);"""
 
 
