@@ -131,6 +131,33 @@ DIGESTS = {
 }
 
 
+def test_a_smaller_group_is_the_beginning_of_a_larger_one(make):
+    images, vectors = take(make("ou", members=5), 4)
+    assert (images.shape, vectors.shape) == ((12, 5, 16, 16, 3), (12, 5, 6))
+    assert_same((images,), (rendered(vectors),))
+    assert_same((images[:, :2], vectors[:, :2]), take(make("ou"), 4))
+    assert_same((images[:, :3], vectors[:, :3]), take(make("ou", members=3), 4))
+    alone = take(make("ou", members=5, batch_size=1, block=2), 12)
+    assert_same((images, vectors), alone)
+
+
+def test_the_state_of_groups_tells_how_large_they_are(make):
+    groups = make("ou", members=3)
+    state = json.loads(json.dumps(groups.state_dict()))
+    assert state == make("ou").state_dict() | {"members": 3}
+    groups.load_state_dict(state)
+    with pytest.raises(FddError, match="members=3, and this one has members=4"):
+        make("ou", members=4).load_state_dict(state)
+    with pytest.raises(FddError, match="must be what state_dict"):
+        make("ou").load_state_dict(state)
+
+
+def test_the_bytes_of_groups_never_change():
+    parts = next(iter(fdd.pairs("ou", "val", 4, version="mini-1", start=11, members=5)))
+    found = hashlib.sha256(b"".join(part.tobytes() for part in parts)).hexdigest()
+    assert found == "6da743abd4caedd5638281febe8fdc75c86e1a72965682a77c76f8ef73146ef9"
+
+
 @every_kind
 def test_the_bytes_never_change(kind):
     parts = next(iter(fdd.pairs(kind, "val", 6, version="mini-1", start=11)))
@@ -195,6 +222,19 @@ def test_ou_keeps_the_marginals_and_correlates_the_scores_by_rho(lawful, rho):
     np.testing.assert_allclose(np.corrcoef(scores.T), expected, atol=0.03)
     noise = (scores[:, 6:] - rho * scores[:, :6]) / np.sqrt(1 - rho**2)
     assert stats.kstest(noise.ravel(), stats.norm.cdf).pvalue > 0.01
+
+
+@pytest.mark.parametrize("rho", [0.3, 0.9])
+def test_any_two_members_of_a_group_are_such_a_pair(lawful, rho):
+    (vectors,) = lawful("ou", rho=rho, members=4)
+    assert vectors.shape == (20000, 4, 6)
+    for column in range(6):
+        assert_uniform(vectors[:, 3, column] / LIMITS[column])
+    scores = stats.norm.ppf((vectors.reshape(-1, 24) / np.tile(LIMITS, 4) + 1) / 2)
+    expected = np.kron(np.full((4, 4), rho) + (1 - rho) * np.eye(4), np.eye(6))
+    np.testing.assert_allclose(np.corrcoef(scores.T), expected, atol=0.03)
+    means = scores.reshape(-1, 4, 6).mean(axis=1) / np.sqrt((1 + 3 * rho) / 4)
+    assert stats.kstest(means.ravel(), stats.norm.cdf).pvalue > 0.01
 
 
 def test_one_draws_one_parameter_anew_each_as_often(lawful):
@@ -460,6 +500,10 @@ ERRORS = [
     ("ou", {"rho": float("nan")}, "rho=nan must be a number above 0 and below 1"),
     ("ou", {"rho": True}, "rho=True must be a number above 0 and below 1"),
     ("ou", {"rho": "0.5"}, "rho='0.5' must be a number above 0 and below 1"),
+    ("ou", {"members": 1}, "members=1 must be a whole number from 2 to 1024"),
+    ("ou", {"members": 2.5}, "members=2.5 must be a whole number from 2 to 1024"),
+    ("ou", {"members": 2000}, "members=2000 must be a whole number from 2 to 1024"),
+    ("near", {"members": 3}, "members=3 is an option of kind='ou', not of 'near'"),
     ("some", {"change": 0}, "change=0 must be a number above 0 and below 1"),
     ("some", {"change": 1.0}, "change=1.0 must be a number above 0 and below 1"),
     ("one", {"change": 0.5}, "change=0.5 is an option of kind='some', not of 'one'"),

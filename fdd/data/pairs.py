@@ -12,6 +12,7 @@ from fdd.data.datasets import Transform
 from fdd.data.stream import Stream, checked_fields
 from fdd.releases.cards import DEFAULT_VERSION, release
 from fdd.releases.kinds import (
+    PAIR,
     SECONDS,
     Firsts,
     Kind,
@@ -37,14 +38,19 @@ class Pairs(Stream):
 
     def _drawn(self, rows: np.ndarray, canvas: Any) -> list[Any]:
         """These pairs, int64 [n], as batches."""
-        memory = canvas.blank(len(rows), 2)
-        vectors = canvas.fill(memory[:, 0], proposed(self.card, self.split, rows))
-        firsts = firsts_of(self.kind, self.card, self.split, rows, vectors)
-        if self.kind.views is None:
-            others = canvas.fill(memory[:, 1], SECONDS[self.kind.name](firsts))
-        else:
-            others = self._view(firsts, memory, canvas)
-        params = canvas.place(self.item.vectors(np.stack([vectors, others], axis=1)))
+        members = self.kind.members
+        memory = canvas.blank(len(rows), members)
+        vectors = [canvas.fill(memory[:, 0], proposed(self.card, self.split, rows))]
+        firsts = known = firsts_of(self.kind, self.card, self.split, rows, vectors[0])
+        for member in range(1, members):
+            if self.kind.views is None:
+                others = canvas.fill(memory[:, member], SECONDS[self.kind.name](known))
+            else:
+                others = self._view(firsts, memory, canvas)
+            vectors.append(others)
+            if member + 1 < members:
+                known = known.followed(others)
+        params = canvas.place(self.item.vectors(np.stack(vectors, axis=1)))
         batches = self._cut(canvas.images(memory), params)
         if firsts.numbers is None:
             return batches
@@ -52,6 +58,11 @@ class Pairs(Stream):
         if self.item.form is None:
             return list(zip(batches, numbers, strict=True))
         return [(*batch, row) for batch, row in zip(batches, numbers, strict=True)]
+
+    def _together(self, consumers: int) -> int:
+        """As that of a stream; a block that is not given has fewer groups the larger they are."""
+        batches = super()._together(consumers)
+        return batches if self.block else max(1, batches * PAIR // self.kind.members)
 
     def _view(self, firsts: Firsts, memory: Any, canvas: Any) -> np.ndarray:
         """Moves the pixels of the first images into the second ones, and gives their vectors."""
@@ -75,6 +86,7 @@ def pairs(
     rho: float | None = None,
     change: float | None = None,
     views: str | Sequence[str] | None = None,
+    members: int | None = None,
     params: bool | str = True,
     version: str = DEFAULT_VERSION,
     output: str = "rgb",
@@ -113,7 +125,9 @@ def pairs(
     - "ou": z' = rho z + sqrt(1 - rho^2) n with n of N(0, 1), on the normal scores z of all six
       parameters; the score of a uniform parameter is the normal quantile of its place in the range.
       Two moments of an Ornstein-Uhlenbeck process: temporal contrast (Hyvärinen and Morioka 2017)
-      and slow features (Klindt et al. 2021).
+      and slow features (Klindt et al. 2021). With `members` above 2 a row is a group of as many
+      images, any two of which are such a pair: the scores of each parameter are normal and any two
+      of them have the correlation rho. K images have K (K - 1) / 2 pairs in place of K / 2.
     - "one": one parameter, each as often, drawn anew from its range; which one comes with the
       batch. Weak supervision (Locatello et al. 2020). Where it is x0 or y0, the attractor stays.
     - "some": each of a, b, c, d drawn anew with probability `change`, independently, and kept
@@ -154,6 +168,10 @@ def pairs(
     views : str or list of str
         Of "views": some of "rotation" (half a turn), "transposition" (along the diagonal on which
         x equals y) and "flip" (top to bottom); by default all.
+    members : int
+        Of "ou", the images in a group, from 2 to 1024; by default 2, a pair. The first images of a
+        larger group are those of a smaller one with the same number. All shapes here have it in
+        place of their 2, and a batch and a block have groups in place of pairs.
     params : True, "raw", "scaled", "canonical" or False
         (images, vectors), the vectors float64 [batch_size, 2, 6] in a form of `fdd.load`; False:
         the images alone. For "one" and "views", int64 [batch_size] comes last: the column of the
@@ -190,4 +208,5 @@ def pairs(
         target_transform=target_transform,
     )
     family = family_of(release(version))
-    return Pairs(**fields, kind=checked_kind(kind, family, law, width, rho, change, views))
+    chosen = checked_kind(kind, family, law, width, rho, change, views, members)
+    return Pairs(**fields, kind=chosen)

@@ -1,17 +1,17 @@
-"""The kinds of pairs: how the second vector of a pair follows from the first."""
+"""The kinds of pairs: how the second vector of a pair, or the next of a group, follows."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from fdd.arithmetic.normal import log, normal_cdf, normal_quantile
 from fdd.attractors.families import FAMILIES, Family, Symmetry
-from fdd.errors import FddError, known, shown
+from fdd.errors import FddError, known, shown, whole_number
 from fdd.releases.candidates import draws
 from fdd.releases.cards import Release
 from fdd.releases.sampling import Propose
@@ -19,7 +19,7 @@ from fdd.releases.sampling import Propose
 OPTIONS = {
     "start": (),
     "near": ("law", "width"),
-    "ou": ("rho",),
+    "ou": ("rho", "members"),
     "one": (),
     "some": ("change",),
     "views": ("views",),
@@ -27,6 +27,9 @@ OPTIONS = {
 """Each kind with the options that it has."""
 WIDTH, RHO, CHANGE = 0.1, 0.9, 0.5
 """By default."""
+PAIR = 2
+"""Members of a group that is a pair."""
+MOST_MEMBERS = 1024
 
 
 @dataclass(frozen=True)
@@ -39,12 +42,17 @@ class Kind:
     rho: float | None = None
     change: float | None = None
     views: tuple[str, ...] | None = None
+    members: int = PAIR
 
     def state(self) -> dict[str, Any]:
-        """What JSON can hold of it: its name as "kind", and the options."""
+        """What JSON can hold of it: its name as "kind", and the options; members where they are no
+        pair, so that states of pairs stay what they were before there were groups."""
+        values = asdict(self)
+        if self.members == PAIR:
+            del values["members"]
         return {
             "kind" if name == "name" else name: list(value) if isinstance(value, tuple) else value
-            for name, value in asdict(self).items()
+            for name, value in values.items()
         }
 
 
@@ -71,10 +79,12 @@ def checked_kind(
     rho: float | None,
     change: float | None,
     views: str | Sequence[str] | None,
+    members: int | None,
 ) -> Kind:
     """The kind with these options of `fdd.pairs`; FddError for a wrong one."""
     known("kind", name, OPTIONS)
     given = {"law": law, "width": width, "rho": rho, "change": change, "views": views}
+    given |= {"members": members}
     for option, value in given.items():
         owner = next(kind for kind, options in OPTIONS.items() if option in options)
         if value is not None and name != owner:
@@ -91,7 +101,9 @@ def checked_kind(
         known("law", law, STEPS)
         return Kind(name, law=law, width=_checked_width(WIDTH if width is None else width, family))
     if name == "ou":
-        return Kind(name, rho=_checked_share("rho", RHO if rho is None else rho))
+        share = _checked_share("rho", RHO if rho is None else rho)
+        count = PAIR if members is None else whole_number("members", members, PAIR, MOST_MEMBERS)
+        return Kind(name, rho=share, members=count)
     if name == "some":
         return Kind(name, change=_checked_share("change", CHANGE if change is None else change))
     if name == "views":
@@ -158,6 +170,11 @@ def normal(uniform: np.ndarray) -> np.ndarray:
     return normal_quantile(inside(uniform))
 
 
+def normal_scores(vectors: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """Of vectors [n, P] in their ranges: the normal quantiles of their places in these."""
+    return normal((vectors - low) / (high - low))
+
+
 STEPS: dict[str, Callable[[np.ndarray], np.ndarray]] = {"laplace": laplace, "normal": normal}
 
 
@@ -172,7 +189,8 @@ def reflected(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 class Firsts:
     """The first vectors of some pairs, float64 [n, P], and the random streams of the second ones.
 
-    indices: int64 [n], the numbers of the pairs; low and high: float64 [P], the ranges.
+    indices: int64 [n], the numbers of the pairs; low and high: float64 [P], the ranges. In a larger
+    group `known` vectors are there already, of which the scores have the sum `scores` [n, P].
     """
 
     kind: Kind
@@ -181,6 +199,13 @@ class Firsts:
     vectors: np.ndarray
     low: np.ndarray
     high: np.ndarray
+    scores: np.ndarray
+    known: int = 1
+
+    def followed(self, others: np.ndarray) -> Firsts:
+        """The same with one vector more of each group, float64 [n, P]."""
+        scores = self.scores + normal_scores(others, self.low, self.high)
+        return replace(self, scores=scores, known=self.known + 1)
 
     @property
     def numbers(self) -> np.ndarray | None:
@@ -198,7 +223,8 @@ class Firsts:
     def uniform(self, places: np.ndarray, attempt: int, columns: int) -> np.ndarray:
         """Draw number `attempt` for the pairs at these places: from 0 to below 1, [m, columns]."""
         zeros, ones = np.zeros(columns), np.ones(columns)
-        return draws(self.name, self.indices[places], attempt, zeros, ones)
+        name = self.name if self.known == 1 else f"{self.name}/{self.known}"
+        return draws(name, self.indices[places], attempt, zeros, ones)
 
 
 def firsts_of(
@@ -206,7 +232,8 @@ def firsts_of(
 ) -> Firsts:
     """The first vectors of these pairs of a split."""
     low, high = np.array(family_of(card).ranges).T
-    return Firsts(kind, f"{card.name}/{split}/{kind.name}", indices, vectors, low, high)
+    name, scores = f"{card.name}/{split}/{kind.name}", normal_scores(vectors, low, high)
+    return Firsts(kind, name, indices, vectors, low, high, scores)
 
 
 def _start(firsts: Firsts) -> Propose:
@@ -232,14 +259,16 @@ def _near(firsts: Firsts) -> Propose:
 
 
 def _ou(firsts: Firsts) -> Propose:
-    low, width = firsts.low, firsts.high - firsts.low
+    """Given k scores, any two of which have the correlation rho, the next one is normal with the
+    mean weight * their sum and the variance 1 - k * rho * weight."""
+    low, width, known = firsts.low, firsts.high - firsts.low, firsts.known
     rho = float(firsts.kind.rho or 0.0)
-    noise = math.sqrt(1.0 - rho * rho)
-    scores = normal((firsts.vectors - low) / width)
+    weight = rho / (1.0 + (known - 1) * rho)
+    noise = math.sqrt(1.0 - known * rho * weight)
 
     def propose(places: np.ndarray, attempt: int) -> np.ndarray:
         drawn = normal(firsts.uniform(places, attempt, len(low)))
-        return low + width * normal_cdf(rho * scores[places] + noise * drawn)
+        return low + width * normal_cdf(weight * firsts.scores[places] + noise * drawn)
 
     return propose
 
