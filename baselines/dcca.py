@@ -9,8 +9,9 @@ sides). The pairs differ in some parameters altogether, so what the two share is
 
 The sum is linear in each correlation, where the gain of InfoNCE grows with its square: what agrees
 but little is not drowned by what agrees a lot, if there are codes for both.
-Codes of few correlations need many pairs at once: those of all pairs seen so far, up to `memory`,
-may be kept, and each step then draws `sample` of them.
+A small correlation needs many pairs to be seen at all. Groups of images, any two of which are a
+pair (`ou_members`), give them: K images have K (K - 1) / 2. Or the codes of all pairs seen so far
+are kept, up to `memory`, and each step draws `sample` of them.
 
 Which functions have the largest correlation is for the pairs to say. Where scores follow an
 Ornstein-Uhlenbeck step (pairs `ou`) with correlation rho, a Hermite polynomial of degree n has
@@ -82,26 +83,34 @@ SHAPE = (
 """Options that a run on the codes of another has to share with it."""
 
 
-def mean_correlation(first: Tensor, second: Tensor, odd: int = 0) -> Tensor:
-    """Mean canonical correlation of codes [N, L] with their partners' [N, L]; a scalar up to 1.
+def mean_correlation(groups: Tensor, odd: int = 0) -> Tensor:
+    """Mean canonical correlation of codes of groups [N, K, L], over all pairs of a group; a scalar
+    up to 1.
 
-    tr(C^-1 R) / L, with C the covariance of the codes of both sides and R that between the sides,
-    made symmetric. The last `odd` codes have mean 0 and no covariance with the others, as those
-    that change their sign with a symmetry of the data have.
+    tr(C^-1 R) / L, with C the covariance of all codes and R that between the members of a group.
+    The last `odd` codes have mean 0 and no covariance with the others, as those that change their
+    sign with a symmetry of the data have.
     """
-    even = first.shape[1] - odd
-    total = first.new_zeros(())
+    even = groups.shape[2] - odd
+    total = groups.new_zeros(())
     for part, centre in ((slice(0, even), True), (slice(even, None), False)):
-        codes = torch.stack([first[:, part], second[:, part]])
+        codes = groups[:, :, part]
         if centre:
             codes = codes - codes.mean(dim=(0, 1))
-        one, other = codes
-        count = 2 * len(one)
-        own = (one.T @ one + other.T @ other) / count
-        cross = (one.T @ other + other.T @ one) / count
+        own, cross = moments(codes)
         own = own + RIDGE * torch.eye(len(own), device=own.device)
         total = total + torch.linalg.solve(own, cross).trace()
-    return total / first.shape[1]
+    return total / groups.shape[2]
+
+
+def moments(codes: Tensor) -> tuple[Tensor, Tensor]:
+    """Of codes of groups [N, K, L] with mean 0: their covariance [L, L], and that of two different
+    members of a group, the mean over all such pairs [L, L]."""
+    members = codes.shape[1]
+    each, together = codes.flatten(0, 1), codes.sum(dim=1)
+    own = each.T @ each
+    cross = (together.T @ together - own) / (members - 1)
+    return own / len(each), cross / len(each)
 
 
 def small_network(config: Config, sizes: tuple[int, int, int], rng: torch.Generator) -> Network:
@@ -172,7 +181,9 @@ class DCCA(Baseline):
         ]
         found = config.codes or config.latent_size
         self.head = small_network(config, (inputs, config.hidden, found), rng)
-        self.register_buffer("memory", torch.zeros(config.memory, 2, inputs, dtype=torch.float16))
+        self.register_buffer(
+            "memory", torch.zeros(config.memory, config.members, inputs, dtype=torch.float16)
+        )
         self.register_buffer("seen", torch.zeros((), dtype=torch.int64))
         self.register_buffer("centre", torch.zeros(inputs))
         self.register_buffer("scale", torch.ones(inputs))
@@ -311,23 +322,24 @@ class DCCA(Baseline):
         return self.variates(self.again(codes))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Minus the mean canonical correlation over a batch of pairs, of the axes InfoNCE; a
+        """Minus the mean canonical correlation over a batch of groups, of the axes InfoNCE; a
         scalar."""
         codes = self.read(batch.images.flatten(0, 1))
+        groups = -1, self.config.members
         if not self.config.codes:
-            return self.of_codes(codes.unflatten(0, (-1, 2)))
+            return self.of_codes(codes.unflatten(0, groups))
         codes = self.map(codes)
         if not self.config.sorted_codes:
-            return self.agreeing(self.again(codes).unflatten(0, (-1, 2)))
+            return self.agreeing(self.again(codes).unflatten(0, groups))
         numbers = None if batch.numbers is None else self.gathered(batch.numbers)
         made = self.gathered(self.axes(self.sort(codes)).unflatten(0, (-1, 2)))
         return self.apart(made, numbers)
 
     def agreeing(self, codes: Tensor, odd: int = 0) -> Tensor:
-        """Minus the mean canonical correlation of codes of pairs [N, 2, L], the last `odd` odd; a
+        """Minus the mean canonical correlation of codes of groups [N, K, L], the last `odd` odd; a
         scalar."""
         self.show("codes", codes.flatten(0, 1))
-        return -mean_correlation(codes[:, 0], codes[:, 1], odd)
+        return -mean_correlation(codes, odd)
 
     def apart(self, codes: Tensor, numbers: Tensor | None) -> Tensor:
         """InfoNCE of codes of pairs [N, 2, latent_size], each near or anywhere; a scalar. Where the
@@ -353,7 +365,7 @@ class DCCA(Baseline):
         if self.seen == 0:
             self.middle.copy_(codes.median(dim=0).values)
             self.spread.copy_((codes - self.middle).abs().median(dim=0).values / QUARTILE + RIDGE)
-        made = self.again(codes).unflatten(0, (-1, 2))
+        made = self.again(codes).unflatten(0, (-1, self.config.members))
         loss = self.agreeing(made)
         self.descend("sorting", loss)
         self.follow(made.float())
@@ -361,15 +373,14 @@ class DCCA(Baseline):
         return {"correlation": -loss.detach()}
 
     @torch.no_grad()
-    def follow(self, pairs: Tensor) -> None:
-        """Take the codes of pairs [N, 2, L] into their moments, means over the last steps, and from
-        these the linear map to canonical variates, in the order of correlation."""
-        rate = max(len(pairs) / (int(self.seen) + len(pairs)), 1 / HORIZON)
-        self.mean.lerp_(pairs.mean(dim=(0, 1)), rate)
-        one, other = (pairs - self.mean).unbind(dim=1)
-        count = 2 * len(pairs)
-        self.own.lerp_((one.T @ one + other.T @ other) / count, rate)
-        self.cross.lerp_((one.T @ other + other.T @ one) / count, rate)
+    def follow(self, groups: Tensor) -> None:
+        """Take the codes of groups [N, K, L] into their moments, means over the last steps, and
+        from these the linear map to canonical variates, in the order of correlation."""
+        rate = max(len(groups) / (int(self.seen) + len(groups)), 1 / HORIZON)
+        self.mean.lerp_(groups.mean(dim=(0, 1)), rate)
+        own, cross = moments(groups - self.mean)
+        self.own.lerp_(own, rate)
+        self.cross.lerp_(cross, rate)
         ridge = RIDGE * self.own.diag().mean() * torch.eye(len(self.own), device=self.own.device)
         unit = torch.linalg.inv(torch.linalg.cholesky(self.own + ridge)).T
         order = torch.linalg.eigh(unit.T @ self.cross @ unit).eigenvectors.flip(1)
@@ -377,19 +388,19 @@ class DCCA(Baseline):
         self.variates.bias.copy_(-self.variates.weight @ self.mean)
 
     def of_codes(self, codes: Tensor) -> Tensor:
-        """The loss of what was read of pairs [N, 2, ...]."""
-        mapped = self.map(codes.flatten(0, 1)).unflatten(0, (-1, 2))
+        """The loss of what was read of groups [N, K, ...]."""
+        mapped = self.map(codes.flatten(0, 1)).unflatten(0, codes.shape[:2])
         return self.agreeing(mapped, self.config.odd_codes)
 
     def measure(self, codes: Tensor) -> None:
-        """Take the unit in which the small network sees codes from pairs of them [N, 2, ...]. Odd
+        """Take the unit in which the small network sees codes from groups of them [N, K, ...]. Odd
         ones have mean 0 over images and their turned ones."""
         even = codes.shape[2] - self.config.odd_inputs
         self.centre[:even] = codes.mean(dim=(0, 1))[:even]
         self.scale.copy_((codes - self.centre).square().mean(dim=(0, 1)).sqrt() + RIDGE)
 
     def remember(self, codes: Tensor) -> None:
-        """Put pairs of codes [N, 2, ...] into the memory, over the oldest ones."""
+        """Put groups of codes [N, K, ...] into the memory, over the oldest ones."""
         places = (self.seen + torch.arange(len(codes), device=codes.device)) % len(self.memory)
         self.memory[places] = codes.to(self.memory.dtype)
         self.seen += len(codes)
@@ -397,7 +408,7 @@ class DCCA(Baseline):
     def step(self, batch: Batch, rng: torch.Generator) -> dict[str, Tensor]:
         if self.config.codes:
             return self.step_on_codes(batch)
-        codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, 2))
+        codes = self.read(batch.images.flatten(0, 1)).unflatten(0, (-1, self.config.members))
         codes = self.gathered(codes)
         if self.seen == 0:
             self.measure(codes)

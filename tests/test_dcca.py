@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import fields, replace
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from torch import nn
 import baselines
 from baselines.contrastive import Config as ContrastiveConfig
 from baselines.contrastive import Contrastive
-from baselines.dcca import DCCA, PRESETS, Config, mean_correlation
+from baselines.dcca import DCCA, PRESETS, RIDGE, Config, mean_correlation
 from baselines.pretrained.models import packed
 from baselines.training.data import Batch
 from baselines.training.loop import Outcome, train
@@ -76,40 +77,60 @@ def normal(rows, columns, seed=0):
     return torch.randn(rows, columns, generator=torch.Generator().manual_seed(seed)).double()
 
 
+def both(first, second):
+    """Codes of two sides [N, L] as those of pairs [N, 2, L]."""
+    return torch.stack([first, second], dim=1)
+
+
 # the correlation
 
 
 def test_codes_that_agree_have_correlation_one_and_independent_ones_none():
     codes = normal(4000, 3)
-    assert mean_correlation(codes, codes).item() == pytest.approx(1, abs=1e-3)
-    assert mean_correlation(codes, -codes).item() == pytest.approx(-1, abs=1e-3)
-    assert abs(mean_correlation(codes, normal(4000, 3, 1)).item()) < 0.03
+    assert mean_correlation(both(codes, codes)).item() == pytest.approx(1, abs=1e-3)
+    assert mean_correlation(both(codes, -codes)).item() == pytest.approx(-1, abs=1e-3)
+    assert abs(mean_correlation(both(codes, normal(4000, 3, 1))).item()) < 0.03
 
 
 def test_it_is_the_mean_of_canonical_correlations():
     shared, wanted = normal(20000, 3), torch.tensor([0.9, 0.5, 0.1]).double()
     noisy = [shared * wanted.sqrt() + normal(20000, 3, s) * (1 - wanted).sqrt() for s in (1, 2)]
     mixing = normal(3, 3, 3)
-    found = mean_correlation(noisy[0] @ mixing + 5, noisy[1] @ mixing + 5)
+    found = mean_correlation(both(*noisy) @ mixing + 5)
     assert found.item() == pytest.approx(0.5, abs=0.02)
 
 
 def test_a_linear_map_of_the_codes_changes_nothing():
     first, noise = normal(500, 4), normal(500, 4, 1)
-    before = mean_correlation(first, first + noise)
+    before = mean_correlation(both(first, first + noise))
     mixing = normal(4, 4, 2)
-    after = mean_correlation(first @ mixing, (first + noise) @ mixing)
+    after = mean_correlation(both(first, first + noise) @ mixing)
     assert after.item() == pytest.approx(before.item(), abs=2e-3)
 
 
 def test_odd_codes_have_mean_zero_and_nothing_in_common_with_the_others():
     first, noise = normal(3000, 2), normal(3000, 2, 1)
-    both = torch.cat([first, first], dim=1), torch.cat([first + noise, first + noise], dim=1)
-    of_one = mean_correlation(first, first + noise)
-    assert mean_correlation(*both, odd=2).item() == pytest.approx(of_one.item(), abs=2e-3)
-    constant = torch.ones(100, 1).double()
-    assert mean_correlation(constant, constant, odd=0).item() == pytest.approx(0, abs=1e-6)
-    assert mean_correlation(constant, constant, odd=1).item() == pytest.approx(1, abs=1e-3)
+    pairs_of_one = both(first, first + noise)
+    twice = torch.cat([pairs_of_one, pairs_of_one], dim=2)
+    of_one = mean_correlation(pairs_of_one)
+    assert mean_correlation(twice, odd=2).item() == pytest.approx(of_one.item(), abs=2e-3)
+    constant = torch.ones(100, 2, 1).double()
+    assert mean_correlation(constant, odd=0).item() == pytest.approx(0, abs=1e-6)
+    assert mean_correlation(constant, odd=1).item() == pytest.approx(1, abs=1e-3)
+
+
+def test_of_a_group_it_is_the_mean_over_all_its_pairs():
+    shared, wanted = normal(3000, 3)[:, None], torch.tensor([0.6, 0.3, 0.1]).double()
+    own = torch.stack([normal(3000, 3, seed) for seed in range(1, 6)], dim=1)
+    groups = shared * wanted.sqrt() + own * (1 - wanted).sqrt()
+    found = mean_correlation(groups)
+    assert found.item() == pytest.approx(1 / 3, abs=0.02)
+
+    centred = (groups - groups.mean(dim=(0, 1))).unbind(dim=1)
+    own = sum(one.T @ one for one in centred) / (5 * 3000) + RIDGE * torch.eye(3)
+    cross = sum(one.T @ other for one, other in permutations(centred, 2)) / (20 * 3000)
+    expected = torch.trace(torch.linalg.inv(own) @ cross) / 3
+    assert found.item() == pytest.approx(expected.item(), abs=1e-12)
 
 
 # the model
@@ -193,12 +214,31 @@ def test_without_a_memory_a_step_is_on_its_batch(model):
     assert np.mean(falls[-5:]) > found.item() + 0.1
 
 
+def test_a_step_on_groups_is_on_all_their_images(model):
+    made = model(memory=0, pairs="ou", ou_members=4).train()
+    images = pairs(16).images.unflatten(0, (8, 2)).flatten(1, 2)
+    batch = Batch(images, None)
+    with torch.no_grad():
+        made.measure(made.read(images.flatten(0, 1)).unflatten(0, (8, 4)))
+        expected = made.loss(batch)
+        codes = made.encode(images.flatten(0, 1)).unflatten(0, (8, 4))
+    torch.testing.assert_close(expected, -mean_correlation(codes, odd=2), atol=1e-5, rtol=1e-4)
+    found = made.step(batch, torch.Generator().manual_seed(2))["correlation"]
+    torch.testing.assert_close(found, -expected)
+    assert made.seen == 8
+
+
 def interrupt(model, losses):
     raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(
-    "changes", [{"reads": "features", "memory": 0}, {"reads": "hidden", "optimizer": "muon"}]
+    "changes",
+    [
+        {"reads": "features", "memory": 0},
+        {"reads": "hidden", "optimizer": "muon"},
+        {"pairs": "ou", "ou_members": 3},
+    ],
 )
 def test_a_run_on_pairs_alone_goes_on_with_the_same_bits(options, encoders, changes, tmp_path):
     alone = {"odd_codes": 0, "encoder_odd_codes": 0, "encoder_from": str(encoders[0])}
@@ -346,25 +386,27 @@ MIXING = torch.randn(4, 4, generator=torch.Generator().manual_seed(5))
 
 
 def test_the_second_network_gives_canonical_variates_in_order(again):
-    made = on_given_codes(again(codes_from="elsewhere", sorted_codes=0, latent_size=3))
-    rng, agreement = torch.Generator().manual_seed(3), torch.tensor([0.4, 0.9, 0.7, 0.0])
+    groups = {"pairs": "ou", "ou_members": 8, "sorted_codes": 0, "latent_size": 3}
+    made = on_given_codes(again(codes_from="elsewhere", **groups))
+    # the square of a latent agrees by the square of its own agreement, which comes after these
+    rng, agreement = torch.Generator().manual_seed(3), torch.tensor([0.55, 0.7, 0.62, 0.0])
 
     def drawn():
-        shared, own = torch.randn(2, 512, 1, 4, generator=rng)
-        second = agreement * shared + (1 - agreement**2).sqrt() * own
-        return torch.cat([shared, second], dim=1)
+        shared = torch.randn(128, 1, 4, generator=rng)
+        own = torch.randn(128, 8, 4, generator=rng)
+        return agreement.sqrt() * shared + (1 - agreement).sqrt() * own
 
     for step in range(300):
         if step == 200:  # moments are those of the last steps, in which rates fall
             made.optimizers["sorting"].param_groups[0]["lr"] /= 50
         made.step(Batch(drawn() @ MIXING, None), rng)
-    truth = torch.cat([drawn() for _ in range(20)])[:, 0]
+    truth = torch.cat([drawn() for _ in range(80)])[:, 0]
     with torch.no_grad():
         new = made.sort(truth @ MIXING)
     assert torch.cov(new.T).numpy() == pytest.approx(np.eye(3), abs=0.1)
     apart = torch.corrcoef(torch.cat([truth, new], dim=1).T)[:4, 4:].abs()
     for code, latent in enumerate((1, 2, 0)):
-        assert apart[latent, code] > 0.9
+        assert apart[latent, code] > 0.98
 
 
 @pytest.mark.parametrize(
@@ -493,6 +535,8 @@ def test_what_it_is_trained_with(options):
             "known",
         ),
         ({"memory": -1}, "memory=-1 must be a whole number of 0 or more"),
+        ({"ou_members": 1}, "ou_members=1 must be a whole number from 2 to 1024"),
+        ({"ou_members": 1025}, "ou_members=1025 must be a whole number from 2 to 1024"),
         (
             {"latent_size": 8},
             "latent_size=8 must be below batch_size=8: codes wider than the batch are correlated "

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
-from baselines.training.config import Count, CountOrZero, PairConfig, Share, encoder_presets
+from baselines.training.config import (
+    Count,
+    CountOrZero,
+    Members,
+    PairConfig,
+    Share,
+    encoder_presets,
+)
 from fdd.errors import FddError, shown
 
 TELL_APART = ("near", "some", "one")
@@ -24,6 +31,9 @@ class Config(PairConfig):
     """Training steps; each sees one batch."""
     pairs: Literal["start", "near", "ou", "one", "some"] = "some"
     """How the second image of a pair follows from the first: see docs/pairs.md."""
+    ou_members: Members = 2
+    """With ou, images in a group, any two of which are such a pair: 32 have 496 pairs, 16 times 2
+    have 16. A batch has batch_size groups."""
     latent_size: Count = 16
     """Numbers in a code."""
     decay: Share = 0.5
@@ -68,6 +78,13 @@ class Config(PairConfig):
     def supervision(self) -> str:
         told = super().supervision
         return "symmetry" if self.encoder_odd_codes and told == "pairs" else told
+
+    @property
+    def members(self) -> int:
+        return self.ou_members if self.pairs == "ou" else super().members
+
+    def pair_options(self) -> dict[str, Any]:
+        return super().pair_options() | ({"members": self.members} if self.pairs == "ou" else {})
 
     @property
     def odd_inputs(self) -> int:
@@ -139,9 +156,10 @@ class Config(PairConfig):
 
 
 PAIRS = Config(
-    batch_size=1024,
+    batch_size=64,
     pairs="ou",
-    ou_rho=0.6,
+    ou_rho=0.7,
+    ou_members=32,
     latent_size=24,
     encoder_odd_codes=0,
     odd_codes=0,
@@ -152,10 +170,17 @@ PAIRS = Config(
     lr=1e-3,
 )
 """Pairs alone."""
-PRESETS = encoder_presets(PAIRS, mini_steps=3000)
+PRESETS = encoder_presets(PAIRS, mini_steps=800)
 """And more of mini-1: "sorted", after "mini", then "axes"; and "odd", with the symmetry."""
+PRESETS["mini"] = replace(PRESETS["mini"], batch_size=128)
 PRESETS["sorted"] = replace(
-    PRESETS["mini"], codes=24, latent_size=12, steps=600, optimizer="adamw", lr=2e-3
+    PRESETS["mini"],
+    codes=24,
+    latent_size=12,
+    batch_size=64,
+    steps=400,
+    optimizer="adamw",
+    lr=2e-3,
 )
 PRESETS["axes"] = replace(
     PRESETS["sorted"], sorted_codes=12, pairs="some", batch_size=256, steps=1000, lr=1e-3

@@ -41,6 +41,9 @@ COUNTABLE = Rule("at most 2**53", lambda v: v <= 2**53)
 Count = Annotated[int, _at_least(1), COUNTABLE]
 CountOrZero = Annotated[int, _at_least(0), COUNTABLE]
 BatchSize = Annotated[int, _at_least(2), COUNTABLE]
+Members = Annotated[
+    int, Rule("a whole number from 2 to 1024", lambda v: _whole(v) and 2 <= v <= 1024)
+]
 Layers = Annotated[int, Rule("a whole number from 0 to 100", lambda v: _whole(v) and 0 <= v <= 100)]
 Seed = Annotated[
     int, Rule("a whole number from 0 to 2**63 - 1", lambda v: _whole(v) and 0 <= v < 2**63)
@@ -257,6 +260,11 @@ class PairConfig(EncoderConfig):
     def supervision(self) -> str:
         """What `Baseline.supervision` says of a model that learns from these pairs."""
         return "one" if self.pairs == "one" else "pairs"
+
+    @property
+    def members(self) -> int:
+        """Images in a row of a batch: 2, or more where a baseline learns from groups."""
+        return 2
 
     def pair_options(self) -> dict[str, Any]:
         """The options of `fdd.pairs` that go with the kind."""

@@ -32,7 +32,7 @@ Params = NDArray[np.float64]
 HELD_OUT = 64
 """Images that a run is judged on while it trains; as many samples are drawn."""
 HELD_OUT_PAIRS = 256
-"""Pairs that a run on pairs is judged on: about as many as a batch has."""
+"""Pairs that a run on pairs is judged on, or groups of as many images."""
 
 
 class Batch(NamedTuple):
@@ -79,12 +79,12 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
 def to_tensor(images: Images, device: torch.device, colors: str = "rgb") -> Tensor:
     """uint8 [N, S, S, 3] -> float32 [N, 3, S, S] in [-1, 1], channels last in memory.
 
-    Images of pairs keep their axis: [N, 2, S, S, 3] -> [N, 2, 3, S, S].
+    Images of pairs or groups keep their axis: [N, 2, S, S, 3] -> [N, 2, 3, S, S].
     With colors "hsv": hue, saturation and value, each from -1 to 1, by matplotlib on the CPU.
     """
     if images.ndim == 5:
         return to_tensor(images.reshape(-1, *images.shape[2:]), device, colors).unflatten(
-            0, (-1, 2)
+            0, images.shape[:2]
         )
     if colors == "hsv":
         matplotlib()
@@ -117,7 +117,8 @@ def params_of(data: ImageData) -> Params | None:
 def held_out_batch(data: ImageData | None, config: RunConfig, device: torch.device) -> Batch:
     """The first HELD_OUT images of a data set, as a batch; for a run on pairs those of val."""
     if isinstance(config, PairConfig):
-        return to_batch(next(iter(open_pairs(config, "val", HELD_OUT_PAIRS))), config, device)
+        groups = -(-2 * HELD_OUT_PAIRS // config.members)
+        return to_batch(next(iter(open_pairs(config, "val", groups))), config, device)
     assert data is not None
     rows = range(min(HELD_OUT, len(data)))
     images = data.read(rows)
