@@ -176,13 +176,13 @@ PRESETS["mini"] = replace(PRESETS["mini"], batch_size=128)
 PRESETS["sorted"] = replace(
     PRESETS["mini"],
     codes=24,
-    latent_size=12,
+    latent_size=16,
     batch_size=64,
     steps=400,
     optimizer="adamw",
     lr=2e-3,
 )
 PRESETS["axes"] = replace(
-    PRESETS["sorted"], sorted_codes=12, pairs="some", batch_size=256, steps=1000, lr=1e-3
+    PRESETS["sorted"], sorted_codes=16, pairs="some", batch_size=256, steps=1000, lr=1e-3
 )
 PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]
