@@ -39,8 +39,8 @@ class Batch(NamedTuple):
     """Images float32 [N, 3, S, S] in [-1, 1] and their raw parameters float64 [N, 6], if known.
 
     Of two domains: images [N, 2, 3, S, S], one of each in a row.
-    Of pairs: images [N, 2, 3, S, S] and parameters [N, 2, 6], and where one parameter differs its
-    number, int64 [N]. Where the options ask for counts (`RunConfig.counts`): int32 [N, S, S].
+    Of pairs: images [N, 2, 3, S, S] and parameters [N, 2, 6], of groups with their members in place
+    of the 2; where one parameter differs its number, int64 [N].
     Of a model that asks for them (`RunConfig.counts`): the counts, int32 [N, S, S].
     """
 

@@ -5,7 +5,8 @@
 The numbers in brackets are ratios to the fastest of the group: what an endless supply of new images
 costs. On the CPU the small adversarial auto-encoder trains in one thread and the stream renders in
 another; on a GPU, which it skips without, the one of 2019 trains while the same GPU renders. Pairs
-of each kind are taken beside as many images of the stream, one thread rendering and none training.
+of each kind, and groups, are taken beside as many images of the stream, one thread rendering and
+none training.
 """
 
 import itertools
@@ -86,18 +87,24 @@ def test_training_on_the_cpu(benchmark, one_thread, version, kind):
 KINDS = ["start", "near", "ou", "one", "some", "views"]
 
 
-@pytest.mark.parametrize("kind", ["stream", *KINDS])
+@pytest.mark.parametrize("kind", ["stream", *KINDS, "groups"])
 @pytest.mark.parametrize(("version", "images"), [("fdd-1", 1024), ("mini-1", 8192)])
 def test_pairs_on_the_cpu(benchmark, version, images, kind):
-    """As many images in pairs as alone; each kind of pairs has its options by default."""
-    benchmark.group = f"{images} images of {version}, alone and in pairs, one core"
+    """As many images in pairs, and in groups of 32, as alone; each kind has its options by
+    default."""
+    benchmark.group = f"{images} images of {version}, alone and together, one core"
     options = {"version": version, "threads": 1, "prefetch": 0}
-    pairs = kind in KINDS
-    source = fdd.pairs(kind, "train", 32, **options) if pairs else fdd.stream(**options)
+    together = {"stream": 1, "groups": 32}.get(kind, 2)
+    if kind == "stream":
+        source = fdd.stream(**options)
+    elif kind == "groups":
+        source = fdd.pairs("ou", "train", 32, members=together, **options)
+    else:
+        source = fdd.pairs(kind, "train", 32, **options)
     batches = iter(source)
 
     def go():
-        for _ in itertools.islice(batches, images // 32 // (1 + pairs)):
+        for _ in itertools.islice(batches, images // 32 // together):
             pass
 
     benchmark.pedantic(go, rounds=7, warmup_rounds=1)
