@@ -172,7 +172,7 @@ PAIRS = Config(
 """Pairs alone."""
 PRESETS = encoder_presets(PAIRS, mini_steps=800)
 """And more of mini-1: "sorted", after "mini", then "axes"; and "odd", with the symmetry."""
-PRESETS["mini"] = replace(PRESETS["mini"], batch_size=128)
+PRESETS["mini"] = replace(PRESETS["mini"], batch_size=128)  # a step of Muon is dear without AMX
 PRESETS["sorted"] = replace(
     PRESETS["mini"],
     codes=24,

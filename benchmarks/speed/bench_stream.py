@@ -95,12 +95,9 @@ def test_pairs_on_the_cpu(benchmark, version, images, kind):
     benchmark.group = f"{images} images of {version}, alone and together, one core"
     options = {"version": version, "threads": 1, "prefetch": 0}
     together = {"stream": 1, "groups": 32}.get(kind, 2)
-    if kind == "stream":
-        source = fdd.stream(**options)
-    elif kind == "groups":
-        source = fdd.pairs("ou", "train", 32, members=together, **options)
-    else:
-        source = fdd.pairs(kind, "train", 32, **options)
+    if kind == "groups":
+        kind, options = "ou", options | {"members": together}
+    source = fdd.stream(**options) if kind == "stream" else fdd.pairs(kind, **options)
     batches = iter(source)
 
     def go():

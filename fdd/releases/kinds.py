@@ -189,8 +189,9 @@ def reflected(x: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
 class Firsts:
     """The first vectors of some pairs, float64 [n, P], and the random streams of the second ones.
 
-    indices: int64 [n], the numbers of the pairs; low and high: float64 [P], the ranges. In a larger
-    group `known` vectors are there already, of which the scores have the sum `scores` [n, P].
+    indices: int64 [n], the numbers of the pairs; low and high: float64 [P], the ranges. For "ou"
+    `known` vectors of each group are there already, of which the scores have the sum `scores`
+    [n, P]; None for other kinds.
     """
 
     kind: Kind
@@ -199,11 +200,12 @@ class Firsts:
     vectors: np.ndarray
     low: np.ndarray
     high: np.ndarray
-    scores: np.ndarray
+    scores: np.ndarray | None
     known: int = 1
 
     def followed(self, others: np.ndarray) -> Firsts:
         """The same with one vector more of each group, float64 [n, P]."""
+        assert self.scores is not None
         scores = self.scores + normal_scores(others, self.low, self.high)
         return replace(self, scores=scores, known=self.known + 1)
 
@@ -232,8 +234,8 @@ def firsts_of(
 ) -> Firsts:
     """The first vectors of these pairs of a split."""
     low, high = np.array(family_of(card).ranges).T
-    name, scores = f"{card.name}/{split}/{kind.name}", normal_scores(vectors, low, high)
-    return Firsts(kind, name, indices, vectors, low, high, scores)
+    scores = None if kind.rho is None else normal_scores(vectors, low, high)
+    return Firsts(kind, f"{card.name}/{split}/{kind.name}", indices, vectors, low, high, scores)
 
 
 def _start(firsts: Firsts) -> Propose:
@@ -262,13 +264,15 @@ def _ou(firsts: Firsts) -> Propose:
     """Given k scores, any two of which have the correlation rho, the next one is normal with the
     mean weight * their sum and the variance 1 - k * rho * weight."""
     low, width, known = firsts.low, firsts.high - firsts.low, firsts.known
+    scores = firsts.scores
+    assert scores is not None
     rho = float(firsts.kind.rho or 0.0)
     weight = rho / (1.0 + (known - 1) * rho)
     noise = math.sqrt(1.0 - known * rho * weight)
 
     def propose(places: np.ndarray, attempt: int) -> np.ndarray:
         drawn = normal(firsts.uniform(places, attempt, len(low)))
-        return low + width * normal_cdf(weight * firsts.scores[places] + noise * drawn)
+        return low + width * normal_cdf(weight * scores[places] + noise * drawn)
 
     return propose
 
