@@ -3,6 +3,7 @@
 import json
 from dataclasses import fields, replace
 from itertools import permutations
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -252,11 +253,12 @@ def test_a_run_on_pairs_alone_goes_on_with_the_same_bits(options, encoders, chan
 
 
 @pytest.mark.parametrize("memory", [0, 20])
-def test_a_packed_run_has_no_memory(options, memory, tmp_path):
+def test_a_packed_run_has_no_memory_and_tells_no_paths(options, memory, tmp_path):
     train(DCCA, options(memory=memory), tmp_path / "run")
     data = packed(tmp_path / "run", {})
     about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]["about"]
     config = json.loads(about)["config"]
+    assert config["encoder_from"] == Path(options().encoder_from).name
     names = {field.name for field in fields(Config)}
     made = DCCA(Config(**{k: v for k, v in config.items() if k in names}), torch.Generator())
     made.load_state_dict(safetensors.torch.load(data))

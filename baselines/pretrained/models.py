@@ -1,4 +1,7 @@
-"""A trained model in one file: its weights, and as metadata its config.json, scores and licence."""
+"""A trained model in one file: its weights, and as metadata its config.json, scores and licence.
+
+A model that was made of another one has its own weights alone, and names the other's file.
+"""
 
 from __future__ import annotations
 
@@ -34,6 +37,19 @@ def about(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
     FddError if the file is not the published one.
     """
+    told, tensors = contents(name)
+    if "shared" in told:
+        other = contents(told["shared"]["model"])[1]
+        tensors |= {key: other[key] for key in told["shared"]["tensors"]}
+    weights = {
+        key: tensor.float() if tensor.is_floating_point() else tensor
+        for key, tensor in tensors.items()
+    }
+    return told, weights
+
+
+def contents(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What the one file of a shipped model says, and the tensors in it."""
     import safetensors.torch
 
     data = (files("baselines.pretrained") / f"{name}.safetensors").read_bytes()
@@ -42,24 +58,30 @@ def about(name: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise FddError(f"pretrained model {name}: its SHA-256 is {digest}, not {SHIPPED[name]}")
     length = int.from_bytes(data[:8], "little")
     told = json.loads(data[8 : 8 + length])["__metadata__"]
-    weights = {
-        key: weight.float() if weight.is_floating_point() else weight
-        for key, weight in safetensors.torch.load(data).items()
-    }
-    return json.loads(told["about"]), weights
+    return json.loads(told["about"]), safetensors.torch.load(data)
 
 
-def packed(run: str | PathLike[str], scores: Mapping[str, float]) -> bytes:
+def packed(
+    run: str | PathLike[str], scores: Mapping[str, float], sharing: str | None = None
+) -> bytes:
     """The last checkpoint of a run folder as one file, its matrices in half precision.
 
-    scores: what the file is to say of the model. What a run only trains with, its memory of codes
-    and its discriminator, is left out. FddError as `baselines.load_run`.
+    scores: what the file is to say of the model. sharing: the name of a shipped model; tensors that
+    are the same in both are left to its file. What a run only trains with, its memory of codes and
+    its discriminator, is left out; of other runs that it began with, the folders' names are told.
+    FddError as `baselines.load_run`.
     """
     import safetensors.torch
     import torch
 
     folder = as_path("run", run)
     config, weights = read_config(folder), load_weights(folder)
+    began = {
+        key: as_path(key, place).name
+        for key, place in config.items()
+        if key.endswith("_from") and place
+    }
+    config |= began
     if "memory" in weights:
         config, weights = config | {"memory": 0}, weights | {"memory": weights["memory"][:0]}
     small = {
@@ -71,4 +93,9 @@ def packed(run: str | PathLike[str], scores: Mapping[str, float]) -> bytes:
     }
     told = {"config": config, "scores": dict(scores), "licence": LICENCE}
     tensors = {name: weight.contiguous() for name, weight in small.items()}
+    if sharing:
+        other = contents(sharing)[1]
+        same = [key for key in tensors if key in other and torch.equal(tensors[key], other[key])]
+        tensors = {key: tensor for key, tensor in tensors.items() if key not in same}
+        told["shared"] = {"model": sharing, "sha256": SHIPPED[sharing], "tensors": same}
     return safetensors.torch.save(tensors, {"about": json.dumps(told, sort_keys=True)})

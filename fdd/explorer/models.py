@@ -80,9 +80,18 @@ DTYPES = {"F16": "<f2", "F32": "<f4", "I8": "i1"}
 
 def pretrained(name: str) -> dict[str, Any]:
     """A model that comes with the package, its matrices in eight bits."""
+    told, weights = shipped(name)
+    if "shared" in told:
+        other = shipped(told["shared"]["model"])[1]
+        weights |= {key: other[key] for key in told["shared"]["tensors"] if key in other}
+    return described(name, told["config"], weights, in_bytes)
+
+
+def shipped(name: str) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What the file of a model that comes with the package says, and the tensors in it."""
     file = files("baselines.pretrained") / f"{name}.safetensors"
     about, weights = unpacked(file.read_bytes())
-    return described(name, json.loads(about["about"])["config"], weights, in_bytes)
+    return json.loads(about["about"]), weights
 
 
 def trained(run: str | PathLike[str]) -> dict[str, Any]:
