@@ -14,6 +14,7 @@ from tiny_runs import SYSTEMS, TINY, baseline, data_sets, seal
 
 import baselines
 import fdd
+from baselines.pretrained.models import SHIPPED
 from baselines.training.loop import train
 from baselines.training.runs import load_weights
 from benchmarks.adapters import Adapted, from_codes, from_torch, load_model, weights_sha256
@@ -279,3 +280,10 @@ def test_anything_else_is_refused_in_one_sentence(tmp_path):
 def test_the_trained_model_that_was_probably_meant_is_told():
     with pytest.raises(FddError, match=r"^'mini-aea' is not a model \(did you mean mini-aae\?\): "):
         load_model("mini-aea")
+
+
+def test_a_folder_of_results_does_not_hide_the_trained_model_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mini-contrastive" / "correspondence").mkdir(parents=True)
+    assert load_model("mini-contrastive").name == "mini-contrastive"
+    assert weights_sha256("mini-contrastive") == SHIPPED["mini-contrastive"]

@@ -120,7 +120,7 @@ def _kind_and_files(path: AnyPath, checkpoint: str) -> tuple[str, list[Path]]:
         return "onnx", [place]
     if ATTRIBUTE.fullmatch(str(path)) and not place.exists():
         return "attribute", []
-    if not place.exists() and str(path) in _shipped():
+    if not place.is_file() and str(path) in _shipped():  # a folder of results may have its name
         return "pretrained", []
     raise _no_model(path)
 
