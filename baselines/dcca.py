@@ -23,8 +23,13 @@ Two runs more start from such a one, each with a map of minutes on what was foun
 one does of a thousand. Its codes are canonical variates, the first ones those that agree most, so
 what is not smooth in the parameters is left behind. With `sorted_codes` a last map, which begins at
 these, is turned until each code is near or anywhere, as single parameters are: pairs that keep or
-redraw each parameter (`some`) tell the parameters apart, which those of a normal law cannot. Where
-the pairs tell which parameter changed (`one`), each code learns which ones move it.
+redraw each parameter (`some`) tell the parameters apart, which those of a normal law cannot.
+
+Where the pairs tell which parameter changed (`one`), nothing need be turned step by step. A code
+that follows one parameter differs between the two images where that one changed, and not where
+another did. The linear maps of which this is most true are eigenvectors: of the covariance of
+differences where one parameter changed, in units of that where another did (the ratio of Fisher
+1936, The use of multiple measurements in taxonomic problems, of differences in place of classes).
 """
 
 from __future__ import annotations
@@ -49,6 +54,7 @@ from baselines.parts.networks import Network, ResidualEncoder, initialise
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch
 from baselines.training.runs import load_network, load_weights, must_agree, read_config
+from fdd.attractors.params import NAMES
 from fdd.errors import FddError, shown
 from fdd.files import as_path
 
@@ -67,6 +73,8 @@ QUARTILE = 0.6745
 FARTHEST = 4.0
 """Codes further from their median than so many such deviations count as if they lay there: one odd
 picture in a thousand would otherwise have a code for itself."""
+LEVEL = 2 / 3
+"""Of the largest ratio of variances: codes with so much follow a parameter about as far."""
 HORIZON = 30
 """Steps that the moments of codes are a mean of, about."""
 SHAPE = (
@@ -113,6 +121,35 @@ def moments(codes: Tensor) -> tuple[Tensor, Tensor]:
     return own / len(each), cross / len(each)
 
 
+def variance_ratios(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
+    """How much larger one covariance [L, L] is than another one, and along what: the ratios [L] of
+    the two variances, the largest first, and the linear maps that have them, the columns of
+    [L, L]; what these give has variance 1 by the second covariance, and none is correlated with
+    another by either."""
+    least = RIDGE * second.diag().mean().clamp_min(RIDGE)
+    ridge = least * torch.eye(len(second), device=second.device)
+    unit = torch.linalg.inv(torch.linalg.cholesky(second + ridge)).T
+    values, vectors = torch.linalg.eigh(unit.T @ first @ unit)
+    return values.flip(0), unit @ vectors.flip(1)
+
+
+def axes_of(own: Tensor, others: Tensor, agreement: Tensor) -> tuple[Tensor, Tensor]:
+    """Linear maps of codes [L] of variance 1 that follow one parameter: how far [L], and the maps,
+    the columns of [L, L], each of variance 1.
+
+    own and others [L, L]: the covariance of differences where the parameter changed, and where
+    another one did. Of functions of one parameter these do not always tell which is which: those
+    that follow it about as far are turned until they agree as differently as they can, as c, which
+    comes first, and |c| do. agreement [L, L]: the covariance of codes of images that are far apart.
+    """
+    values, maps = variance_ratios(own, others)
+    maps = maps / maps.norm(dim=0)
+    level = int((values >= LEVEL * values[0]).sum())
+    basis = torch.linalg.qr(maps[:, :level]).Q
+    turn = torch.linalg.eigh(basis.T @ agreement @ basis).eigenvectors.flip(1)
+    return values, torch.cat([basis @ turn, maps[:, level:]], dim=1)
+
+
 def small_network(config: Config, sizes: tuple[int, int, int], rng: torch.Generator) -> Network:
     """Two hidden layers; sizes are those of its input, of each hidden layer and of its output."""
     inputs, hidden, outputs = sizes
@@ -124,31 +161,22 @@ def small_network(config: Config, sizes: tuple[int, int, int], rng: torch.Genera
 
 
 class Bent(nn.Module):
-    """A linear map [N, inputs] -> [N, outputs] and, unless it is `straight_alone`, a small network
-    added to it, which gives 0 at first."""
+    """A linear map [N, inputs] -> [N, outputs] and a small network added to it, which gives 0 at
+    first."""
 
-    def __init__(
-        self,
-        config: Config,
-        sizes: tuple[int, int],
-        rng: torch.Generator,
-        straight_alone: bool = False,
-    ) -> None:
+    def __init__(self, config: Config, sizes: tuple[int, int], rng: torch.Generator) -> None:
         super().__init__()
         inputs, outputs = sizes
         self.straight = nn.Linear(inputs, outputs)
         nn.init.orthogonal_(self.straight.weight, generator=rng)
         nn.init.zeros_(self.straight.bias)
-        self.bend = None
-        if not straight_alone:
-            self.bend = small_network(config, (inputs, LAST_WIDTH, outputs), rng)
-            last = self.bend[-1]
-            assert isinstance(last, nn.Linear)
-            nn.init.zeros_(last.weight)
+        self.bend = small_network(config, (inputs, LAST_WIDTH, outputs), rng)
+        last = self.bend[-1]
+        assert isinstance(last, nn.Linear)
+        nn.init.zeros_(last.weight)
 
     def forward(self, codes: Tensor) -> Tensor:
-        made = self.straight(codes)
-        return made if self.bend is None else made + self.bend(codes)
+        return self.straight(codes) + self.bend(codes)
 
 
 class DCCA(Baseline):
@@ -169,6 +197,10 @@ class DCCA(Baseline):
     mean: Tensor
     own: Tensor
     cross: Tensor
+    axes: nn.Module
+    owners: Tensor
+    changes: Tensor
+    counts: Tensor
 
     def __init__(self, config: Config, rng: torch.Generator) -> None:
         super().__init__(config, rng)
@@ -224,18 +256,34 @@ class DCCA(Baseline):
         if not config.sorted_codes:
             parameters = list(self.sorting.parameters())
             return {"sorting": AdamW(parameters, lr=config.lr, weight_decay=decay, fused=True)}
-        codes = config.latent_size
-        self.axes = Bent(config, (found, codes), rng, config.axes == "linear")
-        nn.init.eye_(self.axes.straight.weight)
-        numbered = (6, 1, codes) if config.pairs == "one" else (codes,)
+        return self.discriminant() if config.pairs == "one" else self.turning(rng)
+
+    def discriminant(self) -> dict[str, torch.optim.Optimizer]:
+        """Adds axes that are computed, and what they are computed from; no optimiser."""
+        found, codes = self.config.sorted_codes, self.config.latent_size
+        axes = nn.Linear(found, codes, bias=False).requires_grad_(False)
+        nn.init.eye_(axes.weight)
+        self.axes = axes
+        self.register_buffer("owners", torch.zeros(codes, dtype=torch.int64))
+        self.register_buffer("changes", torch.zeros(len(NAMES), found, found))
+        self.register_buffer("counts", torch.zeros(len(NAMES)))
+        return {}
+
+    def turning(self, rng: torch.Generator) -> dict[str, torch.optim.Optimizer]:
+        """Adds axes that are learned; their optimiser."""
+        config, codes = self.config, self.config.latent_size
+        axes = Bent(config, (config.sorted_codes, codes), rng)
+        nn.init.eye_(axes.straight.weight)
+        self.axes = axes
         self.log_scales = nn.Parameter(torch.zeros(codes))
-        self.heights = nn.Parameter(torch.full(numbered, HEIGHT))
-        straight = [*self.axes.straight.parameters(), self.log_scales, self.heights]
+        self.heights = nn.Parameter(torch.full((codes,), HEIGHT))
+        straight = [*axes.straight.parameters(), self.log_scales, self.heights]
         free: dict[str, Any] = {"params": straight, "lr": STRAIGHT * config.lr, "weight_decay": 0.0}
-        groups = [free]
-        if self.axes.bend is not None:
-            groups.append({"params": list(self.axes.bend.parameters()), "weight_decay": decay})
-        return {"axes": AdamW(groups, lr=config.lr, fused=True)}
+        bend: dict[str, Any] = {
+            "params": list(axes.bend.parameters()),
+            "weight_decay": config.weight_decay,
+        }
+        return {"axes": AdamW([free, bend], lr=config.lr, fused=True)}
 
     def begin(self) -> None:
         if self.config.codes:
@@ -322,8 +370,8 @@ class DCCA(Baseline):
         return self.variates(self.again(codes))
 
     def loss(self, batch: Batch) -> Tensor:
-        """Minus the mean canonical correlation over a batch of groups, of the axes InfoNCE; a
-        scalar."""
+        """Minus the mean canonical correlation over a batch of groups; of the axes InfoNCE, or
+        where the pairs tell what changed minus the mean share of that; a scalar."""
         codes = self.read(batch.images.flatten(0, 1))
         groups = -1, self.config.members
         if not self.config.codes:
@@ -331,9 +379,10 @@ class DCCA(Baseline):
         codes = self.map(codes)
         if not self.config.sorted_codes:
             return self.agreeing(self.again(codes).unflatten(0, groups))
-        numbers = None if batch.numbers is None else self.gathered(batch.numbers)
         made = self.gathered(self.axes(self.sort(codes)).unflatten(0, (-1, 2)))
-        return self.apart(made, numbers)
+        if batch.numbers is None:
+            return self.apart(made)
+        return -self.share(made, self.gathered(batch.numbers))
 
     def agreeing(self, codes: Tensor, odd: int = 0) -> Tensor:
         """Minus the mean canonical correlation of codes of groups [N, K, L], the last `odd` odd; a
@@ -341,15 +390,43 @@ class DCCA(Baseline):
         self.show("codes", codes.flatten(0, 1))
         return -mean_correlation(codes, odd)
 
-    def apart(self, codes: Tensor, numbers: Tensor | None) -> Tensor:
-        """InfoNCE of codes of pairs [N, 2, latent_size], each near or anywhere; a scalar. Where the
-        `numbers` [N] of what changed are told, how likely a code is near is learned for each."""
+    def apart(self, codes: Tensor) -> Tensor:
+        """InfoNCE of codes of pairs [N, 2, latent_size], each near or anywhere; a scalar."""
         self.show("codes", codes.flatten(0, 1))
-        heights = self.heights if numbers is None else self.heights[numbers]
-        shape = self.log_scales.exp(), heights
+        shape = self.log_scales.exp(), self.heights
         return info_nce(
             codes[:, 0], codes[:, 1], lambda own, others: log_ratios("sparse", own, others, *shape)
         )
+
+    def share(self, codes: Tensor, numbers: Tensor) -> Tensor:
+        """Of the squared differences of codes of pairs [N, 2, latent_size], the share in pairs
+        whose changed parameter, `numbers` [N], is the one that the code follows; the mean over
+        codes, a scalar."""
+        self.show("codes", codes.flatten(0, 1))
+        squares = (codes[:, 0] - codes[:, 1]).square()
+        own = (squares * (numbers[:, None] == self.owners)).sum(dim=0)
+        return (own / squares.sum(dim=0).clamp_min(RIDGE)).mean()
+
+    @torch.no_grad()
+    def discriminate(self, codes: Tensor, numbers: Tensor) -> None:
+        """Take the sorted codes of pairs [N, 2, sorted_codes] into the covariance of differences
+        for each parameter of which `numbers` [N] tell that it changed, and from these the axes:
+        of all linear maps that follow one parameter those that follow it most, each of variance
+        1."""
+        differences = codes[:, 0] - codes[:, 1]
+        for number in range(len(NAMES)):
+            rows = differences[numbers == number]
+            self.counts[number] += len(rows)
+            rate = len(rows) / self.counts[number].clamp_min(1)
+            self.changes[number].lerp_(rows.T @ rows / max(len(rows), 1), rate)
+        whole = self.changes.sum(dim=0)
+        agreement = self.variates.weight @ self.cross @ self.variates.weight.T
+        each = [axes_of(own, (whole - own) / (len(NAMES) - 1), agreement) for own in self.changes]
+        values, maps = (torch.cat(parts, dim=-1) for parts in zip(*each, strict=True))
+        chosen = values.argsort(descending=True, stable=True)[: len(self.owners)]
+        self.owners.copy_(chosen // codes.shape[2])
+        assert isinstance(self.axes, nn.Linear)
+        self.axes.weight.copy_(maps[:, chosen].T)
 
     def step_on_codes(self, batch: Batch) -> dict[str, Tensor]:
         """One step of the last map, on codes that stay."""
@@ -357,9 +434,13 @@ class DCCA(Baseline):
             codes = self.gathered(self.map(self.read(batch.images.flatten(0, 1))))
             sorted_codes = self.sort(codes) if self.config.sorted_codes else None
         if sorted_codes is not None:
-            numbers = None if batch.numbers is None else self.gathered(batch.numbers)
-            loss = self.apart(self.axes(sorted_codes).unflatten(0, (-1, 2)), numbers)
             self.seen += len(codes) // 2
+            if batch.numbers is not None:
+                numbers = self.gathered(batch.numbers)
+                self.discriminate(sorted_codes.unflatten(0, (-1, 2)).float(), numbers)
+                made = self.axes(sorted_codes).unflatten(0, (-1, 2))
+                return {"share": self.share(made, numbers)}
+            loss = self.apart(self.axes(sorted_codes).unflatten(0, (-1, 2)))
             self.descend("axes", loss)
             return {"contrastive": loss.detach()}
         if self.seen == 0:
@@ -381,10 +462,7 @@ class DCCA(Baseline):
         own, cross = moments(groups - self.mean)
         self.own.lerp_(own, rate)
         self.cross.lerp_(cross, rate)
-        ridge = RIDGE * self.own.diag().mean() * torch.eye(len(self.own), device=self.own.device)
-        unit = torch.linalg.inv(torch.linalg.cholesky(self.own + ridge)).T
-        order = torch.linalg.eigh(unit.T @ self.cross @ unit).eigenvectors.flip(1)
-        self.variates.weight.copy_((unit @ order).T)
+        self.variates.weight.copy_(variance_ratios(self.cross, self.own)[1].T)
         self.variates.bias.copy_(-self.variates.weight @ self.mean)
 
     def of_codes(self, codes: Tensor) -> Tensor:

@@ -300,12 +300,15 @@ def test_the_presets(encoder):
         config = replace(PRESETS[name], encoder_from=str(encoder))
         config.check()
         assert config.supervision == supervision
-    for name, taken in [("sorted", "mini"), ("axes", "sorted")]:
+    for name, taken, supervision in [
+        ("sorted", "mini", "pairs"),
+        ("axes", "sorted", "pairs"),
+        ("one", "sorted", "one"),
+    ]:
         config = replace(PRESETS[name], codes_from="elsewhere")
         config.check()
-        assert config.supervision == "pairs"
+        assert config.supervision == supervision
         assert (config.sorted_codes or config.codes) == PRESETS[taken].latent_size
-    assert replace(PRESETS["axes"], pairs="one", codes_from="elsewhere").supervision == "one"
 
 
 # maps of the codes of a run
@@ -355,7 +358,7 @@ def test_new_codes_are_functions_of_those_of_the_run_which_stay(again, found, so
     assert [one.latent_size for one in loaded] == [3, 2]
 
 
-@pytest.mark.parametrize("changes", [{}, {"pairs": "one", "axes": "linear"}, {"sorted_codes": 0}])
+@pytest.mark.parametrize("changes", [{}, {"pairs": "one"}, {"sorted_codes": 0}])
 def test_a_run_on_codes_that_was_stopped_goes_on_with_the_same_bits(
     again, found, changes, tmp_path
 ):
@@ -411,13 +414,12 @@ def test_the_second_network_gives_canonical_variates_in_order(again):
         assert apart[latent, code] > 0.98
 
 
-@pytest.mark.parametrize(
-    "changes", [{"pairs": "some"}, {"pairs": "one"}, {"pairs": "one", "axes": "linear"}]
-)
-def test_the_last_map_finds_what_only_one_code_need_show(again, changes):
-    made = on_given_codes(again(codes_from="elsewhere", sorted_codes=4, latent_size=4, **changes))
+@pytest.mark.parametrize("kind", ["some", "one"])
+def test_the_last_map_finds_what_only_one_code_need_show(again, kind):
+    own = {"codes_from": "elsewhere", "sorted_codes": 4, "latent_size": 4, "pairs": kind}
+    made = on_given_codes(again(**own))
     made.sorting = Given()
-    rng, told = torch.Generator().manual_seed(3), changes["pairs"] == "one"
+    rng, told = torch.Generator().manual_seed(3), kind == "one"
 
     def drawn():
         """Two numbers, each kept or drawn anew, and which one changed, in a mixture."""
@@ -442,7 +444,71 @@ def test_the_last_map_finds_what_only_one_code_need_show(again, changes):
     assert apart[[1, 0], best.indices].max() < 0.4
 
 
-@pytest.mark.parametrize("changes", [{}, {"pairs": "one", "axes": "linear"}])
+def test_where_pairs_tell_what_changed_codes_follow_it_in_the_order_of_how_far(again):
+    own = {"codes_from": "elsewhere", "sorted_codes": 4, "latent_size": 3, "pairs": "one"}
+    made = on_given_codes(again(**own))
+    made.sorting = Given()
+    rng, noise = torch.Generator().manual_seed(3), torch.tensor([0.3, 0.1, 0.2, 3.0])
+    units = torch.linalg.inv(torch.linalg.cholesky(MIXING.T @ MIXING + torch.eye(4))).T
+
+    def drawn(count=256):
+        """Four parameters, of which images show some better than others, in a mixture."""
+        first, other = torch.randn(2, count, 4, generator=rng)
+        number = torch.randint(6, (count,), generator=rng)
+        changed = torch.nn.functional.one_hot(number, 6)[:, 2:] == 1
+        both = torch.stack([first, torch.where(changed, other, first)], dim=1)
+        seen = both + noise * torch.randn(both.shape, generator=rng)
+        return both, seen @ MIXING @ units, number
+
+    for _ in range(60):
+        _, codes, numbers = drawn()
+        told = made.step(Batch(codes, None, numbers=numbers), rng)["share"]
+    assert made.owners.tolist() == [3, 4, 2]
+    assert made.counts.sum() == 60 * 256
+    truth, codes, numbers = drawn(20_000)
+    with torch.no_grad():
+        new = made.axes(codes[:, 0])
+        share = -made.loss(Batch(codes, None, numbers=numbers))
+    apart = torch.corrcoef(torch.cat([truth[:, 0], new], dim=1).T)[:4, 4:].abs()
+    expected = (1 + noise[[1, 2, 0]].square()).rsqrt()
+    assert apart[[1, 2, 0], [0, 1, 2]].numpy() == pytest.approx(expected.numpy(), abs=0.02)
+    # a change of variance 2, seen in a sixth of the pairs, beside noise of 2 s^2 in all of them
+    own_share = (1 + noise[[1, 2, 0]].square()) / (1 + 6 * noise[[1, 2, 0]].square())
+    assert share.item() == pytest.approx(own_share.mean().item(), abs=0.02)
+    assert told.item() == pytest.approx(share.item(), abs=0.1)
+
+
+def test_functions_that_follow_a_parameter_as_far_are_told_apart_by_how_much_they_agree(again):
+    own = {"codes_from": "elsewhere", "sorted_codes": 4, "latent_size": 4, "pairs": "one"}
+    made = on_given_codes(again(**own))
+    made.sorting = Given()
+    turn = torch.linalg.qr(MIXING).Q
+    made.cross.copy_(turn.T @ torch.diag(torch.tensor([0.49, 0.7, 0.7, 0.49])) @ turn)
+    rng = torch.Generator().manual_seed(3)
+
+    def drawn(count=256):
+        """|c|, c, d and |d|, all seen as well, in a mixture of variance 1."""
+        first, other = torch.randn(2, count, 2, generator=rng)
+        number = torch.randint(4, 6, (count,), generator=rng)
+        changed = torch.nn.functional.one_hot(number - 4, 2) == 1
+        both = torch.stack([first, torch.where(changed, other, first)], dim=1)
+        sizes = (both.abs() - (2 / torch.pi) ** 0.5) / (1 - 2 / torch.pi) ** 0.5
+        seen = torch.stack([sizes[..., 0], both[..., 0], both[..., 1], sizes[..., 1]], dim=2)
+        return seen, (seen + 0.1 * torch.randn(seen.shape, generator=rng)) @ turn, number
+
+    for _ in range(60):
+        _, codes, numbers = drawn()
+        made.step(Batch(codes, None, numbers=numbers), rng)
+    truth, codes, _ = drawn(20_000)
+    with torch.no_grad():
+        new = made.axes(codes[:, 0])
+    apart = torch.corrcoef(torch.cat([truth[:, 0], new], dim=1).T)[:4, 4:].abs()
+    assert apart.max(dim=1).values.min() > 0.95
+    assert sorted(apart.argmax(dim=1).tolist()) == [0, 1, 2, 3]
+    assert {4, 5} == set(made.owners.tolist())
+
+
+@pytest.mark.parametrize("changes", [{}, {"pairs": "one"}])
 def test_a_packed_run_on_codes_gives_the_same_codes(again, changes, tmp_path):
     train(DCCA, again(**changes), tmp_path / "run")
     data = packed(tmp_path / "run", {})
@@ -476,6 +542,11 @@ def test_a_packed_run_on_codes_gives_the_same_codes(again, changes, tmp_path):
         ),
         ({"pairs": "ou"}, "pairs='ou' must be near or some or one with sorted_codes=3"),
         ({"memory": 20}, "memory=20 must be 0 with codes=4"),
+        (
+            {"pairs": "one", "latent_size": 4},
+            "latent_size=4 must be at most sorted_codes=3 with pairs='one', which give a linear "
+            "map",
+        ),
         (
             {"latent_size": 8},
             "latent_size=8 must be below batch_size=8: codes wider than the batch are correlated "

@@ -373,7 +373,7 @@ def test_the_map_leads_from_codes_to_vectors(learned):
 def test_an_encoder_reads_what_its_codes_tell(learned):
     come_to(learned, "reading")
     wait(learned, lambda: "test images; R2 in the others: a' 0." in text(learned, "reader-facts"))
-    assert text(learned, "reader-facts").startswith("mini-one, supervision one: its 8 numbers, ")
+    assert text(learned, "reader-facts").startswith("mini-one, supervision one: its 16 numbers, ")
     wait(learned, lambda: text(learned, "read"))
     names = [row.split()[0] for row in text(learned, "read").splitlines()]
     assert names == ["a'", "b'", "c", "d", "|b|", "|c|", "|d|"]

@@ -62,9 +62,9 @@ OPTIONS = {
     | {"hidden": 6, "codes": 7, "latent_size": 3, "codes_from": "elsewhere"},
     "dcca-axes": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
     | {"hidden": 6, "codes": 7, "sorted_codes": 4, "latent_size": 3, "codes_from": "elsewhere"},
-    "dcca-linear": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
+    "dcca-one": {**SMALL, "batch_size": 16, "reads": "features", "odd_codes": 0, "memory": 0}
     | {"hidden": 6, "codes": 7, "sorted_codes": 4, "latent_size": 3, "codes_from": "elsewhere"}
-    | {"pairs": "one", "axes": "linear"},
+    | {"pairs": "one"},
     "regression": SMALL,
     "emulator": {**SMALL, "version": "mini-1", "image_size": 32, "blocks": 1, "frequencies": 4}
     | {"loss": "mse", "symmetry": False},
@@ -310,7 +310,7 @@ def test_what_is_no_run_is_refused(tmp_path, capsys):
     missing = tmp_path / "missing"
     assert refused(missing, capsys) == (
         f"error: run='{missing}' must be the folder of a run, or one of mini-emulator, "
-        "mini-contrastive, mini-one, mini-dcca, mini-pairs, mini-aae: there is no "
+        "mini-contrastive, mini-dcca, mini-pairs, mini-one, mini-aae: there is no "
         f"'{missing}/config.json' of at most "
         "256 MiB\n"
     )

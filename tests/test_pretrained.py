@@ -106,3 +106,14 @@ def test_a_packed_run_has_the_weights_of_the_run_in_half_precision(tmp_path):
     told = json.loads(json.loads(packed[8 : 8 + length])["__metadata__"]["about"])
     assert told["scores"] == {"mcc": 0.5}
     assert told["config"]["baseline"] == "contrastive"
+
+
+def test_a_model_made_of_another_one_has_its_own_weights_alone():
+    own, weights = models.about("mini-one")
+    other = models.about("mini-pairs")[1]
+    shared = own["shared"]
+    assert (shared["model"], shared["sha256"]) == ("mini-pairs", models.SHIPPED["mini-pairs"])
+    apart = {name for name in weights if name not in shared["tensors"]}
+    assert apart == {"axes.weight", "owners", "changes", "counts", "seen"}
+    for name in shared["tensors"]:
+        assert torch.equal(weights[name], other[name])

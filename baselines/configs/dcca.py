@@ -23,8 +23,8 @@ TELL_APART = ("near", "some", "one")
 class Config(PairConfig):
     """Train deep CCA on the codes of a contrastive encoder of Fractal Dream images.
 
-    It starts from a run of baselines.contrastive: --encoder-from. With --preset sorted and --preset
-    axes, from a run of its own: --codes-from.
+    It starts from a run of baselines.contrastive: --encoder-from. With --preset sorted, axes and
+    one, from a run of its own: --codes-from.
     """
 
     steps: Count = 1000
@@ -55,12 +55,11 @@ class Config(PairConfig):
     before it stays as it is. 0 trains the first one."""
     sorted_codes: CountOrZero = 0
     """The latent_size of such a second run, then codes_from: a last map makes codes of its codes,
-    of which each is to follow one parameter, by contrastive learning with the conditional sparse on
-    near, some or one pairs; all before it stays as it is."""
+    of which each is to follow one parameter; all before it stays as it is. On near or some pairs it
+    is a linear map and a small network, by contrastive learning with the conditional sparse. On one
+    pairs it is a linear map, which is computed, not learned: lr and decay do nothing."""
     codes_from: str | None = None
     """With codes, the run folder of baselines.dcca that they are of."""
-    axes: Literal["linear", "network"] = "network"
-    """With sorted_codes, the last map: linear, or with a small network added to it."""
     odd_codes: CountOrZero = 8
     """How many codes, the last ones, change their sign when an image is turned upside down; all
     others keep theirs. Needs an encoder with odd codes."""
@@ -151,6 +150,11 @@ class Config(PairConfig):
                 f"pairs={self.pairs!r} must be {' or '.join(TELL_APART)} with sorted_codes="
                 f"{self.sorted_codes}"
             )
+        if self.sorted_codes and self.pairs == "one" and self.latent_size > self.sorted_codes:
+            raise FddError(
+                f"latent_size={self.latent_size} must be at most sorted_codes={self.sorted_codes} "
+                "with pairs='one', which give a linear map"
+            )
         if self.memory:
             raise FddError(f"memory={self.memory} must be 0 with codes={self.codes}")
 
@@ -171,7 +175,8 @@ PAIRS = Config(
 )
 """Pairs alone."""
 PRESETS = encoder_presets(PAIRS, mini_steps=800)
-"""And more of mini-1: "sorted", after "mini", then "axes"; and "odd", with the symmetry."""
+"""And more of mini-1: "sorted", after "mini", then "axes", or "one" where the pairs tell which
+parameter changed; and "odd", with the symmetry."""
 PRESETS["mini"] = replace(PRESETS["mini"], batch_size=128)  # a step of Muon is dear without AMX
 PRESETS["sorted"] = replace(
     PRESETS["mini"],
@@ -185,4 +190,5 @@ PRESETS["sorted"] = replace(
 PRESETS["axes"] = replace(
     PRESETS["sorted"], sorted_codes=16, pairs="some", batch_size=256, steps=1000, lr=1e-3
 )
+PRESETS["one"] = replace(PRESETS["axes"], pairs="one", steps=100)
 PRESETS["odd"] = encoder_presets(Config(), mini_steps=1000)["mini"]

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 SHIPPED = {
     "mini-contrastive": "a28aed8372e6607dd2f90ac046ecd84cf6dccb3b4f6fac68069c039077c4e6c8",
-    "mini-pairs": "f4b6d218cbc76e8624c7ab9d29b2aa23eaa2c5c8e9a3be4a6a884aed6f3b7e75",
+    "mini-pairs": "e5bc5b4f7e2946cdf39bf507a76aa6a104e687b284fab328ff3f5587b8a02386",
     "mini-dcca": "ec7c18ddb239130a1fee354794eab5661e2601be898cfdfb330abdfc060279b9",
-    "mini-one": "00aa6d0296423f01ffa1d22382d6c89cfd44edb63fd6e9c3c953e5bfeff6ba48",
+    "mini-one": "0084a4a5d3a86643caf0bdeb0118f89b0e228141b789cd15f3e13e6350ed81b3",
     "mini-emulator": "f82bca1f14b9d72c1f8a7e3c87de4726f68242b7a8eba0818faeea27e80211a9",
     "mini-aae": "9997452d12c9b4ca79e261f63dcc09e50863cd67867f793df37f694e449cb1c0",
 }

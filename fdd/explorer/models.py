@@ -26,9 +26,9 @@ from fdd.releases.sampling import sample_params
 
 Weights = Mapping[str, NDArray[Any]]
 
-SHOWN = ("mini-emulator", "mini-contrastive", "mini-one", "mini-dcca")
+SHOWN = ("mini-emulator", "mini-contrastive", "mini-dcca")
 """The models that a page has unless others are named: with one more it would exceed 6 MB."""
-PRETRAINED = (*SHOWN, "mini-pairs", "mini-aae")
+PRETRAINED = (*SHOWN, "mini-pairs", "mini-one", "mini-aae")
 """The models that come with the package, as data of its baselines."""
 PARTS = {
     "dcgan": ("generator",),

@@ -145,13 +145,12 @@ function correlating(weights, config, residual) {
       return linear(layers, "4", rectified(linear(layers, "2", first)));
     };
   };
-  // A linear map, and the small network that is added to it, if there is one.
+  // A linear map, and the small network that is added to it.
   const bent = (name) => {
     const layers = partOf(weights, name);
-    const added = "bend.0.weight" in layers ? network(`${name}.bend`) : null;
+    const added = network(`${name}.bend`);
     return (rows) => {
       const straight = linear(layers, "straight", rows);
-      if (!added) return straight;
       const curved = added(rows);
       return straight.map((row, place) => row.map((value, i) => value + curved[place][i]));
     };
@@ -168,7 +167,8 @@ function correlating(weights, config, residual) {
     const within = units.map((row) => row.map((value) => Math.max(-FARTHEST, Math.min(FARTHEST, value))));
     const made = bent("sorting")(within);
     const variates = linear(weights, "variates", made);
-    return config.sorted_codes ? bent("axes")(variates) : variates;
+    if (!config.sorted_codes) return variates;
+    return config.pairs === "one" ? linear(weights, "axes", variates) : bent("axes")(variates);
   };
 }
 
