@@ -13,7 +13,7 @@ from os import PathLike
 from typing import TYPE_CHECKING
 
 from fdd.defaults import with_defaults
-from fdd.errors import known, missing_extra, shown
+from fdd.errors import FddError, known, meant, missing_extra, shown
 
 if TYPE_CHECKING:
     from baselines.training.model import Model
@@ -105,3 +105,25 @@ def load_pretrained(name: str, device: str = "auto") -> Model:
     # files lack what a model only trained with
     network.load_state_dict(network.state_dict() | weights)
     return Model(network, told["config"], pick_device(device))
+
+
+def load_trained(
+    argument: str, path: str | PathLike[str], device: str = "auto", checkpoint: str = "last"
+) -> Model:
+    """The model of a run folder, or else the one of that name that comes with the package.
+
+    A folder of results that has such a name does not hide the model. FddError as `load_run` and
+    `load_pretrained`, and one that names the `argument` for what is neither.
+    """
+    from baselines.pretrained.models import SHIPPED
+    from fdd.files import as_path
+
+    folder, name = as_path(argument, path), str(path)
+    if name in SHIPPED and not (folder / "config.json").is_file():
+        return load_pretrained(name, device)
+    if not folder.exists():
+        raise FddError(
+            f"{argument}={shown(path)} is not there{meant(name, SHIPPED)}: it must be a run "
+            f"folder, or one of {', '.join(SHIPPED)}"
+        )
+    return load_run(folder, device, checkpoint)

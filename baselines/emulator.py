@@ -33,18 +33,16 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.optim import AdamW
 
-from baselines import dcgan, load_pretrained, load_run
+from baselines import dcgan, load_trained
 from baselines.configs.emulator import CODES, Config
 from baselines.configs.emulator import PRESETS as PRESETS
 from baselines.parts.losses import discriminator_loss, generator_loss, reconstruction_loss
 from baselines.parts.networks import Block, Discriminator, frozen, initialise
 from baselines.parts.vectors import canonical, fold, generators, unfold
-from baselines.pretrained.models import SHIPPED, about
 from baselines.training.baseline import Baseline
 from baselines.training.data import Batch, to_tensor
-from baselines.training.runs import load_weights, must_agree, read_config
+from baselines.training.runs import must_agree
 from fdd.errors import FddError, shown
-from fdd.files import as_path
 from fdd.releases.cards import release
 from fdd.rendering.palettes import PALETTES
 from fdd.rendering.shading import rgb
@@ -257,12 +255,8 @@ def take(canvas: Canvas, config: Config) -> None:
     FddError if it is no emulator of densities whose layers fit.
     """
     name = str(config.emulator_from)
-    if name in SHIPPED:
-        told, weights = about(name)
-        other = told["config"]
-    else:
-        folder = as_path("emulator_from", name)
-        other, weights = read_config(folder), load_weights(folder)
+    model = load_trained("emulator_from", name, "cpu")
+    other, weights = model.config, model.network.state_dict()
     wanted = {"baseline": "emulator", "loss": "counts"}
     wanted |= {key: getattr(config, key) for key in ("width", "blocks", "frequencies", "symmetry")}
     must_agree(f"emulator_from={shown(name)}", other, wanted)
@@ -280,7 +274,7 @@ def teacher(config: Config) -> nn.Module:
         raise FddError(
             f"features={shown(name)} must not be an oracle: it is the judge of what is drawn"
         )
-    model = load_pretrained(name, "cpu") if name in SHIPPED else load_run(folder, "cpu")
+    model = load_trained("features", name, "cpu")
     if (told := model.config["baseline"]) not in TEACHERS:
         raise FddError(
             f"features={shown(name)} is a run of {told}; it must be one of {', '.join(TEACHERS)}"

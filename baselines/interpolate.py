@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from PIL import Image, ImageDraw
 
 import fdd
-from baselines import load_run
+from baselines import load_trained
 from baselines.training.pictures import read_pictures
 from fdd.commands import arguments_of, command, say
 from fdd.data.path import linear
@@ -58,14 +58,15 @@ class Options:
     """
 
     run: Annotated[Path, Arg("RUN", positional=True)]
-    """The folder of a trained run."""
+    """The folder of a trained run, or the name of a trained model of the package, such as
+    mini-emulator."""
     path: Literal["linear", "spherical"] = "linear"
     """How to go from one code to the next: on a straight line, or on an arc around 0 (slerp). A
     line passes nearer to 0 than most codes of N(0, 1) lie, an arc does not."""
     between: Literal["codes", "images"] = "codes"
     """Where the path leads: through codes drawn from N(0, 1), or through the codes of images of the
     test split (or, for a run on a folder, of its pictures), which needs a model with an encoder, or
-    one that learns the parameters themselves (lsd)."""
+    one that learns the parameters themselves (lsd, emulator)."""
     rows: Annotated[tuple[int, ...], Arg(default="the first ones")] = ()
     """With --between images, which images to pass, by their numbers from 0: RUN --rows 4 9 2."""
     stations: int = 3
@@ -276,7 +277,7 @@ def interpolate(options: Options) -> list[str]:
     a folder as in `write`, and a path that another process draws there.
     """
     options.check()
-    model = load_run(options.run, options.device, options.checkpoint)
+    model = load_trained("run", options.run, options.device, options.checkpoint)
     draw = between_images if options.between == "images" else between_codes
     with alone_in_part(*place(options)):
         return write(draw(model, options), options)

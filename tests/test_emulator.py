@@ -14,6 +14,7 @@ import baselines
 import fdd
 from baselines.emulator import PRESETS, Config, Emulator, coloured, drawn, surprise
 from baselines.flow import EMPTY, Flow, levels_of
+from baselines.pretrained.models import SHIPPED
 from baselines.training.data import Batch, to_images, to_tensor
 from baselines.training.loop import Outcome, train
 from fdd import FddError
@@ -321,8 +322,14 @@ def test_an_emulator_is_asked_for(folders, tmp_path):
         with pytest.raises(FddError) as error:
             train(Emulator, small(emulator_from=place), tmp_path / "run")
         assert str(error.value) == f"emulator_from={place!r} {words}"
-    with pytest.raises(FddError, match=r"^run folder '.*none': there is no such folder$"):
-        train(Emulator, small(emulator_from=str(tmp_path / "none")), tmp_path / "run")
+    for option in ({"emulator_from": "mini-emulatr"}, {"features": "mini-emulatr"}):
+        loss = {"loss": "features"} if "features" in option else {}
+        with pytest.raises(FddError) as error:
+            train(Emulator, small(**option, **loss), tmp_path / "run")
+        assert str(error.value) == (
+            f"{next(iter(option))}='mini-emulatr' is not there (did you mean mini-emulator?): it "
+            f"must be a run folder, or one of {', '.join(SHIPPED)}"
+        )
 
 
 def test_a_flow_can_be_loaded_when_its_emulator_has_moved(folders, tmp_path):

@@ -29,6 +29,7 @@ from baselines.interpolate import (
     strip,
     write,
 )
+from baselines.pretrained.models import SHIPPED
 from baselines.training.loop import train
 from fdd.files import alone_in_part
 from fdd.pictures import resize, save_png
@@ -199,10 +200,11 @@ def gif(file):
         return np.stack(frames), picture.info["loop"]
 
 
-def shown(sheet, row, column):
-    """A picture in a strip, of 16 pixels that were drawn six times as large."""
+def shown(sheet, row, column, size=16):
+    """A picture in a strip, of pixels that were drawn so large that a side has 96."""
     top, left = LINE + GAP + row * (96 + GAP), MARGIN + GAP + column * (96 + GAP)
-    return sheet[top : top + 96 : 6, left : left + 96 : 6]
+    zoom = 96 // size
+    return sheet[top : top + 96 : zoom, left : left + 96 : zoom]
 
 
 def test_a_path_is_drawn_by_one_command_at_a_time_beside_others(command, tmp_path):
@@ -333,7 +335,12 @@ def test_frames_without_a_true_image_are_told_and_not_compared(runs, tmp_path):
             ["--out", "/dev/null/x"],
             "folder '/dev/null/x': it cannot be written (Not a directory); choose another one",
         ),
-        ("nowhere", [], "run folder 'RUNS/nowhere': there is no such folder"),
+        (
+            "nowhere",
+            [],
+            "run='RUNS/nowhere' is not there: it must be a run folder, or one of "
+            + ", ".join(SHIPPED),
+        ),
     ],
 )
 def test_mistakes_are_one_sentence(command, runs, name, options, message):
@@ -349,6 +356,20 @@ def test_the_other_checkpoint_is_asked_for(command, runs):
     codes = np.random.Generator(np.random.Philox(key=0)).standard_normal((3, 6))
     made = baselines.load_run(runs / "aae", checkpoint="best").generate(codes)
     assert (shown(np.array(Image.open("x/codes-linear.png")), 0, 0) == made[0]).all()
+
+
+def test_a_trained_model_draws_by_its_name(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):  # the folder that it writes has its name
+        assert main(["mini-emulator", *IMAGES, "--frames", "1"]) == 0
+        assert "mean SSIM of model and Fractal Dream: " in capsys.readouterr().out
+    folder = tmp_path / "mini-emulator" / "interpolation"
+    assert sorted(os.listdir(folder)) == ["images-linear.gif", "images-linear.png"]
+    model = baselines.load_pretrained("mini-emulator", "cpu")
+    made = model.generate(model.vectors(fdd.sample_params(3, "test", version="mini-1")))
+    sheet = np.array(Image.open(folder / "images-linear.png"))
+    for column, picture in enumerate(made):
+        assert (shown(sheet, 0, column, size=32) == picture).all()
 
 
 def test_help_names_every_option(capsys):
