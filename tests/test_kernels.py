@@ -26,6 +26,7 @@ from fdd.releases.cards import DEFAULT_VERSION, KAGGLE_2019, KAGGLE_OWNER, kaggl
 IMAGES = 60
 TITLES = {
     "experiments-of-2019": "Fractal Dream: the experiments of 2019",
+    "latent-space-found": "Fractal Dream: the latent space found",
     "tour": "Fractal Dream: a tour",
     "train-an-aae": "Fractal Dream: train an AAE",
     "your-own-attractor": "Fractal Dream: your own attractor",
@@ -128,6 +129,28 @@ def test_the_auto_encoder(run):
     assert found["names"] == ["aae", "mini-aae"]
     assert found["parameters"] == ["a'", "b'", "c", "d"]
     assert min(found["ceiling"]) > 0.5  # the oracle reads them from 40 images
+
+
+def test_the_latent_space_found(run):
+    found = run(
+        build.read_source("latent-space-found"),
+        again="[again.shape, sum(picture.min() < 255 for picture in again)]",
+        groups="groups.shape",
+        r2="[row.tolist() for row in r2.values()]",
+        steps="spread.trace(axis1=1, axis2=2)",
+        table="list(table.values())",
+    )
+    assert found["again"][0] == [12, 32, 32, 3]
+    assert found["again"][1] >= 10
+    assert found["groups"] == [3, 12, 32, 32, 3]
+    nothing, related = np.array(found["r2"])
+    assert (related > 0.5).all()
+    assert nothing[0] > 0.3 > nothing[1:].max()
+    start, others = found["steps"][:2], found["steps"][2:]
+    assert min(others) > max(start)  # codes follow a, b, c, d, and hardly the starting point
+    images, groups, one = np.array(found["table"])
+    assert min(groups[0], one[0]) > 0.7 > 0.3 > images[0]
+    assert one[1] > groups[1] > 0.6 > 0.3 > images[1]
 
 
 def test_the_experiments_of_2019_without_the_data_set_of_then(run):
