@@ -84,7 +84,7 @@ def explore(
     Parameters
     ----------
     runs : the folder of a run of `baselines`, the name of a pretrained model, or a list of such;
-        the pretrained models but mini-aae if it is left out, and none with []
+        mini-emulator, mini-contrastive and mini-dcca if it is left out, and none with []
     oracle : "mini-1" or "fdd-1", the oracle that comes with that release, or the path of a file
         that `python -m benchmarks.reader` wrote; the page then shows what it reads
 
